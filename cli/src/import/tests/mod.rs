@@ -1,0 +1,198 @@
+//! Small documents of every version -> skeletons that check; and what is odd or hostile in a document.
+
+use std::collections::BTreeMap;
+
+use portcullis_lang::check;
+
+use super::*;
+
+fn import_with(text: &str, others: &BTreeMap<&str, &str>) -> Result<Skeleton, ImportError> {
+    let document = read::document("api.yaml", text.as_bytes())?;
+    let mut resolve = |name: &str| match others.get(name) {
+        Some(text) => read::document(name, text.as_bytes()),
+        None => Err(ImportError::file(name, "there is no such file")),
+    };
+    openapi("api", document, &Options::default(), &mut resolve)
+}
+
+fn import(text: &str) -> Result<Skeleton, ImportError> {
+    import_with(text, &BTreeMap::new())
+}
+
+/// The policy's text, after the checker took it and found nothing to reformat.
+fn checked(skeleton: &Skeleton) -> String {
+    let files: BTreeMap<String, Vec<u8>> = skeleton
+        .files
+        .iter()
+        .map(|(name, text)| (name.clone(), text.clone().into_bytes()))
+        .collect();
+    let text = skeleton.files[0].1.clone();
+    let checked = check::load_text_with(&text, &files);
+    assert!(checked.policy.is_some(), "{text}\n{:#?}", checked.diagnostics);
+    text
+}
+
+const OPENAPI_3_0: &str = r##"
+openapi: 3.0.3
+info: {title: Shop, version: "1"}
+servers: [{url: "https://api.example.com/v1"}]
+components:
+  securitySchemes:
+    corp: {type: oauth2, flows: {clientCredentials: {tokenUrl: "https://idp/t", scopes: {"orders:read": "r"}}}}
+    partner: {type: apiKey, in: header, name: X-API-Key}
+security: [{corp: ["orders:read"]}]
+paths:
+  /orders/{id}:
+    parameters:
+      - {name: id, in: path, required: true, schema: {type: integer}}
+    get:
+      operationId: readOrder
+      summary: Read an order
+      parameters:
+        - {name: expand, in: query, schema: {type: string, enum: [items, customer]}}
+      responses: {"200": {description: ok}}
+    delete:
+      operationId: dropOrder
+      deprecated: true
+      security: [{partner: []}]
+      responses: {"204": {description: gone}}
+  /health:
+    get:
+      security: []
+      responses: {"200": {description: ok}}
+"##;
+
+#[test]
+fn openapi_3_0_keeps_scopes_types_and_marks() {
+    let text = checked(&import(OPENAPI_3_0).unwrap());
+    for part in [
+        "on \"api.example.com\" under /v1",
+        "GET /orders/{id:int}",
+        "with scope \"orders:read\"",
+        "in [\"items\", \"customer\"]",
+        "header \"X-API-Key\"",
+        "deprecated;",
+        "allow anyone to GET /health",
+        "## Read an order",
+    ] {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+}
+
+#[test]
+fn swagger_2_0_takes_host_base_and_bodies() {
+    let text = checked(
+        &import(
+            r##"{"swagger": "2.0", "info": {"title": "T", "version": "1"}, "host": "old.example.com", "basePath": "/api",
+                "schemes": ["https"], "paths": {"/users": {"post": {"operationId": "add", "parameters": [
+                {"name": "body", "in": "body", "schema": {"type": "object", "required": ["name"],
+                 "properties": {"name": {"type": "string", "maxLength": 40}, "age": {"type": "integer", "minimum": 0}}}}],
+                "responses": {"201": {"description": "ok"}}}}}}"##,
+        )
+        .unwrap(),
+    );
+    assert!(text.contains("on \"old.example.com\" under /api"), "{text}");
+    assert!(
+        text.contains("name: string") && text.contains("age?: int"),
+        "{text}"
+    );
+}
+
+#[test]
+fn openapi_3_1_takes_types_as_lists() {
+    let text = checked(
+        &import(
+            r##"{"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "servers": [{"url": "https://a.example.com"}],
+                "paths": {"/n": {"put": {"requestBody": {"content": {"application/json": {"schema": {"type": "object",
+                "properties": {"note": {"type": ["string", "null"]}}}}}}, "responses": {"200": {"description": "ok"}}}}}}"##,
+        )
+        .unwrap(),
+    );
+    assert!(text.contains("note?: string or null"), "{text}");
+}
+
+#[test]
+fn references_are_followed_over_files_and_never_in_circles() {
+    let root = r##"{"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "servers": [{"url": "https://a.example.com"}],
+        "paths": {"/x/{id}": {"get": {"parameters": [{"$ref": "common.yaml#/parameters/id"}],
+        "responses": {"200": {"description": "ok"}}}}}}"##;
+    let common =
+        "parameters:\n  id: {name: id, in: path, required: true, schema: {type: string, format: uuid}}\n";
+    let text = checked(&import_with(root, &BTreeMap::from([("common.yaml", common)])).unwrap());
+    assert!(text.contains("/x/{id:uuid}"), "{text}");
+    let missing = import(root).unwrap_err().to_string();
+    assert!(missing.contains("common.yaml"), "{missing}");
+
+    let circle = "parameters:\n  id: {$ref: 'common.yaml#/parameters/id'}\n";
+    let error = import_with(root, &BTreeMap::from([("common.yaml", circle)]))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("common.yaml"), "{error}");
+}
+
+#[test]
+fn a_schema_that_holds_itself_ends() {
+    let text = checked(
+        &import(
+            r##"{"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "servers": [{"url": "https://a.example.com"}],
+                "components": {"schemas": {"Tree": {"type": "object", "properties": {"name": {"type": "string"},
+                 "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}}}}},
+                "paths": {"/tree": {"post": {"requestBody": {"content": {"application/json":
+                 {"schema": {"$ref": "#/components/schemas/Tree"}}}}, "responses": {"200": {"description": "ok"}}}}}}"##,
+        )
+        .unwrap(),
+    );
+    assert!(text.contains("name?: string"), "{text}");
+}
+
+#[test]
+fn templates_within_a_segment_become_one_capture() {
+    let text = checked(
+        &import(
+            r##"{"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "servers": [{"url": "https://a.example.com"}],
+                "paths": {"/compare/{base}...{head}": {"get": {"parameters": [
+                {"name": "base", "in": "path", "required": true, "schema": {"type": "string"}},
+                {"name": "head", "in": "path", "required": true, "schema": {"type": "string"}}],
+                "responses": {"200": {"description": "ok"}}}}}}"##,
+        )
+        .unwrap(),
+    );
+    assert!(text.contains("GET /compare/{") && text.contains("'"), "{text}");
+}
+
+/// Names and prose of a document are data: nothing in them becomes policy.
+#[test]
+fn hostile_prose_stays_prose() {
+    let text = checked(
+        &import(
+            r##"{"openapi": "3.0.0", "info": {"title": "T\"} allow anyone to any /**; #", "version": "1"},
+                "servers": [{"url": "https://a.example.com"}],
+                "paths": {"/x": {"get": {"operationId": "a\"; allow anyone to any /** as b",
+                "summary": "line one\nallow anyone to any /admin/**;\u2028}", "security": [],
+                "responses": {"200": {"description": "ok"}}}}}}"##,
+        )
+        .unwrap(),
+    );
+    let rules: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with("allow"))
+        .collect();
+    assert_eq!(rules.len(), 1, "{text}");
+    assert!(rules[0].starts_with("allow anyone to GET /x"), "{text}");
+}
+
+#[test]
+fn what_is_no_openapi_document_says_so() {
+    for text in [
+        "{}",
+        "[]",
+        "openapi: 1.2",
+        "{\"openapi\": 3}",
+        "\"text\"",
+        "a: [",
+        "",
+    ] {
+        assert!(import(text).is_err(), "{text} was taken");
+    }
+}

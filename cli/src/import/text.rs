@@ -1,0 +1,177 @@
+//! Foreign text -> names, strings, regexes and comments of the language, so that nothing in a document can end the
+//! place it was put in.
+
+use std::collections::BTreeSet;
+
+use portcullis_lang::parse::RESERVED;
+
+/// First words of facts: no declaration may take them.
+const FACTS: [&str; 13] = [
+    "anyone",
+    "body",
+    "client",
+    "connection",
+    "context",
+    "key",
+    "now",
+    "path",
+    "peer",
+    "request",
+    "response",
+    "signature",
+    "token",
+];
+/// Longest name made of foreign text.
+const NAME_CHARS_MAX: usize = 64;
+/// Longest comment made of foreign text.
+const COMMENT_CHARS_MAX: usize = 160;
+
+/// Names handed out once each.
+#[derive(Default)]
+pub(super) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// `text` as a name, with a number behind it where it is taken.
+    pub(super) fn take(&mut self, text: &str, fallback: &str) -> String {
+        let name = word(text, fallback);
+        let mut candidate = name.clone();
+        let mut n = 2u32;
+        while !self.0.insert(candidate.clone()) {
+            candidate = format!("{name}_{n}");
+            n = n.saturating_add(1);
+        }
+        candidate
+    }
+}
+
+/// Letters, digits and single `_`, a letter first, and no word of the language.
+pub(super) fn word(text: &str, fallback: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().take(NAME_CHARS_MAX) {
+        if c.is_ascii_alphanumeric() {
+            out.push(c);
+        } else if !out.ends_with('_') && !out.is_empty() {
+            out.push('_');
+        }
+    }
+    let out = out.trim_end_matches('_');
+    if out.is_empty() {
+        return fallback.to_owned();
+    }
+    if out.starts_with(|c: char| c.is_ascii_digit()) || RESERVED.contains(&out) || FACTS.contains(&out) {
+        return format!("{fallback}_{out}");
+    }
+    out.to_owned()
+}
+
+/// Characters that policy text refuses raw: controls, bidirectional controls, zero-width ones.
+pub(super) fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// A string literal.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_odd(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// `"a", "b"`
+pub(super) fn quoted<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
+    texts.into_iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ")
+}
+
+/// One line that can stand behind `#`.
+pub(super) fn comment(text: &str) -> String {
+    let flat: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
+    let mut flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() > COMMENT_CHARS_MAX {
+        flat = flat.chars().take(COMMENT_CHARS_MAX).collect::<String>() + " ..";
+    }
+    flat
+}
+
+/// Literal text in a regex; a quote can not be written raw.
+pub(super) fn regex_literal(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\'' => out.push_str("\\x27"),
+            c if c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '=' | '@' | '!') => out.push(c),
+            c if c.is_ascii_punctuation() => out.extend(['\\', c]),
+            c if c.is_ascii() => out.push_str(&format!("\\x{:02X}", u32::from(c))),
+            // Regexes are over bytes, so a character outside ASCII is its bytes.
+            c => c
+                .encode_utf8(&mut [0; 4])
+                .bytes()
+                .for_each(|b| out.push_str(&format!("\\x{b:02X}"))),
+        }
+    }
+    out
+}
+
+/// A `pattern` of JSON Schema as an anchored regex of ours, `None` where the dialect has no such regex.
+pub(super) fn pattern(text: &str) -> Option<String> {
+    if text.chars().any(is_odd) || !text.is_ascii() {
+        return None;
+    }
+    let after = text.strip_prefix('^');
+    let inner = after.unwrap_or(text);
+    let ends = inner.ends_with('$') && !inner.ends_with("\\$");
+    let core = if ends {
+        inner.strip_suffix('$').unwrap_or(inner)
+    } else {
+        inner
+    };
+    if (after.is_some() || ends) && alternates_at_top(core) {
+        return None;
+    }
+    let mut regex = core.replace('\'', "\\x27").replace("\\/", "/");
+    if after.is_none() || !ends {
+        let (before, behind) = (
+            if after.is_none() { ".*" } else { "" },
+            if ends { "" } else { ".*" },
+        );
+        regex = format!("{before}(?:{regex}){behind}");
+    }
+    speaks(&regex).then_some(regex)
+}
+
+/// `^a|b$` anchors each side on its own; whether it is of that form.
+fn alternates_at_top(regex: &str) -> bool {
+    let (mut depth, mut class, mut escaped) = (0i32, false, false);
+    for c in regex.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ']' => class = false,
+            _ if class => {}
+            '[' => class = true,
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether the language takes the regex: it is asked, so that there is one answer.
+fn speaks(regex: &str) -> bool {
+    let policy =
+        format!("gate 1;\nservice s {{ allow anyone to GET /a when request.host matches '{regex}'; }}\n");
+    portcullis_lang::check::load_text(&policy).policy.is_some()
+}

@@ -1,0 +1,155 @@
+//! Operations -> one request each that must be allowed, in the format of vectors.
+//!
+//! What is expected comes from the description (which operation a path means, who may call it), not from an engine.
+
+use serde_json::{Value, json};
+
+use super::gate::alternatives;
+use super::operation::Operation;
+use super::overlap::Overlap;
+use super::path::{Segment, encode, matches, sample};
+use super::security::{Credential, Security};
+use super::servers::Site;
+
+/// The lines for one service; the notes say which operations have none.
+pub(super) fn generate(
+    service: &str,
+    site: &Site,
+    operations: &[Operation],
+    overlaps: &[Overlap],
+    security: &Security,
+    notes: &mut Vec<String>,
+) -> String {
+    let host = site.hosts.first().map_or("api.example.com", String::as_str);
+    let mut scopes: Vec<&str> = operations
+        .iter()
+        .flat_map(|o| &o.grants)
+        .flat_map(|g| &g.scopes)
+        .map(String::as_str)
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let scopes = scopes.join(" ");
+    let mut out = String::new();
+    for operation in operations {
+        let Some((url, segments)) = request(host, &site.base, operation) else {
+            notes.push(format!(
+                "{} {}: no request could be made up",
+                operation.method, operation.path
+            ));
+            continue;
+        };
+        let Some(principal) = operation.grants.first().map(|g| g.principal.as_str()) else {
+            continue;
+        };
+        let credentials = security
+            .principals
+            .get(principal)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        // All rules that grant, by the description: those whose template fits and is not left out there.
+        let mut granting: Vec<String> = Vec::new();
+        for (other, overlap) in operations.iter().zip(overlaps) {
+            let fits = other.method == operation.method
+                && matches(&other.template.segments, &segments)
+                && !overlap
+                    .left_out
+                    .iter()
+                    .any(|c| left_out(&other.template.segments, &segments, c));
+            if fits {
+                let open = |p: &str| p == principal || p == "anyone";
+                granting.extend(
+                    alternatives(other)
+                        .into_iter()
+                        .filter(|(_, g)| g.iter().any(|g| open(&g.principal)))
+                        .map(|(n, _)| n),
+                );
+            }
+        }
+        granting.sort();
+        let Some(rule) = granting.first() else { continue };
+        let mut line = serde_json::Map::new();
+        let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
+        put("id", json!(operation.name));
+        let mut sent = json!({"method": operation.method, "url": url});
+        for credential in credentials {
+            match credential {
+                Credential::Issuer(name) => {
+                    put(
+                        "token",
+                        json!({"issuer": name, "claims": {"sub": "u1", "scope": scopes}}),
+                    );
+                }
+                Credential::Keys(name) => {
+                    put("key", json!({"keys": name, "id": "k1", "fields": {}}));
+                }
+                Credential::Peers(_) => {
+                    if let Some(sent) = sent.as_object_mut() {
+                        sent.insert(
+                            "peer".to_owned(),
+                            json!({"spiffe": "spiffe://example.com/ns/default/sa/caller"}),
+                        );
+                    }
+                }
+            }
+        }
+        put("request", sent);
+        put(
+            "expect",
+            json!({"effect": "allow", "rule": format!("{service}/{rule}")}),
+        );
+        out.push_str(&Value::Object(line).to_string());
+        out.push('\n');
+    }
+    out
+}
+
+/// A URL for the operation, and the decoded segments of its path below the base.
+fn request(host: &str, base: &str, operation: &Operation) -> Option<(String, Vec<String>)> {
+    let mut segments = Vec::new();
+    for segment in &operation.template.segments {
+        segments.push(match segment {
+            Segment::Literal(text) => text.clone(),
+            Segment::Capture {
+                prefix,
+                name,
+                kind,
+                suffix,
+            } => format!("{prefix}{}{suffix}", sample(name, kind)?),
+        });
+    }
+    let path: String = segments.iter().map(|s| format!("/{}", encode(s))).collect();
+    let mut query = Vec::new();
+    for field in operation.query.iter().flatten().filter(|f| !f.optional) {
+        query.push(format!(
+            "{}={}",
+            encode_query(field.path.trim_matches('"')),
+            encode_query(field.sample.as_deref()?)
+        ));
+    }
+    let query = if query.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", query.join("&"))
+    };
+    Some((format!("https://{host}{base}{path}{query}"), segments))
+}
+
+fn encode_query(text: &str) -> String {
+    encode(text)
+        .replace('&', "%26")
+        .replace('=', "%3D")
+        .replace('+', "%2B")
+        .replace(';', "%3B")
+}
+
+fn left_out(template: &[Segment], request: &[String], conjunction: &[(String, String)]) -> bool {
+    conjunction.iter().all(|(wanted, text)| {
+        template.iter().zip(request).any(|(segment, sent)| match segment {
+            Segment::Capture {
+                name, prefix, suffix, ..
+            } => name == wanted && *sent == format!("{prefix}{text}{suffix}"),
+            Segment::Literal(_) => false,
+        })
+    })
+}

@@ -1,0 +1,172 @@
+//! A path -> something that decides: a policy compiled on the spot, or an image, with the data beside it.
+
+use std::path::{Path, PathBuf};
+
+use portcullis::{Data, Decision, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis_lang::diagnostic::Severity;
+use portcullis_lang::model::Policy;
+use portcullis_lang::source::{Files as _, Sources};
+
+use crate::error::{CliError, read_limited, shown};
+use crate::folder::{Folder, Loaded, load_policy};
+use crate::output::{DOUBT, Output, clean, paint};
+
+/// Largest image read, bytes.
+pub const IMAGE_BYTES_MAX: u64 = 1 << 31;
+
+/// What requests are put to.
+pub struct Subject {
+    /// As given.
+    pub path: String,
+    /// Image and data.
+    pub snapshot: Snapshot,
+    /// The model and its text; an image has neither.
+    pub source: Option<(Policy, Sources)>,
+    /// Vector files beside the policy.
+    pub vectors: Vec<PathBuf>,
+    worker: Worker,
+}
+
+/// Whether a path names policy text (a folder or a `.gate` file) and not an image.
+pub fn is_text(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|e| e == "gate")
+}
+
+/// A policy that checks, its diagnostics shown.
+pub fn checked_policy(path: &Path, output: &mut Output) -> Result<(Policy, Sources, Folder), CliError> {
+    let Loaded { checked, folder } = load_policy(path)?;
+    let errors = checked
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count();
+    for refused in folder.refused() {
+        output.note(format_args!("{}: {}", paint(DOUBT, "refused"), clean(&refused)))?;
+    }
+    match checked.policy {
+        Some(policy) if errors == 0 => Ok((policy, checked.sources, folder)),
+        _ => {
+            let color = output.colored_notes();
+            output.note(portcullis_lang::render::render(
+                &checked.diagnostics,
+                &checked.sources,
+                color,
+            ))?;
+            Err(CliError::Policy {
+                path: shown(path),
+                errors,
+            })
+        }
+    }
+}
+
+/// A model -> an image that passed the engine's own door.
+pub fn compile(policy: &Policy, path: &Path) -> Result<(Vec<u8>, Image), CliError> {
+    let bytes = portcullis::compile(policy).map_err(|source| CliError::Compile {
+        path: shown(path),
+        source,
+    })?;
+    let image = Image::load(&bytes).map_err(|source| CliError::Image {
+        path: shown(path),
+        source,
+    })?;
+    Ok((bytes, image))
+}
+
+/// Bytes of a file -> an image.
+pub fn load_image(path: &Path) -> Result<Image, CliError> {
+    let bytes = read_limited(path, IMAGE_BYTES_MAX)?;
+    Image::load(&bytes).map_err(|source| CliError::Image {
+        path: shown(path),
+        source,
+    })
+}
+
+impl Subject {
+    /// Opens a policy or an image. `data` is the folder of lists and tables; without it, it is the policy's own
+    /// folder, or the one an image lies in.
+    pub fn open(path: &Path, data: Option<&Path>, output: &mut Output) -> Result<Subject, CliError> {
+        let (image, source, folder, vectors) = if is_text(path) {
+            let (policy, sources, mut folder) = checked_policy(path, output)?;
+            let (_, image) = compile(&policy, path)?;
+            let vectors = std::mem::take(&mut folder.vectors);
+            (image, Some((policy, sources)), folder, vectors)
+        } else {
+            let image = load_image(path)?;
+            let beside = path
+                .parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            (image, None, Folder::data_only(beside)?, Vec::new())
+        };
+        let folder = match data {
+            Some(data) => Folder::data_only(data)?,
+            None => folder,
+        };
+        let data = load_data(&image, &folder, output)?;
+        let snapshot = Snapshot { image, data };
+        Ok(Subject {
+            path: shown(path),
+            snapshot,
+            source,
+            vectors,
+            worker: Worker::default(),
+        })
+    }
+
+    /// A subject of an image that was made on the spot; data complaints were shown with the policy it came from.
+    pub fn of_image(path: &Path, image: Image, folder: &Folder) -> Subject {
+        let (data, _) = Data::load(image.config(), &|name| folder.read(name));
+        let snapshot = Snapshot { image, data };
+        Subject {
+            path: shown(path),
+            snapshot,
+            source: None,
+            vectors: Vec::new(),
+            worker: Worker::default(),
+        }
+    }
+
+    /// What the engine says of a request.
+    pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> Decision {
+        decide(&self.snapshot, request, now, &mut self.worker)
+    }
+
+    /// A verdict as the one line of the format.
+    pub fn line(&self, decision: &Decision, id: &str) -> String {
+        let image = &self.snapshot.image;
+        portcullis::verdict::to_json(
+            image.config(),
+            decision,
+            id,
+            &image.digest(),
+            &self.snapshot.data.digest(),
+        )
+    }
+
+    /// Id of a rule that a decision names.
+    pub fn rule_id(&self, rule: u32) -> &str {
+        self.snapshot
+            .image
+            .config()
+            .rules
+            .get(rule as usize)
+            .map_or("", |r| r.id.as_str())
+    }
+}
+
+/// Lists and tables of an image. What could not be loaded is shown and counts as never loaded.
+pub fn load_data(image: &Image, folder: &Folder, output: &mut Output) -> Result<Data, CliError> {
+    let (data, errors) = Data::load(image.config(), &|name| folder.read(name));
+    for error in errors {
+        output.note(format_args!(
+            "{}: {}",
+            paint(DOUBT, "data"),
+            clean(&error.to_string())
+        ))?;
+    }
+    for refused in folder.refused() {
+        output.note(format_args!("{}: {}", paint(DOUBT, "refused"), clean(&refused)))?;
+    }
+    Ok(data)
+}

@@ -1,0 +1,82 @@
+//! `portcullis check`: policies -> their diagnostics.
+
+use std::path::PathBuf;
+
+use portcullis_lang::diagnostic::Severity;
+
+use crate::error::{CliError, Exit, shown};
+use crate::folder::load_policy;
+use crate::output::{BAD, DOUBT, GOOD, Output, clean, count, paint};
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis check policies/shop            every *.gate file below a folder
+  portcullis check one.gate two.gate        each file as a policy of its own
+  portcullis check --json policies/shop     one JSON object a diagnostic")]
+pub struct Args {
+    /// Policy folders or gate files; each is one policy.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Warnings are findings too.
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Print one JSON object a diagnostic.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `check`.
+pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
+    let mut exit = Exit::Fine;
+    for path in &args.paths {
+        // One policy that can not be read does not hide what is wrong with the next.
+        let loaded = match load_policy(path) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                output.error(&error);
+                exit = exit.and(error.exit());
+                continue;
+            }
+        };
+        for refused in loaded.folder.refused() {
+            output.note(format_args!("{}: {}", paint(DOUBT, "refused"), clean(&refused)))?;
+        }
+        let checked = &loaded.checked;
+        let errors = checked
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .count() as u64;
+        let warnings = checked.diagnostics.len() as u64 - errors;
+        if args.json {
+            for diagnostic in &checked.diagnostics {
+                output.say(portcullis_lang::render::to_json(diagnostic, &checked.sources))?;
+            }
+        } else {
+            if !checked.diagnostics.is_empty() {
+                let color = output.colored();
+                output.say(portcullis_lang::render::render(
+                    &checked.diagnostics,
+                    &checked.sources,
+                    color,
+                ))?;
+            }
+            let rules = checked.policy.as_ref().map_or(0, |p| p.rules.len() as u64);
+            let name = clean(&shown(path));
+            let mut line = match errors {
+                0 => format!("{}: {name}: {}", paint(GOOD, "fine"), count(rules, "rule")),
+                _ => format!("{}: {name}: {}", paint(BAD, "broken"), count(errors, "error")),
+            };
+            if warnings > 0 {
+                line.push_str(&format!(", {}", count(warnings, "warning")));
+            }
+            output.say(line)?;
+        }
+        // Without a policy there is no "fine", whatever the diagnostics say.
+        let findings = errors > 0 || checked.policy.is_none() || args.deny_warnings && warnings > 0;
+        exit = exit.and(Exit::findings(findings));
+    }
+    Ok(exit)
+}

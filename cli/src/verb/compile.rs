@@ -1,0 +1,43 @@
+//! `portcullis compile`: a policy -> an image on disk, whole or not at all.
+
+use std::path::PathBuf;
+
+use crate::error::{CliError, Exit, shown};
+use crate::output::{GOOD, Output, clean, count, paint};
+use crate::{subject, write};
+
+/// Arguments of `compile`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The image passes the engine's own checks before it is written; it replaces an old one in one step.
+
+Examples:
+  portcullis compile policies/shop -o shop.portcullis")]
+pub struct Args {
+    /// Policy folder or gate file.
+    pub path: PathBuf,
+    /// Image to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Runs `compile`.
+pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
+    let (policy, _, _) = subject::checked_policy(&args.path, output)?;
+    let (bytes, image) = subject::compile(&policy, &args.path)?;
+    write::replace(&args.output, &bytes)?;
+    output.say(format_args!(
+        "{}: {}: {}, {} bytes, sha256:{}",
+        paint(GOOD, "compiled"),
+        clean(&shown(&args.output)),
+        count(policy.rules.len() as u64, "rule"),
+        bytes.len(),
+        hex(&image.digest()),
+    ))?;
+    Ok(Exit::Fine)
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

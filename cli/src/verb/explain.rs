@@ -1,0 +1,429 @@
+//! `portcullis explain`: one request -> its verdict, why, and what would have let it pass.
+//!
+//! Nothing is guessed. That a deny was true or unknown, what stands behind it, and that a missing scope was all
+//! that lacked: each is found by asking the engine again, with the deny only reported, or with the scope added.
+
+use std::path::PathBuf;
+
+use portcullis::decide::{Effect, Lack, Reason};
+use portcullis::{Data, Decision, Snapshot, Worker, decide};
+use portcullis_lang::model::{Policy, Rule};
+use portcullis_lang::source::Sources;
+use portcullis_vectors::{Vector, Verdict};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::bridge::OwnedRequest;
+use crate::error::{CliError, Exit};
+use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, paint};
+use crate::subject::{self, Subject};
+use crate::{obligations, vectors};
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits 1 if the request is denied.
+
+Examples:
+  portcullis explain policies/shop requests.jsonl:orders-001
+  portcullis explain policies/shop '{\"id\":\"a\",\"request\":{\"method\":\"GET\",\"url\":\"https://h/\"}}'
+  portcullis explain --json shop.portcullis -")]
+pub struct Args {
+    /// Policy folder, gate file or compiled image (an image has no text to quote).
+    pub subject: PathBuf,
+    /// The vector: FILE, FILE:ID, `-` or JSON.
+    pub vector: String,
+    /// Folder of lists and tables, if not the subject's own.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Denies are lifted one after the other, at most this many.
+const DENIES_MAX: usize = 8;
+
+/// A deny that applied.
+struct Deny {
+    rule: String,
+    /// It was certainly true, not unknown; `None` from an image.
+    certain: Option<bool>,
+    message: Option<String>,
+}
+
+/// An allow that came close.
+struct Near {
+    rule: String,
+    lacks: Vec<String>,
+    raw: Vec<Value>,
+    /// The verdict, had the scopes been there.
+    with_scopes: Option<bool>,
+}
+
+/// Runs `explain`.
+pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
+    let mut subject = Subject::open(&args.subject, args.data.as_deref(), output)?;
+    let (vector, place) = vectors::pick(&args.vector)?;
+    let unreadable = |problem| CliError::File {
+        path: place.clone(),
+        problem,
+    };
+    let request = OwnedRequest::from_vector(&vector).map_err(unreadable)?;
+    let decision = subject.decide(&request.view(&request.lines()), request.now);
+    let line = subject.line(&decision, &vector.id);
+    let verdict: Verdict = serde_json::from_str(&line)
+        .map_err(|e| unreadable(format!("the engine's verdict can not be read: {e}")))?;
+
+    let (denies, behind) = lift_denies(&subject, &vector, &decision, &args.subject)?;
+    let mut near = Vec::new();
+    for closest in &behind.as_ref().unwrap_or(&decision).closest {
+        near.push(Near {
+            rule: subject.rule_id(closest.rule).to_string(),
+            lacks: closest.lacks.iter().map(lack_text).collect(),
+            raw: closest.lacks.iter().map(lack_json).collect(),
+            with_scopes: with_scopes(&mut subject, &vector, &closest.lacks),
+        });
+    }
+    let explained = Explained {
+        vector: &vector,
+        decision: &decision,
+        verdict: &verdict,
+        denies,
+        behind,
+        near,
+    };
+    if args.json {
+        output.say(explained.to_json(&subject))?;
+    } else {
+        explained.show(&subject, output)?;
+    }
+    Ok(Exit::findings(decision.effect == Effect::Deny))
+}
+
+struct Explained<'e> {
+    vector: &'e Vector,
+    decision: &'e Decision,
+    verdict: &'e Verdict,
+    denies: Vec<Deny>,
+    /// The decision without the denies, where there were some and the policy's text is at hand.
+    behind: Option<Decision>,
+    near: Vec<Near>,
+}
+
+impl Explained<'_> {
+    fn to_json(&self, subject: &Subject) -> Value {
+        let source = subject.source.as_ref();
+        let at = |rule: &str| source.and_then(|(p, s)| place(p, s, rule));
+        let denies: Vec<Value> = self
+            .denies
+            .iter()
+            .map(
+                |d| json!({"rule": d.rule, "place": at(&d.rule), "certain": d.certain, "message": d.message}),
+            )
+            .collect();
+        let near: Vec<Value> = self
+            .near
+            .iter()
+            .map(|n| {
+                json!({"rule": n.rule, "place": at(&n.rule), "lacks": n.raw, "passes_with_scopes": n.with_scopes})
+            })
+            .collect();
+        json!({
+            "id": self.vector.id,
+            "verdict": self.verdict,
+            "denies": denies,
+            "without_denies": self.behind.as_ref().map(|d| json!({"reason": d.reason.code(), "status": d.status})),
+            "closest": near,
+        })
+    }
+
+    fn show(&self, subject: &Subject, output: &mut Output) -> Result<(), CliError> {
+        let source = subject.source.as_ref();
+        let (style, word) = match self.decision.effect {
+            Effect::Allow => (GOOD, "allowed"),
+            Effect::Answer => (GOOD, "answered"),
+            Effect::Deny => (BAD, "denied"),
+        };
+        let detail = self
+            .verdict
+            .detail
+            .as_deref()
+            .map(|d| format!(", {}", clean_line(d)))
+            .unwrap_or_default();
+        let request = &self.vector.request;
+        let target = request
+            .url
+            .as_deref()
+            .or(request.target.as_deref())
+            .unwrap_or("(bytes)");
+        output.say(format_args!(
+            "{} {}",
+            clean_line(&request.method),
+            clean_line(target)
+        ))?;
+        output.say(format_args!(
+            "{}: {} {}{detail}",
+            paint(style, word),
+            self.verdict.status,
+            self.verdict.reason
+        ))?;
+        if self.decision.effect == Effect::Allow {
+            if let Some(rule) = &self.verdict.rule {
+                output.say(format_args!(
+                    "\n{} {}",
+                    paint(STRONG, "granted by"),
+                    quote(source, rule)
+                ))?;
+            }
+            let texts = obligations::of(self.verdict);
+            if !texts.is_empty() {
+                output.say(paint(STRONG, "\nwhat binds"))?;
+            }
+            for text in obligations::usual(&texts) {
+                output.say(format_args!("  {}", clean_line(text)))?;
+            }
+            return Ok(());
+        }
+        for deny in &self.denies {
+            output.say(format_args!(
+                "\n{} {}",
+                paint(STRONG, "denied by"),
+                quote(source, &deny.rule)
+            ))?;
+            if let Some(message) = &deny.message {
+                output.say(format_args!("  because {}", clean_line(message)))?;
+            }
+            match deny.certain {
+                Some(true) => output.say("  its condition is true")?,
+                Some(false) => output.say(format_args!(
+                    "  its condition is {}: a fact it reads is absent or ill-typed, and a deny applies then too",
+                    paint(DOUBT, "unknown")
+                ))?,
+                None => {}
+            }
+        }
+        if let Some(behind) = &self.behind {
+            match behind.effect {
+                Effect::Deny => output.say(format_args!(
+                    "\nwithout it, it would still be denied: {} {}",
+                    behind.status,
+                    behind.reason.code()
+                ))?,
+                _ => output.say("\nwithout it, the request would pass")?,
+            }
+        }
+        for near in &self.near {
+            output.say(format_args!(
+                "\n{} {}",
+                paint(STRONG, "closest"),
+                quote(source, &near.rule)
+            ))?;
+            for lack in &near.lacks {
+                output.say(format_args!("  would need {}", clean_line(lack)))?;
+            }
+            match near.with_scopes {
+                Some(true) => output.say("  with that, the request passes (tried)")?,
+                Some(false) => output.say("  with that alone, the request is still denied (tried)")?,
+                None => {}
+            }
+        }
+        if self.near.is_empty()
+            && self.denies.is_empty()
+            && let Some(hint) = hint(self.decision, self.verdict)
+        {
+            output.say(format_args!("\n{hint}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The deny that decided and those behind it, each lifted by only reporting it; then what is left.
+fn lift_denies(
+    subject: &Subject,
+    vector: &Vector,
+    decision: &Decision,
+    path: &std::path::Path,
+) -> Result<(Vec<Deny>, Option<Decision>), CliError> {
+    let mut denies = Vec::new();
+    if decision.reason != Reason::DeniedByRule {
+        return Ok((denies, None));
+    }
+    let rule = decision
+        .rule
+        .map(|r| subject.rule_id(r).to_string())
+        .unwrap_or_default();
+    let Some((policy, _)) = &subject.source else {
+        denies.push(Deny {
+            rule,
+            certain: None,
+            message: decision.message.clone(),
+        });
+        return Ok((denies, None));
+    };
+    let Ok(request) = OwnedRequest::from_vector(vector) else {
+        return Ok((denies, None));
+    };
+    let mut lifted = policy.clone();
+    let mut current = decision.clone();
+    let mut worker = Worker::default();
+    while current.reason == Reason::DeniedByRule && denies.len() < DENIES_MAX {
+        // Rules keep their order in every variant, so ids are those of the policy itself.
+        let Some(index) = current
+            .rule
+            .map(|r| r as usize)
+            .filter(|r| *r < lifted.rules.len())
+        else {
+            break;
+        };
+        lifted.rules[index].report = true;
+        let id = lifted.rules[index].id.clone();
+        let message = current.message.clone();
+        let (_, image) = subject::compile(&lifted, path)?;
+        let data: Data = subject.snapshot.data.clone();
+        let snapshot = Snapshot { image, data };
+        current = decide(
+            &snapshot,
+            &request.view(&request.lines()),
+            request.now,
+            &mut worker,
+        );
+        let certain = current
+            .report
+            .iter()
+            .find(|(r, _)| *r as usize == index)
+            .map(|(_, certain)| *certain);
+        denies.push(Deny {
+            rule: id,
+            certain,
+            message,
+        });
+    }
+    Ok((denies, Some(current)))
+}
+
+/// Whether the request passes once its token has the scopes; `None` where scopes are not all that lacks.
+fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option<bool> {
+    let scopes: Vec<&str> = lacks
+        .iter()
+        .map(|lack| match lack {
+            Lack::Scope(scope) => Some(scope.as_str()),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let token = vector.token.as_ref().filter(|_| !scopes.is_empty())?;
+    let config = subject.snapshot.image.config();
+    let member = &config
+        .issuers
+        .iter()
+        .find(|i| i.name == token.issuer)?
+        .scopes_member;
+    let mut claims: serde_json::Map<String, Value> =
+        serde_json::from_str(token.claims.as_deref()?.get()).ok()?;
+    let widened = match claims.get(member) {
+        None => Value::String(scopes.join(" ")),
+        Some(Value::String(text)) => Value::String(format!("{text} {}", scopes.join(" "))),
+        Some(Value::Array(items)) => items
+            .iter()
+            .cloned()
+            .chain(scopes.iter().map(|s| json!(s)))
+            .collect(),
+        Some(_) => return None,
+    };
+    claims.insert(member.clone(), widened);
+    let mut widened = vector.clone();
+    widened.token.as_mut()?.claims = Some(RawValue::from_string(Value::Object(claims).to_string()).ok()?);
+    let request = OwnedRequest::from_vector(&widened).ok()?;
+    Some(
+        subject
+            .decide(&request.view(&request.lines()), request.now)
+            .effect
+            == Effect::Allow,
+    )
+}
+
+fn lack_text(lack: &Lack) -> String {
+    match lack {
+        Lack::Scope(scope) => format!("a token with the scope `{scope}`"),
+        Lack::Acr(acr) => format!("a token with the acr `{acr}`"),
+        Lack::MaxAge(seconds) => format!("an authentication not older than {seconds} s"),
+        Lack::Condition(text) => format!("`{text}` to be true"),
+    }
+}
+
+fn lack_json(lack: &Lack) -> Value {
+    match lack {
+        Lack::Scope(scope) => json!({"scope": scope}),
+        Lack::Acr(acr) => json!({"acr": acr}),
+        Lack::MaxAge(seconds) => json!({"max_age": seconds}),
+        Lack::Condition(text) => json!({"condition": text}),
+    }
+}
+
+/// What a denial without a rule is about.
+fn hint(decision: &Decision, verdict: &Verdict) -> Option<String> {
+    let header = |name: &str| {
+        verdict
+            .headers
+            .response_set
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| clean_line(value))
+    };
+    Some(match decision.reason {
+        Reason::NoService => "no service of the policy answers this host and path".to_string(),
+        Reason::NoRoute => "no allow names this path: write one, or it stays closed".to_string(),
+        Reason::MethodNotAllowed => {
+            format!(
+                "the path is known, the method is not; allowed: {}",
+                header("allow").unwrap_or_default()
+            )
+        }
+        Reason::Malformed => {
+            "the request has no single canonical spelling; the code after `malformed` says where".to_string()
+        }
+        Reason::InvalidToken => "a credential was presented and failed, so no rule was asked".to_string(),
+        Reason::Unauthenticated => {
+            format!(
+                "a credential is needed: {}",
+                header("www-authenticate").unwrap_or_default()
+            )
+        }
+        Reason::QuotaKeyUnknown => "a quota that binds has no known key, cost or limit".to_string(),
+        Reason::TransportRefused => "the policy requires TLS or an SNI that equals the host".to_string(),
+        Reason::QueryRefused => "an `accept query` does not take this query".to_string(),
+        Reason::Gone => "the sunset of this service or path is over".to_string(),
+        _ => return None,
+    })
+}
+
+fn find<'p>(policy: &'p Policy, id: &str) -> Option<&'p Rule> {
+    policy.rules.iter().find(|rule| rule.id == id)
+}
+
+fn place(policy: &Policy, sources: &Sources, id: &str) -> Option<String> {
+    let span = find(policy, id)?.span;
+    Some(format!(
+        "{}:{}",
+        sources.name(span.file),
+        sources.line_column(span.file, span.start).0
+    ))
+}
+
+/// A rule's id, its place and its head as written.
+fn quote(source: Option<&(Policy, Sources)>, id: &str) -> String {
+    let Some((policy, sources)) = source else {
+        return clean_line(id);
+    };
+    let Some(rule) = find(policy, id) else {
+        return clean_line(id);
+    };
+    let text = sources.text(rule.span.file);
+    let head = text
+        .get(rule.span.start as usize..rule.span.end as usize)
+        .unwrap_or_default();
+    let head: Vec<&str> = head.split_whitespace().collect();
+    let place = place(policy, sources, id).filter(|place| place != id);
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    format!("{}{place}\n  {}", clean_line(id), clean_line(&head.join(" ")))
+}

@@ -1,0 +1,85 @@
+//! `portcullis inspect`: an image -> its sizes, its worst case and a picture of its graphs.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::error::{CliError, Exit};
+use crate::output::{Output, STRONG, paint, table};
+use crate::subject;
+use crate::verb::compile::hex;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis inspect shop.portcullis
+  portcullis inspect --json policies/shop
+  portcullis inspect --dot policies/shop | dot -Tsvg > shop.svg")]
+pub struct Args {
+    /// Compiled image, policy folder or gate file.
+    pub path: PathBuf,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "dot")]
+    pub json: bool,
+    /// Print the decision graphs in Graphviz's language.
+    #[arg(long)]
+    pub dot: bool,
+}
+
+/// Runs `inspect`.
+pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
+    let image = if subject::is_text(&args.path) {
+        let (policy, _, _) = subject::checked_policy(&args.path, output)?;
+        subject::compile(&policy, &args.path)?.1
+    } else {
+        subject::load_image(&args.path)?
+    };
+    if args.dot {
+        output.raw(portcullis::image::Inspection::dot(&image).as_bytes())?;
+        return Ok(Exit::Fine);
+    }
+    let seen = image.inspect();
+    let digest = format!("sha256:{}", hex(&seen.digest));
+    let total: usize = seen.sections.iter().map(|(_, bytes)| bytes).sum();
+    let counts = [
+        ("services", seen.services as u64),
+        ("rules", seen.rules as u64),
+        ("facts", seen.facts as u64),
+        ("methods", seen.methods as u64),
+        ("route_states", seen.states as u64),
+        ("pattern_sets", seen.accepts as u64),
+        ("entries", seen.entries as u64),
+        ("classifiers", seen.variables as u64),
+        ("nodes", seen.nodes as u64),
+        ("worst_case_steps", seen.steps_max),
+        ("worst_case_graphs", seen.graphs_max),
+    ];
+    if args.json {
+        let sections: serde_json::Map<String, serde_json::Value> = seen
+            .sections
+            .iter()
+            .map(|(name, bytes)| (name.to_string(), json!(bytes)))
+            .collect();
+        let mut object = json!({"format": seen.format, "digest": digest, "sections": sections});
+        for (name, n) in counts {
+            object[name] = json!(n);
+        }
+        output.say(object)?;
+        return Ok(Exit::Fine);
+    }
+    output.say(format_args!("{} {}", paint(STRONG, "image format"), seen.format))?;
+    output.say(format_args!("{} {digest}\n", paint(STRONG, "digest")))?;
+    let mut sizes = table(&["section", "bytes"]);
+    for (name, bytes) in &seen.sections {
+        sizes.add_row([name.to_string(), bytes.to_string()]);
+    }
+    sizes.add_row(["all".to_string(), total.to_string()]);
+    output.say(format_args!("{}\n", sizes.trim_fmt()))?;
+    let mut rows = table(&["what", "how many"]);
+    for (name, n) in counts {
+        rows.add_row([name.replace('_', " "), n.to_string()]);
+    }
+    output.say(rows.trim_fmt())?;
+    Ok(Exit::Fine)
+}

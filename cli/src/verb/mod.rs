@@ -1,0 +1,11 @@
+//! The verbs, one module each: arguments -> what is asked of the language or the engine -> what is shown.
+
+pub mod check;
+pub mod compile;
+pub mod eval;
+pub mod explain;
+pub mod fmt;
+pub mod import;
+pub mod inspect;
+pub mod manual;
+pub mod test;

@@ -1,0 +1,127 @@
+//! `check`, `fmt`, `compile`, `inspect`: the built binary on folders of files, exit codes and all.
+
+mod common;
+
+use common::{Folder, POLICY, garbage};
+
+#[test]
+fn check_says_fine_or_shows_each_mistake() {
+    let folder = Folder::shop();
+    folder.run(&["check", "."]).is(0, &["fine", "3 rules"]);
+    folder.write(
+        "bad.gate",
+        POLICY.replace("customer to GET", "custommer to GET").as_bytes(),
+    );
+    let ran = folder
+        .run(&["check", "bad.gate"])
+        .is(1, &["custommer", "customer", "bad.gate"]);
+    assert!(ran.out.contains("error"), "{ran:#?}");
+    let json = folder.run(&["check", "--json", "bad.gate"]).is(1, &["\"code\""]);
+    for line in json.out.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["file"], "bad.gate");
+    }
+    // A path that can not be read does not hide the findings of the next, and is the graver of both.
+    folder
+        .run(&["check", "missing", "bad.gate"])
+        .is(2, &["missing", "custommer"]);
+    folder.run(&["check"]).is(2, &["Usage"]);
+    Folder::new(&[]).run(&["check", "."]).is(2, &["no `*.gate` file"]);
+}
+
+#[test]
+fn garbage_is_a_diagnostic() {
+    let folder = Folder::new(&[]);
+    folder.write("g.gate", &garbage(1 << 20));
+    folder.run(&["check", "g.gate"]).is(1, &["G0001"]);
+    let mut deep = b"gate 1; condition x = ".to_vec();
+    deep.extend(std::iter::repeat_n(b'(', 100_000));
+    folder.write("g.gate", &deep);
+    folder.run(&["check", "g.gate"]).is(1, &["error"]);
+}
+
+#[test]
+fn fmt_writes_canonical_text_and_refuses_broken_files() {
+    let folder = Folder::new(&[("a.gate", "gate 1;\nnetwork  n=10.0.0.0/8 ; # why\n")]);
+    folder
+        .run(&["fmt", "--check", "."])
+        .is(1, &["not formatted", "a.gate"]);
+    folder.run(&["fmt", "."]).is(0, &["formatted"]);
+    let text = String::from_utf8(folder.read("a.gate")).unwrap();
+    assert!(
+        text.contains("network n = 10.0.0.0/8;") && text.contains("# why"),
+        "{text}"
+    );
+    folder.run(&["fmt", "--check", "."]).is(0, &["0 would change"]);
+    let broken = b"gate 1;\nnetwork = ;\n";
+    folder.write("b.gate", broken);
+    folder.run(&["fmt", "."]).is(1, &["1 refused", "b.gate"]);
+    assert_eq!(folder.read("b.gate"), broken);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn compile_and_inspect() {
+    let folder = Folder::shop();
+    folder
+        .run(&["compile", ".", "-o", "shop.portcullis"])
+        .is(0, &["compiled", "sha256:"]);
+    let first = folder.read("shop.portcullis");
+    folder.run(&["compile", ".", "-o", "shop.portcullis"]).is(0, &[]);
+    assert_eq!(
+        folder.read("shop.portcullis"),
+        first,
+        "the same policy is the same image"
+    );
+    folder
+        .run(&["inspect", "shop.portcullis"])
+        .is(0, &["image format", "entries", "worst case steps"]);
+    let json = folder.run(&["inspect", "--json", "."]).is(0, &[]);
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["rules"], 3);
+    folder
+        .run(&["inspect", "--dot", "shop.portcullis"])
+        .is(0, &["digraph"]);
+    // A policy with errors leaves the good image alone.
+    folder.write("shop.gate", b"gate 1; nonsense");
+    folder
+        .run(&["compile", ".", "-o", "shop.portcullis"])
+        .is(1, &["does not compile"]);
+    assert_eq!(folder.read("shop.portcullis"), first);
+}
+
+#[test]
+fn damaged_images_are_refused() {
+    let folder = Folder::shop();
+    folder.run(&["compile", ".", "-o", "i"]).is(0, &[]);
+    let image = folder.read("i");
+    folder.write("cut", &image[..image.len() / 2]);
+    folder.run(&["inspect", "cut"]).is(2, &["cut off"]);
+    let mut flipped = image.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    folder.write("flipped", &flipped);
+    folder.run(&["eval", "flipped", "shop.jsonl"]).is(2, &["damaged"]);
+    folder.write("garbage", &garbage(1 << 20));
+    folder
+        .run(&["eval", "garbage", "shop.jsonl"])
+        .is(2, &["not a Portcullis image"]);
+    folder.write("empty", b"");
+    folder.run(&["inspect", "empty"]).is(2, &["bytes long"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn links_that_leave_the_folder_are_refused() {
+    let outside = Folder::new(&[("x.gate", "gate 1;"), ("corp.jwks.json", "{}")]);
+    let folder = Folder::new(&[("shop.gate", POLICY)]);
+    let keys = folder.path().join("corp.jwks.json");
+    std::os::unix::fs::symlink(outside.path().join("corp.jwks.json"), &keys).unwrap();
+    folder
+        .run(&["check", "."])
+        .is(1, &["refused", "leaves the policy's folder"]);
+    std::fs::remove_file(&keys).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("x.gate"), folder.path().join("x.gate")).unwrap();
+    folder.run(&["check", "."]).is(2, &["leaves the policy's folder"]);
+}

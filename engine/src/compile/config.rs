@@ -1,0 +1,549 @@
+//! Declarations and obligations of the model -> [`Config`]. Facts become slots, networks ranges, paths of media and
+//! headers plain text.
+
+use portcullis_lang::model::{self, Atom, CredentialKind, Fact, Policy};
+
+use super::slots::{Slots, capture};
+use super::vars::ranges;
+use super::{CompileError, entries::kinds_of, hours, pattern};
+use crate::image::config::*;
+use pattern::Table;
+
+/// Config and the pattern tables that its obligations name.
+pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<Table>), CompileError> {
+    let mut make = Make {
+        policy,
+        slots,
+        patterns: Vec::new(),
+        quotas: Vec::new(),
+    };
+    let rules = policy
+        .rules
+        .iter()
+        .map(|r| make.rule(r))
+        .collect::<Result<Vec<Rule>, _>>()?;
+    let services = policy.services.iter().map(|s| make.service(s)).collect();
+    let (quotas, rules, services) = make.sorted_quotas(rules, services);
+    let Make { patterns, .. } = make;
+    let trusted = policy
+        .trust
+        .headers
+        .iter()
+        .map(|h| (h.header.clone(), ty(h.ty)))
+        .collect();
+    let config = Config {
+        issuers: policy.issuers.iter().map(|i| issuer(policy, i)).collect(),
+        claims: policy.claims.iter().map(|c| (c.name.clone(), ty(c.ty))).collect(),
+        keys: policy.keys.iter().map(|k| key_set(policy, k)).collect(),
+        key_fields: policy
+            .key_fields
+            .iter()
+            .map(|f| (f.name.clone(), ty(f.ty)))
+            .collect(),
+        peers: policy.peers.iter().map(|p| p.trust_domains.clone()).collect(),
+        signatures: policy
+            .signatures
+            .iter()
+            .map(|s| (s.name.clone(), s.header.clone()))
+            .collect(),
+        proxies: ranges(&policy.trust.proxies),
+        hops: policy.trust.hops,
+        trusted,
+        context: policy.context.iter().map(context).collect(),
+        named_headers: named_headers(policy),
+        identity_headers: identity_headers(policy),
+        request_headers_set: policy.request_headers_set.clone(),
+        lists: policy.lists.iter().map(list).collect(),
+        tables: policy.tables.iter().map(table).collect(),
+        hours: policy.hours.iter().map(opening).collect::<Result<_, _>>()?,
+        quotas,
+        services,
+        rules,
+        has_grpc: policy
+            .rules
+            .iter()
+            .flat_map(|r| &r.targets)
+            .any(|t| t.kind == model::TargetKind::Grpc),
+        texts: Vec::new(),
+        sources: slots.sources.clone(),
+    };
+    Ok((config, patterns))
+}
+
+struct Make<'m> {
+    policy: &'m Policy,
+    slots: &'m mut Slots,
+    patterns: Vec<Table>,
+    /// (quota with resolved slots), in order of first use.
+    quotas: Vec<Quota>,
+}
+
+impl Make<'_> {
+    fn slot(&mut self, fact: &Fact, pattern: Option<&model::Pattern>) -> Slot {
+        self.slots.slot(self.policy, fact, pattern)
+    }
+
+    fn amount(&mut self, amount: &model::Amount, pattern: Option<&model::Pattern>) -> Amount {
+        match amount {
+            model::Amount::Fixed(n) => Amount::Fixed(*n),
+            model::Amount::Fact { fact, at_most } => Amount::Fact(self.slot(fact, pattern), *at_most),
+        }
+    }
+
+    fn limit(&mut self, limit: &model::Limit, pattern: Option<&model::Pattern>) -> Option<Limit> {
+        let of = self.policy.quotas.get(limit.quota.index())?;
+        let quota = Quota {
+            name: of.name.clone(),
+            limit: self.amount(&of.limit, pattern),
+            period: match &of.period {
+                model::Period::Rate { period_us, burst } => Period::Rate(*period_us, *burst),
+                model::Period::Calendar { unit, zone } => Period::Calendar(unit.to_string(), zone.clone()),
+                model::Period::InFlight => Period::InFlight,
+            },
+            by: of
+                .by
+                .iter()
+                .map(|part| {
+                    let key = |(fact, prefix): &(Fact, Option<u8>)| KeyFact {
+                        slot: self.slot(fact, pattern),
+                        prefix: *prefix,
+                        kind: kind(fact),
+                    };
+                    part.facts.iter().map(key).collect()
+                })
+                .collect(),
+            cost: self.amount(&of.cost, pattern),
+            limit_kind: amount_kind(&of.limit),
+            cost_kind: amount_kind(&of.cost),
+            counting_denied: of.counting_denied,
+        };
+        // A quota keyed by captures has one form for each place where they stand.
+        let known = self.quotas.iter().position(|q| *q == quota);
+        let index = known.unwrap_or_else(|| {
+            self.quotas.push(quota);
+            self.quotas.len() - 1
+        });
+        let cost = limit.cost.as_ref().map(|c| self.amount(c, pattern));
+        Some(Limit {
+            quota: index as u32,
+            cost,
+            cost_kind: limit.cost.as_ref().and_then(amount_kind),
+        })
+    }
+
+    /// Quotas in order of names, and all uses renumbered.
+    fn sorted_quotas(
+        &mut self,
+        mut rules: Vec<Rule>,
+        mut services: Vec<Service>,
+    ) -> (Vec<Quota>, Vec<Rule>, Vec<Service>) {
+        let mut order: Vec<usize> = (0..self.quotas.len()).collect();
+        order.sort_by(|a, b| self.quotas[*a].name.cmp(&self.quotas[*b].name));
+        let mut place = vec![0u32; order.len()];
+        order.iter().zip(0u32..).for_each(|(old, new)| place[*old] = new);
+        let limits = rules.iter_mut().flat_map(|r| &mut r.body.limits);
+        for limit in limits.chain(services.iter_mut().filter_map(|s| s.default_limit.as_mut())) {
+            limit.quota = place[limit.quota as usize];
+        }
+        (
+            order.iter().map(|i| self.quotas[*i].clone()).collect(),
+            rules,
+            services,
+        )
+    }
+
+    fn rule(&mut self, rule: &model::Rule) -> Result<Rule, CompileError> {
+        let respond = rule.respond.as_ref();
+        Ok(Rule {
+            id: rule.id.clone(),
+            message: rule.because.clone(),
+            location: respond.and_then(|r| r.location.clone()),
+            retry_after_s: respond.and_then(|r| r.retry_after_s),
+            scopes: rule.requires.scopes.clone(),
+            acr: rule.requires.acr.clone(),
+            max_age_us: rule.requires.max_age_us,
+            kinds: kinds_of(rule),
+            body: self.body(rule)?,
+        })
+    }
+
+    fn body(&mut self, rule: &model::Rule) -> Result<Body, CompileError> {
+        let of = &rule.obligations;
+        let pattern = self.pattern_of(rule)?;
+        let accept = of.accept.iter().filter(|a| a.kind != model::AcceptKind::Query);
+        let mut body = Body {
+            limits: of.limits.iter().filter_map(|l| self.limit(l, pattern)).collect(),
+            redact: of.redact.iter().map(redaction).collect(),
+            accept: accept
+                .map(|a| AcceptBody {
+                    max_bytes: a.max_bytes,
+                    strip_unknown: a.strip_unknown,
+                    media: matches!(a.kind, model::AcceptKind::Media(_)),
+                })
+                .collect(),
+            accept_query: Vec::new(),
+            require_response: of.require_response.iter().map(|r| r.status).collect(),
+            headers: Vec::new(),
+            tags: of.tags.clone(),
+            require_tls: of.require.contains(&model::Transport::Tls),
+            require_sni: of.require.contains(&model::Transport::SniIsHost),
+            sunset_us: of.sunset_us,
+        };
+        for header in &of.headers {
+            let value = match &header.action {
+                model::HeaderAction::Drop => None,
+                model::HeaderAction::Set(model::HeaderValue::Literal(text)) => {
+                    Some(HeaderValue::Literal(text.clone()))
+                }
+                model::HeaderAction::Set(model::HeaderValue::Fact(fact)) => {
+                    Some(HeaderValue::Fact(self.slot(fact, pattern)))
+                }
+            };
+            let request = header.direction == model::HeaderDirection::Request;
+            body.headers.push(HeaderOp {
+                request,
+                name: header.name.clone(),
+                value,
+            });
+        }
+        for accept in of.accept.iter().filter(|a| a.kind == model::AcceptKind::Query) {
+            let fields = accept
+                .fields
+                .iter()
+                .map(|f| self.query_field(f))
+                .collect::<Result<_, _>>()?;
+            body.accept_query.push(AcceptQuery {
+                strip_unknown: accept.strip_unknown,
+                fields,
+            });
+        }
+        Ok(body)
+    }
+
+    /// The pattern whose captures a rule's obligations mean. Obligations bind to a rule, not to one of its targets, so
+    /// what they capture must stand at one place in all of them.
+    fn pattern_of<'r>(&self, rule: &'r model::Rule) -> Result<Option<&'r model::Pattern>, CompileError> {
+        let first = rule.targets.first().map(|t| &t.pattern);
+        let mut names: Vec<String> = Vec::new();
+        let mut note = |fact: &Fact| {
+            if let Fact::Capture { name, .. } = fact {
+                names.push(name.clone());
+            }
+        };
+        for header in &rule.obligations.headers {
+            if let model::HeaderAction::Set(model::HeaderValue::Fact(fact)) = &header.action {
+                note(fact);
+            }
+        }
+        for limit in &rule.obligations.limits {
+            let Some(quota) = self.policy.quotas.get(limit.quota.index()) else {
+                continue;
+            };
+            quota
+                .by
+                .iter()
+                .flat_map(|part| &part.facts)
+                .for_each(|(fact, _)| note(fact));
+            for amount in [Some(&quota.limit), Some(&quota.cost), limit.cost.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                if let model::Amount::Fact { fact, .. } = amount {
+                    note(fact);
+                }
+            }
+        }
+        for name in names {
+            let place = capture(first, &name);
+            if rule
+                .targets
+                .iter()
+                .any(|t| capture(Some(&t.pattern), &name) != place)
+            {
+                return Err(CompileError::AmbiguousCapture {
+                    rule: rule.id.clone(),
+                    capture: name,
+                });
+            }
+        }
+        Ok(first)
+    }
+
+    fn query_field(&mut self, field: &model::AcceptedField) -> Result<QueryField, CompileError> {
+        let number = |text: &Option<String>| text.as_ref().and_then(|t| t.parse::<i64>().ok());
+        let repeated = field.path.strip_suffix("[]");
+        let matches = match &field.bounds.matches {
+            None => None,
+            Some(regex) => {
+                let table =
+                    Table::build(std::slice::from_ref(regex)).map_err(|_| CompileError::PatternTooLarge {
+                        pattern: regex.clone(),
+                    })?;
+                self.patterns.push(table);
+                Some(self.patterns.len() as u32 - 1)
+            }
+        };
+        let mut one_of = field.bounds.one_of.clone();
+        if let Some(values) = &mut one_of {
+            values.sort();
+        }
+        Ok(QueryField {
+            name: repeated.unwrap_or(&field.path).to_string(),
+            optional: field.optional,
+            items: field.bounds.items.or(repeated.map(|_| (0, u64::MAX))),
+            ty: match field.ty {
+                model::AcceptedType::Bool => QueryType::Bool,
+                model::AcceptedType::Int => QueryType::Int,
+                model::AcceptedType::Ip => QueryType::Ip,
+                model::AcceptedType::Instant => QueryType::Instant,
+                _ => QueryType::String,
+            },
+            min: number(&field.bounds.min),
+            max: number(&field.bounds.max),
+            one_of,
+            matches,
+        })
+    }
+
+    fn service(&mut self, service: &model::Service) -> Service {
+        let guards = || {
+            self.policy
+                .guards
+                .iter()
+                .flat_map(|g| &g.require)
+                .chain(&service.require)
+        };
+        let (require_tls, require_sni) = (
+            guards().any(|t| *t == model::Transport::Tls),
+            guards().any(|t| *t == model::Transport::SniIsHost),
+        );
+        Service {
+            name: service.name.clone(),
+            anonymous: service.invalid_credentials_anonymous,
+            require_tls,
+            require_sni,
+            sunset_us: service.sunset_us,
+            default_limit: service.default_limit.as_ref().and_then(|l| self.limit(l, None)),
+            cors: service.cors.as_ref().map(|cors| Cors {
+                origins: cors.origins.clone(),
+                any_origin: cors.any_origin,
+                methods: cors.methods.join(", "),
+                headers: cors.headers.join(", "),
+                credentials: cors.credentials,
+                max_age_s: cors.max_age_s,
+            }),
+        }
+    }
+}
+
+fn ty(ty: model::Type) -> Type {
+    match ty {
+        model::Type::Bool => Type::Bool,
+        model::Type::Int | model::Type::Duration => Type::Int,
+        model::Type::String => Type::String,
+        model::Type::Ip => Type::Ip,
+        model::Type::Set => Type::Set,
+        model::Type::Instant => Type::Instant,
+    }
+}
+
+fn literal(value: &model::Value) -> Literal {
+    match value {
+        model::Value::Bool(v) => Literal::Bool(*v),
+        model::Value::Int(v) | model::Value::Instant(v) | model::Value::Duration(v) => Literal::Int(*v),
+        model::Value::String(v) => Literal::String(v.clone()),
+        model::Value::Ip(v) => Literal::Ip(*v),
+        model::Value::Set(v) => Literal::Set(v.clone()),
+    }
+}
+
+fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
+    let claim = |claim: &model::IssuerClaim| {
+        Some(IssuerClaim {
+            claim: policy.claims.iter().position(|c| c.name == claim.name)? as u32,
+            path: claim.path.clone(),
+            or_string: claim.or_string,
+            default: claim.default.as_ref().map(literal),
+        })
+    };
+    Issuer {
+        name: issuer.name.clone(),
+        url: issuer.url.clone(),
+        place: match &issuer.source {
+            model::TokenSource::Authorization => TokenPlace::Authorization,
+            model::TokenSource::Header(name) => TokenPlace::Header(name.clone()),
+            model::TokenSource::Cookie(name) => TokenPlace::Cookie(name.clone()),
+        },
+        scopes_member: match issuer.scopes {
+            model::ScopesClaim::Scope => "scope".into(),
+            model::ScopesClaim::Scp => "scp".into(),
+        },
+        implies: issuer.implies.clone(),
+        claims: issuer.claims.iter().filter_map(claim).collect(),
+    }
+}
+
+fn key_set(policy: &Policy, keys: &model::KeySet) -> KeySet {
+    let field = |field: &model::FieldDecl| {
+        let index = policy.key_fields.iter().position(|f| f.name == field.name)? as u32;
+        Some((index, field.default.as_ref().map(literal)))
+    };
+    KeySet {
+        name: keys.name.clone(),
+        header: keys.header.clone(),
+        cookie: keys.cookie.clone(),
+        fields: keys.fields.iter().filter_map(field).collect(),
+    }
+}
+
+fn context(fact: &model::ContextFact) -> ContextFact {
+    ContextFact {
+        name: fact.name.clone(),
+        ty: ty(fact.ty),
+        default: fact.default.as_ref().map(literal),
+    }
+}
+
+fn list(list: &model::List) -> ListDecl {
+    ListDecl {
+        name: list.name.clone(),
+        file: list.file.clone(),
+        ty: ty(list.ty),
+        max_age_us: list.max_age_us,
+    }
+}
+
+fn table(table: &model::Table) -> TableDecl {
+    TableDecl {
+        name: table.name.clone(),
+        file: table.file.clone(),
+        columns: table
+            .columns
+            .iter()
+            .map(|(name, of)| (name.clone(), ty(*of)))
+            .collect(),
+        max_age_us: table.max_age_us,
+    }
+}
+
+fn opening(opening: &model::Hours) -> Result<Hours, CompileError> {
+    Ok(Hours {
+        offsets: hours::offsets(&opening.zone)?,
+        spans: opening.spans.iter().map(|s| (s.days, s.start, s.end)).collect(),
+    })
+}
+
+fn redaction(redaction: &model::Redaction) -> Redaction {
+    match redaction {
+        model::Redaction::Only(paths) => Redaction::Only(paths.clone()),
+        model::Redaction::Op { path, op } => Redaction::Op(
+            path.clone(),
+            match op {
+                model::RedactionOp::Drop => RedactionOp::Drop,
+                model::RedactionOp::Replace(text) => RedactionOp::Replace(text.clone()),
+                model::RedactionOp::Hash => RedactionOp::Hash,
+                model::RedactionOp::Mask(model::Mask::All) => RedactionOp::Mask {
+                    first: false,
+                    keep: 0,
+                },
+                model::RedactionOp::Mask(model::Mask::First(n)) => RedactionOp::Mask {
+                    first: true,
+                    keep: *n,
+                },
+                model::RedactionOp::Mask(model::Mask::Last(n)) => RedactionOp::Mask {
+                    first: false,
+                    keep: *n,
+                },
+                model::RedactionOp::Truncate(n) => RedactionOp::Truncate(*n),
+            },
+        ),
+    }
+}
+
+/// The credential kind of a fact; of a table cell, its key's.
+fn kind(fact: &Fact) -> Option<u8> {
+    match fact {
+        Fact::Cell { key, .. } => kind(key),
+        other => CredentialKind::of(other).map(|k| k as u8),
+    }
+}
+
+fn amount_kind(amount: &model::Amount) -> Option<u8> {
+    match amount {
+        model::Amount::Fixed(_) => None,
+        model::Amount::Fact { fact, .. } => kind(fact),
+    }
+}
+
+fn for_each_fact(policy: &Policy, f: &mut dyn FnMut(&Fact)) {
+    fn visit(fact: &Fact, f: &mut dyn FnMut(&Fact)) {
+        f(fact);
+        if let Fact::Cell { key, .. } = fact {
+            visit(key, f);
+        }
+    }
+    for rule in &policy.rules {
+        rule.condition
+            .for_each_atom(&mut |atom: &Atom| atom.for_each_fact(&mut |fact| f(fact)));
+        for header in &rule.obligations.headers {
+            if let model::HeaderAction::Set(model::HeaderValue::Fact(fact)) = &header.action {
+                visit(fact, f);
+            }
+        }
+    }
+    for quota in &policy.quotas {
+        quota
+            .by
+            .iter()
+            .flat_map(|p| &p.facts)
+            .for_each(|(fact, _)| visit(fact, f));
+        for amount in [&quota.limit, &quota.cost] {
+            if let model::Amount::Fact { fact, .. } = amount {
+                visit(fact, f);
+            }
+        }
+    }
+}
+
+/// Step 5 of decision 0001: facts, trust, issuers, keys, signatures, set or dropped headers.
+fn named_headers(policy: &Policy) -> Vec<String> {
+    let mut names: Vec<String> = identity_headers(policy);
+    for_each_fact(policy, &mut |fact| {
+        if let Fact::Header(name) = fact {
+            names.push(name.clone());
+        }
+    });
+    names.extend(
+        policy
+            .rules
+            .iter()
+            .flat_map(|r| &r.obligations.headers)
+            .map(|h| h.name.clone()),
+    );
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Step 6: headers that carry identity.
+fn identity_headers(policy: &Policy) -> Vec<String> {
+    let mut names: Vec<String> = ["authorization", "cookie", "forwarded", "x-forwarded-for"]
+        .map(String::from)
+        .to_vec();
+    names.extend(policy.trust.headers.iter().map(|h| h.header.clone()));
+    names.extend(policy.issuers.iter().filter_map(|i| match &i.source {
+        model::TokenSource::Header(name) => Some(name.clone()),
+        _ => None,
+    }));
+    names.extend(policy.keys.iter().filter_map(|k| k.header.clone()));
+    names.extend(policy.signatures.iter().map(|s| s.header.clone()));
+    names.extend(
+        policy
+            .signatures
+            .iter()
+            .filter_map(|s| s.timestamp.as_ref().map(|t| t.0.clone())),
+    );
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,295 @@
+//! Rules -> instances (a rule with one of its targets) whose conditions test slots. Facts are resolved, composite
+//! operators are taken apart (`has any` is an `or` of element tests); the logic stays three-valued here and is split
+//! into true-tests and false-tests where graphs are built.
+
+use portcullis_lang::model::{Atom, Comparison, Cond, Fact, Operand, Pattern, Policy, RuleId, Value};
+
+use super::slots::Slots;
+use super::{pattern, vars::ip_number};
+use crate::image::config::Slot;
+use crate::image::layout::op;
+
+/// A condition over slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Test {
+    /// Always true.
+    True,
+    Not(Box<Test>),
+    All(Vec<Test>),
+    Any(Vec<Test>),
+    Leaf(Leaf),
+}
+
+/// One test of one variable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Leaf {
+    /// The text is one of these.
+    TextIn(Slot, Vec<String>),
+    /// The number compares.
+    Number(Slot, u32, i64),
+    /// The number is one of these.
+    NumberIn(Slot, Vec<i64>),
+    /// The text matches the regex.
+    Matches(Slot, String),
+    /// The address lies in one of these inclusive ranges.
+    Address(Slot, Vec<(u128, u128)>),
+    /// The set holds the element.
+    Element(Slot, String),
+    /// The fact is known.
+    Known(Slot),
+    /// The bool is true.
+    Bool(Slot),
+    Exists(Slot),
+    Anchor(u8, u32),
+    Presented(u8),
+    Valid(u8),
+    Compare(Slot, Slot, u32, bool),
+    Contains(Slot, Slot),
+    List(Slot, u32),
+    Hours(Slot, u32),
+    Sample(Slot, String, u128),
+    /// auth_time, now, µs
+    Age(Slot, Slot, i64),
+}
+
+/// One part of an allow that can be lacking.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Scope(String, Test),
+    Acr(Test),
+    Age(Test),
+    Condition(String, Test),
+}
+
+/// A rule as seen through one of its targets.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) condition: Test,
+    /// Requirements and top-level conjuncts, of allows.
+    pub(super) parts: Vec<Part>,
+}
+
+/// By rule, then by target.
+pub(super) type Lowered = Vec<Vec<Instance>>;
+
+/// Lowers all rules.
+pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
+    policy
+        .rules
+        .iter()
+        .enumerate()
+        .map(|(i, rule)| {
+            let id = RuleId(i as u32);
+            rule.targets
+                .iter()
+                .map(|target| instance(policy, id, &target.pattern, slots))
+                .collect()
+        })
+        .collect()
+}
+
+fn instance(policy: &Policy, id: RuleId, pattern: &Pattern, slots: &mut Slots) -> Instance {
+    let rule = policy.rule(id);
+    let mut lowering = Lowering {
+        policy,
+        pattern,
+        slots,
+    };
+    let condition = lowering.cond(&rule.condition);
+    let mut parts = Vec::new();
+    if rule.effect == portcullis_lang::model::Effect::Allow {
+        let scopes = lowering.slot(&Fact::Scopes, !rule.requires.scopes.is_empty());
+        for scope in &rule.requires.scopes {
+            parts.push(Part::Scope(
+                scope.clone(),
+                Test::Leaf(Leaf::Element(scopes, scope.clone())),
+            ));
+        }
+        if let Some(acr) = &rule.requires.acr {
+            let slot = lowering.slot(&Fact::Claim("acr".into()), true);
+            parts.push(Part::Acr(Test::Leaf(Leaf::TextIn(slot, vec![acr.clone()]))));
+        }
+        if let Some(us) = rule.requires.max_age_us {
+            let auth_time = lowering.slot(&Fact::Claim("auth_time".into()), true);
+            let now = lowering.slot(&Fact::Now, true);
+            parts.push(Part::Age(Test::Leaf(Leaf::Age(auth_time, now, us))));
+        }
+        let conjuncts: &[Cond] = match &rule.condition {
+            Cond::True => &[],
+            Cond::All(parts) => parts,
+            other => std::slice::from_ref(other),
+        };
+        for conjunct in conjuncts {
+            parts.push(Part::Condition(
+                super::explain::text(policy, conjunct),
+                lowering.cond(conjunct),
+            ));
+        }
+    }
+    Instance { condition, parts }
+}
+
+struct Lowering<'l> {
+    policy: &'l Policy,
+    pattern: &'l Pattern,
+    slots: &'l mut Slots,
+}
+
+impl Lowering<'_> {
+    fn slot(&mut self, fact: &Fact, wanted: bool) -> Slot {
+        if wanted {
+            self.slots.slot(self.policy, fact, Some(self.pattern))
+        } else {
+            0
+        }
+    }
+
+    fn cond(&mut self, cond: &Cond) -> Test {
+        match cond {
+            Cond::True => Test::True,
+            Cond::Not(inner) => Test::Not(Box::new(self.cond(inner))),
+            Cond::All(parts) => Test::All(parts.iter().map(|p| self.cond(p)).collect()),
+            Cond::Any(parts) => Test::Any(parts.iter().map(|p| self.cond(p)).collect()),
+            Cond::Atom(atom) => self.atom(atom),
+        }
+    }
+
+    fn atom(&mut self, atom: &Atom) -> Test {
+        let leaf = match atom {
+            Atom::Anchor(anchor) => Leaf::Anchor(anchor.kind() as u8, anchor_index(*anchor)),
+            Atom::Presented(kind) => Leaf::Presented(*kind as u8),
+            Atom::Exists(fact) => Leaf::Exists(self.slot(fact, true)),
+            Atom::IsTrue(fact) => Leaf::Bool(self.slot(fact, true)),
+            Atom::Compare {
+                left,
+                op,
+                right,
+                ignore_case,
+            } => return self.compare(left, *op, right, *ignore_case),
+            Atom::OneOf { fact, values } => {
+                let slot = self.slot(fact, true);
+                return one_of(slot, values);
+            }
+            Atom::InList { fact, list } => Leaf::List(self.slot(fact, true), list.0),
+            Atom::InNetwork { fact, network } => {
+                let nets = self
+                    .policy
+                    .networks
+                    .get(network.index())
+                    .map(|n| n.nets.as_slice())
+                    .unwrap_or_default();
+                Leaf::Address(self.slot(fact, true), super::vars::ranges(nets))
+            }
+            Atom::InHours { hours } => Leaf::Hours(self.slot(&Fact::Now, true), hours.0),
+            Atom::Contains {
+                set,
+                element: Operand::Value(value),
+            } => Leaf::Element(self.slot(set, true), text_of(value)),
+            Atom::Contains {
+                set,
+                element: Operand::Fact(element),
+            } => Leaf::Contains(self.slot(set, true), self.slot(element, true)),
+            Atom::HasAny { set, values } => return self.elements(set, values, true),
+            Atom::HasAll { set, values } => return self.elements(set, values, false),
+            Atom::Like { fact, glob } => Leaf::Matches(self.slot(fact, true), pattern::glob(glob)),
+            Atom::Matches { fact, regex } => Leaf::Matches(self.slot(fact, true), regex.clone()),
+            Atom::Sample { fact, name, below } => Leaf::Sample(self.slot(fact, true), name.clone(), *below),
+        };
+        Test::Leaf(leaf)
+    }
+
+    /// `[]` is decided by whether the set is known: false for `has any`, true for `has all`.
+    fn elements(&mut self, set: &Fact, values: &[String], any: bool) -> Test {
+        let slot = self.slot(set, true);
+        let known = Test::Leaf(Leaf::Known(slot));
+        match (values.is_empty(), any) {
+            (true, true) => Test::Not(Box::new(known)),
+            (true, false) => known,
+            (false, any) => {
+                let parts = values
+                    .iter()
+                    .map(|v| Test::Leaf(Leaf::Element(slot, v.clone())))
+                    .collect();
+                if any { Test::Any(parts) } else { Test::All(parts) }
+            }
+        }
+    }
+
+    fn compare(&mut self, left: &Fact, op: Comparison, right: &Operand, ignore_case: bool) -> Test {
+        let slot = self.slot(left, true);
+        let operator = match op {
+            Comparison::Equal => op::EQ,
+            Comparison::NotEqual => op::NE,
+            Comparison::Less => op::LT,
+            Comparison::LessOrEqual => op::LE,
+            Comparison::Greater => op::GT,
+            Comparison::GreaterOrEqual => op::GE,
+        };
+        let value = match right {
+            Operand::Fact(right) => {
+                let right = self.slot(right, true);
+                return Test::Leaf(Leaf::Compare(slot, right, operator, ignore_case));
+            }
+            Operand::Value(value) => value,
+        };
+        let equal = match value {
+            Value::Bool(true) => Test::Leaf(Leaf::Bool(slot)),
+            Value::Bool(false) => Test::Not(Box::new(Test::Leaf(Leaf::Bool(slot)))),
+            Value::Int(n) | Value::Instant(n) | Value::Duration(n) => {
+                return Test::Leaf(Leaf::Number(slot, operator, *n));
+            }
+            Value::String(text) if ignore_case => {
+                Test::Leaf(Leaf::Matches(slot, pattern::ignoring_case(text)))
+            }
+            Value::String(text) => Test::Leaf(Leaf::TextIn(slot, vec![text.clone()])),
+            Value::Ip(ip) => Test::Leaf(Leaf::Address(slot, vec![(ip_number(*ip), ip_number(*ip))])),
+            Value::Set(_) => Test::Leaf(Leaf::Known(slot)),
+        };
+        if operator == op::NE {
+            Test::Not(Box::new(equal))
+        } else {
+            equal
+        }
+    }
+}
+
+fn one_of(slot: Slot, values: &[Value]) -> Test {
+    let numbers: Vec<i64> = values
+        .iter()
+        .filter_map(|v| match v {
+            Value::Int(n) | Value::Instant(n) | Value::Duration(n) => Some(*n),
+            _ => None,
+        })
+        .collect();
+    let addresses: Vec<(u128, u128)> = values
+        .iter()
+        .filter_map(|v| match v {
+            Value::Ip(ip) => Some((ip_number(*ip), ip_number(*ip))),
+            _ => None,
+        })
+        .collect();
+    Test::Leaf(if !numbers.is_empty() {
+        Leaf::NumberIn(slot, numbers)
+    } else if !addresses.is_empty() {
+        Leaf::Address(slot, addresses)
+    } else {
+        Leaf::TextIn(slot, values.iter().map(text_of).collect())
+    })
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn anchor_index(anchor: portcullis_lang::model::Anchor) -> u32 {
+    use portcullis_lang::model::Anchor;
+    match anchor {
+        Anchor::Token(id) => id.0,
+        Anchor::Key(id) => id.0,
+        Anchor::Peer(id) => id.0,
+        Anchor::Signed(id) => id.0,
+    }
+}

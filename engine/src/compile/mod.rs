@@ -1,0 +1,65 @@
+//! checked model --lower--> tests over facts --classify--> variables with classes --plan--> decision graphs per entry
+//! --emit--> image bytes. Deterministic: equal models give equal bytes. Knows no syntax; may be slow and allocate.
+
+mod config;
+mod emit;
+mod entries;
+mod explain;
+mod graph;
+mod hours;
+mod lower;
+mod pattern;
+mod routes;
+mod slots;
+mod vars;
+
+use portcullis_lang::model::Policy;
+
+/// A policy that is right but can not be compiled within bounds. Never a partial image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// A regex or glob whose automaton would be too large.
+    #[error("the pattern `{pattern}` needs too large an automaton: bound its repetitions")]
+    PatternTooLarge {
+        /// As the automaton's regex.
+        pattern: String,
+    },
+    /// Patterns that overlap so much that their states multiply.
+    #[error("the routes of service `{service}` overlap too much: more than {max} states")]
+    RoutesTooAmbiguous {
+        /// Service name.
+        service: String,
+        /// Limit.
+        max: usize,
+    },
+    /// A time zone that the bundled database does not have.
+    #[error("the time zone `{zone}` is not in the bundled database")]
+    Zone {
+        /// IANA name.
+        zone: String,
+    },
+    /// A set header whose capture stands at different places in the rule's targets.
+    #[error(
+        "rule `{rule}`: `path.{capture}` stands at different places in its targets; give each target its own rule"
+    )]
+    AmbiguousCapture {
+        /// Rule id.
+        rule: String,
+        /// Capture name.
+        capture: String,
+    },
+    /// Offsets are 31 bits wide.
+    #[error("the image would be larger than {} bytes", crate::image::IMAGE_BYTES_MAX)]
+    ImageTooLarge,
+}
+
+/// Compiles a checked policy to an image: position-independent, with its digest, the same for the same policy.
+pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
+    let mut slots = slots::Slots::default();
+    let lowered = lower::lower(policy, &mut slots);
+    let mut vars = vars::Vars::plan(policy, &lowered, &mut slots)?;
+    let routes = routes::Routes::plan(policy)?;
+    let (config, patterns) = config::config(policy, &mut slots)?;
+    let plan = entries::plan(policy, &lowered, &routes, &mut vars);
+    emit::emit(policy, config, patterns, &vars, &routes, plan)
+}

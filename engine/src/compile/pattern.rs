@@ -1,0 +1,230 @@
+//! Globs and regexes -> one automaton with our own tables, so that the evaluator links no regex crate.
+//!
+//! regex-automata determinises all patterns of a set together; its automaton is then walked state by state into byte
+//! classes, transitions and accept classes. An accept class is a set of patterns that match together; class 0 is none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::primitives::StateID;
+use regex_automata::{Anchored, MatchKind, util::start, util::syntax};
+
+/// Memory that determinising one set may take, bytes: a policy that needs more is refused, not awaited.
+const DETERMINISE_BYTES_MAX: usize = 4 << 20;
+
+/// An automaton as tables; state 0 is dead.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    classes: Vec<u8>,
+    class_count: u32,
+    transitions: Vec<u32>,
+    start: u32,
+    accept: Vec<u32>,
+    /// Accept class -> indices of the patterns that match; entry 0 is empty.
+    pub(super) sets: Vec<Vec<usize>>,
+}
+
+/// A set that is too large to determinise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+impl Table {
+    /// Builds the automaton of regexes that must match whole texts; `.` is any byte, Unicode off.
+    pub(super) fn build(patterns: &[String]) -> Result<Table, TooLarge> {
+        let anchored: Vec<String> = patterns.iter().map(|p| format!(r"(?:{p})\z")).collect();
+        let dfa = dense::Builder::new()
+            .configure(
+                dense::Config::new()
+                    .match_kind(MatchKind::All)
+                    .start_kind(StartKind::Anchored)
+                    .dfa_size_limit(Some(DETERMINISE_BYTES_MAX))
+                    .determinize_size_limit(Some(DETERMINISE_BYTES_MAX)),
+            )
+            .syntax(
+                syntax::Config::new()
+                    .unicode(false)
+                    .utf8(false)
+                    .dot_matches_new_line(true),
+            )
+            .thompson(
+                regex_automata::nfa::thompson::Config::new()
+                    .utf8(false)
+                    .nfa_size_limit(Some(DETERMINISE_BYTES_MAX)),
+            )
+            .build_many(&anchored)
+            .map_err(|_| TooLarge)?;
+        Ok(Table::walk(&dfa))
+    }
+
+    fn walk(dfa: &dense::DFA<Vec<u32>>) -> Table {
+        let classes: Vec<u8> = (0..=255u8).map(|b| dfa.byte_classes().get(b)).collect();
+        let class_count = classes.iter().copied().max().map_or(1, |c| u32::from(c) + 1);
+        let mut example = vec![0u8; class_count as usize];
+        (0..=255u8)
+            .rev()
+            .for_each(|b| example[usize::from(classes[usize::from(b)])] = b);
+        let mut table = Table {
+            classes,
+            class_count,
+            transitions: vec![0; class_count as usize],
+            start: 0,
+            accept: vec![0],
+            sets: vec![Vec::new()],
+        };
+        let Ok(first) = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)) else {
+            return table;
+        };
+        let mut ids: HashMap<StateID, u32> = HashMap::new();
+        let mut sets: BTreeMap<Vec<usize>, u32> = BTreeMap::from([(Vec::new(), 0)]);
+        let mut queue = vec![first];
+        let mut discover = |id: StateID, queue: &mut Vec<StateID>| {
+            if dfa.is_dead_state(id) || dfa.is_quit_state(id) {
+                return 0;
+            }
+            let next = ids.len() as u32 + 1;
+            *ids.entry(id).or_insert_with(|| {
+                queue.push(id);
+                next
+            })
+        };
+        queue.clear();
+        table.start = discover(first, &mut queue);
+        let mut at = 0;
+        while at < queue.len() {
+            let id = queue[at];
+            at += 1;
+            for byte in &example {
+                let next = discover(dfa.next_state(id, *byte), &mut queue);
+                table.transitions.push(next);
+            }
+            let end = dfa.next_eoi_state(id);
+            let mut set = Vec::new();
+            if dfa.is_match_state(end) {
+                set.extend((0..dfa.match_len(end)).map(|i| dfa.match_pattern(end, i).as_usize()));
+                set.sort_unstable();
+                set.dedup();
+            }
+            let next = sets.len() as u32;
+            let class = *sets.entry(set.clone()).or_insert_with(|| {
+                table.sets.push(set);
+                next
+            });
+            table.accept.push(class);
+        }
+        table
+    }
+
+    /// The accept class of a whole text; the same walk as the evaluator's.
+    pub(super) fn run(&self, text: &[u8]) -> u32 {
+        let mut state = self.start;
+        for byte in text {
+            let class = u32::from(self.classes[usize::from(*byte)]);
+            state = self.transitions[(state * self.class_count + class) as usize];
+        }
+        self.accept[state as usize]
+    }
+
+    /// As words of the image.
+    pub(super) fn words(&self) -> Vec<u32> {
+        let mut words = vec![self.accept.len() as u32, self.class_count, self.start];
+        words.extend(
+            self.classes
+                .chunks_exact(4)
+                .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])),
+        );
+        words.extend(&self.transitions);
+        words.extend(&self.accept);
+        words
+    }
+}
+
+/// Splits a set of regexes into groups that determinise together, as few as halving finds.
+/// The error is the index of a pattern that is too large on its own.
+pub(super) fn group(patterns: &[String]) -> Result<Vec<(Vec<usize>, Table)>, usize> {
+    let mut out = Vec::new();
+    let mut todo: Vec<Vec<usize>> = vec![(0..patterns.len()).collect()];
+    while let Some(indices) = todo.pop() {
+        if indices.is_empty() {
+            continue;
+        }
+        let texts: Vec<String> = indices.iter().map(|i| patterns[*i].clone()).collect();
+        match (Table::build(&texts), indices.len()) {
+            (Ok(table), _) => out.push((indices, table)),
+            (Err(TooLarge), 1) => return Err(indices[0]),
+            (Err(TooLarge), n) => {
+                let (left, right) = indices.split_at(n / 2);
+                todo.push(right.to_vec());
+                todo.push(left.to_vec());
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A literal as a regex of bytes.
+pub(super) fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() {
+                char::from(b).to_string()
+            } else {
+                format!("\\x{b:02X}")
+            }
+        })
+        .collect()
+}
+
+/// `like` as a regex: `*` any bytes but `/`, `**` any bytes, `\*` a star, `\\` a backslash.
+pub(super) fn glob(glob: &str) -> String {
+    let mut out = String::new();
+    let mut rest = glob;
+    while let Some(c) = rest.chars().next() {
+        let (piece, len) = match c {
+            '*' if rest.starts_with("**") => (".*".to_string(), 2),
+            '*' => ("[^/]*".to_string(), 1),
+            '\\' => match rest[1..].chars().next() {
+                Some(next) => (escape(&rest[1..1 + next.len_utf8()]), 1 + next.len_utf8()),
+                None => (escape("\\"), 1),
+            },
+            other => (escape(&rest[..other.len_utf8()]), other.len_utf8()),
+        };
+        out.push_str(&piece);
+        rest = &rest[len..];
+    }
+    out
+}
+
+/// Equality that folds ASCII case.
+pub(super) fn ignoring_case(text: &str) -> String {
+    format!("(?i-u:{})", escape(text))
+}
+
+/// Canonical decimal within i64.
+pub(super) fn int() -> String {
+    format!(
+        "(?:0|{}|-(?:{}))",
+        up_to("9223372036854775807"),
+        up_to("9223372036854775808")
+    )
+}
+
+/// Canonical positive decimals up to a limit, as alternatives by the first digit that is smaller.
+fn up_to(limit: &str) -> String {
+    let mut parts = vec![format!("[1-9][0-9]{{0,{}}}", limit.len() - 2), limit.to_string()];
+    for (i, digit) in limit.bytes().enumerate() {
+        let low = if i == 0 { b'1' } else { b'0' };
+        if digit > low {
+            let rest = limit.len() - i - 1;
+            parts.push(format!(
+                "{}[{}-{}][0-9]{{{rest}}}",
+                &limit[..i],
+                char::from(low),
+                char::from(digit - 1)
+            ));
+        }
+    }
+    format!("(?:{})", parts.join("|"))
+}
+
+/// 8-4-4-4-12 hexadecimal digits.
+pub(super) const UUID: &str = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}";

@@ -1,0 +1,169 @@
+//! A variable and the request's facts -> a class: the only place where a decision looks at a value.
+//! Each variable is classified at most once per decision, and only when a node asks.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::canary::canary;
+use crate::data::Data;
+use crate::front::{Credentials, Facts, Value};
+use crate::image::config::{Config, Hours};
+use crate::image::layout::{op, var};
+use crate::image::tables::{View, find_range, find_text, find_threshold, run_dfa};
+use sha2::{Digest, Sha256};
+
+/// Unknown.
+const UNKNOWN: u32 = 0;
+/// False, or any value that no literal names.
+const FALSE: u32 = 1;
+/// True.
+const TRUE: u32 = 2;
+
+/// What a classification may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'c> {
+    pub(super) view: View<'c>,
+    pub(super) config: &'c Config,
+    pub(super) data: &'c Data,
+    pub(super) facts: &'c Facts<'c>,
+    pub(super) credentials: &'c Credentials<'c>,
+}
+
+/// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
+pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
+    let p = |i: u32| s.view.word(at + 1 + i);
+    let value = |i: u32| s.facts.fetch(p(i)).value;
+    match s.view.word(at) {
+        var::TEXT => match value(0) {
+            Some(Value::Bytes(text)) => find_text(s.view, p(1), &text).unwrap_or(FALSE),
+            _ => UNKNOWN,
+        },
+        var::NUMBER => match value(0) {
+            Some(Value::Int(n)) => find_threshold(s.view, p(1), n),
+            _ => UNKNOWN,
+        },
+        var::PATTERN => match value(0) {
+            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, p(1), &text),
+            _ => UNKNOWN,
+        },
+        var::ADDRESS => match value(0) {
+            Some(Value::Ip(ip)) => find_range(s.view, p(1), address(ip)),
+            _ => UNKNOWN,
+        },
+        var::ELEMENT => match value(0) {
+            Some(Value::Set(set)) => truth(contains(&set, s.view.text(p(1), p(2)))),
+            _ => UNKNOWN,
+        },
+        var::KNOWN => u32::from(value(0).is_some()),
+        var::BOOL => match value(0) {
+            Some(Value::Bool(b)) => truth(b),
+            _ => UNKNOWN,
+        },
+        var::EXISTS => truth(s.facts.fetch(p(0)).sent),
+        var::ANCHOR => truth(s.credentials.anchor(p(0) as u8, p(1))),
+        var::PRESENTED => truth(s.credentials.presented(p(0) as u8)),
+        var::VALID => truth(s.credentials.valid(p(0) as u8)),
+        var::COMPARE => match (value(0), value(1)) {
+            (Some(left), Some(right)) => compare(&left, &right, p(2), p(3) != 0),
+            _ => UNKNOWN,
+        },
+        var::CONTAINS => match (value(0), value(1)) {
+            (Some(Value::Set(set)), Some(Value::Bytes(element))) => truth(contains(&set, &element)),
+            _ => UNKNOWN,
+        },
+        var::LIST => match value(0) {
+            Some(value) => s.data.list_contains(p(1), &value).map_or(UNKNOWN, truth),
+            None => UNKNOWN,
+        },
+        var::HOURS => match (value(0), s.config.hours.get(p(1) as usize)) {
+            (Some(Value::Int(now_us)), Some(hours)) => truth(in_hours(hours, now_us)),
+            _ => UNKNOWN,
+        },
+        var::SAMPLE => match value(0).as_ref().and_then(Facts::text) {
+            Some(text) => {
+                let below = u64::from(p(3)) | u64::from(p(4)) << 32;
+                truth(p(5) != 0 || sample(s.view.text(p(1), p(2)), &text) < below)
+            }
+            None => UNKNOWN,
+        },
+        var::AGE => match (value(0), value(1)) {
+            (Some(Value::Int(auth_time)), Some(Value::Int(now))) => {
+                let max = (u64::from(p(2)) | u64::from(p(3)) << 32) as i64;
+                truth(now.saturating_sub(auth_time) <= max)
+            }
+            _ => FALSE,
+        },
+        _ => UNKNOWN,
+    }
+}
+
+fn truth(holds: bool) -> u32 {
+    if holds { TRUE } else { FALSE }
+}
+
+fn contains(set: &[Cow<'_, [u8]>], element: &[u8]) -> bool {
+    set.iter().any(|e| e.as_ref() == element)
+}
+
+/// IPv4 as IPv4-mapped number, so that both families share one order without touching each other.
+fn address(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+        IpAddr::V6(v6) => v6.into(),
+    }
+}
+
+fn compare(left: &Value<'_>, right: &Value<'_>, operator: u32, ignore_case: bool) -> u32 {
+    let order = match (left, right) {
+        (Value::Bytes(a), Value::Bytes(b)) if ignore_case => {
+            return truth(a.eq_ignore_ascii_case(b) == (operator == op::EQ));
+        }
+        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Ip(a), Value::Ip(b)) => a.cmp(b),
+        _ => return UNKNOWN,
+    };
+    truth(match operator {
+        op::EQ => order.is_eq(),
+        op::NE => order.is_ne(),
+        op::LT => order.is_lt(),
+        op::LE => order.is_le(),
+        op::GT => order.is_gt(),
+        _ => order.is_ge(),
+    })
+}
+
+/// First 8 bytes, big-endian, of SHA-256(name, 0x00, text).
+fn sample(name: &[u8], text: &[u8]) -> u64 {
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(name)
+        .chain_update([0])
+        .chain_update(text)
+        .finalize()
+        .into();
+    digest[..8].try_into().map_or(u64::MAX, u64::from_be_bytes)
+}
+
+/// Whether an instant lies in one of the stretches, by the zone's offset at that instant.
+fn in_hours(hours: &Hours, now_us: i64) -> bool {
+    let seconds = now_us.div_euclid(1_000_000);
+    let at = hours.offsets.partition_point(|(from, _)| *from <= seconds);
+    let offset = at
+        .checked_sub(1)
+        .and_then(|i| hours.offsets.get(i))
+        .map_or(0, |o| i64::from(o.1));
+    let local = seconds.saturating_add(offset);
+    let minute = (local.rem_euclid(86_400) / 60) as u16;
+    // 1970-01-01 was a Thursday; day 0 of a mask is Monday.
+    let today = (local.div_euclid(86_400) + 3).rem_euclid(7);
+    let yesterday = (today + 6).rem_euclid(7);
+    hours.spans.iter().any(|(days, start, end)| {
+        let on = |day: i64| days & (1 << day) != 0;
+        if start < end {
+            on(today) && *start <= minute && minute < *end
+        } else {
+            (on(today) && minute >= *start) || canary!(HoursMidnight, false, on(yesterday) && minute < *end)
+        }
+    })
+}

@@ -1,0 +1,63 @@
+//! Requests through the one door of the front, against decision 0001.
+
+mod client_ip;
+mod credentials;
+mod facts;
+mod json;
+mod malformed;
+mod paths;
+
+use super::*;
+use crate::data::Data;
+use crate::image::config::{Source, Type};
+
+/// A request that is fine; tests change what they are about.
+pub(super) fn get(target: &str) -> RequestView<'_> {
+    RequestView {
+        method: b"GET",
+        authority: Some(b"api.example.com"),
+        target: target.as_bytes(),
+        protocol: b"HTTP/1.1",
+        ..RequestView::default()
+    }
+}
+
+/// The code, or the canonical path.
+#[track_caller]
+pub(super) fn outcome(view: &RequestView<'_>, options: HostOptions) -> Result<String, &'static str> {
+    match normalise(view, &Config::default(), &mut |_| options) {
+        Ok(canonical) => Ok(canonical.upstream_target()),
+        Err(malformed) => Err(malformed.detail),
+    }
+}
+
+/// One fact of a request, with the text form of its value.
+pub(super) fn fact(config: &Config, view: &RequestView<'_>, source: Source) -> (bool, Option<String>) {
+    let config = Config {
+        sources: vec![source],
+        ..config.clone()
+    };
+    let data = Data::empty(&config);
+    let canonical = normalise(view, &config, &mut |_| HostOptions::default()).unwrap();
+    let credentials = Credentials::read(view, &canonical, &config);
+    let fetched = Facts::new(&config, &data, view, &canonical, &credentials, None).fetch(0);
+    let text = fetched.value.as_ref().and_then(Facts::text);
+    (fetched.sent, text.map(|text| String::from_utf8(text).unwrap()))
+}
+
+pub(super) fn sent(text: &str) -> (bool, Option<String>) {
+    (true, Some(text.to_string()))
+}
+
+pub(super) const ABSENT: (bool, Option<String>) = (false, None);
+pub(super) const ILL: (bool, Option<String>) = (true, None);
+
+/// Inclusive range of one IPv4 network of 8 bits.
+pub(super) fn net8(first: &str) -> (u128, u128) {
+    let first = address::number(address::parse(first.as_bytes()).unwrap());
+    (first, first | 0xff_ffff)
+}
+
+pub(super) fn claims_of(types: &[(&str, Type)]) -> Vec<(String, Type)> {
+    types.iter().map(|(name, ty)| (name.to_string(), *ty)).collect()
+}

@@ -1,0 +1,549 @@
+//! What an image holds beside its graphs: declarations that facts, credentials and obligations need. Decoded once
+//! at load from the image's config section, then read-only. Plain data: no policy syntax, no spans.
+
+use std::net::IpAddr;
+
+/// Index into [`Config::sources`]: a fact that the policy reads.
+pub type Slot = u32;
+/// Index into [`Config::rules`]; smaller is the smaller rule id.
+pub type RuleIndex = u32;
+
+/// Everything that is not a graph.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Facts the policy reads.
+    pub sources: Vec<Source>,
+    /// Issuers, as the model orders them.
+    pub issuers: Vec<Issuer>,
+    /// Claim names with their types; [`Source::Claim`] indexes it.
+    pub claims: Vec<(String, Type)>,
+    /// Key sets.
+    pub keys: Vec<KeySet>,
+    /// Key fields with their types; [`Source::KeyField`] indexes it.
+    pub key_fields: Vec<(String, Type)>,
+    /// Trust domains (lower case) of each `peers`.
+    pub peers: Vec<Vec<String>>,
+    /// Signature schemes: name, lower-case header.
+    pub signatures: Vec<(String, String)>,
+    /// Trusted proxies as inclusive ranges of addresses (IPv4 as IPv4-mapped numbers), sorted, disjoint.
+    pub proxies: Vec<(u128, u128)>,
+    /// `hops N`
+    pub hops: Option<u32>,
+    /// Trusted headers: lower-case header, type; [`Source::Trusted`] indexes it.
+    pub trusted: Vec<(String, Type)>,
+    /// Context facts; [`Source::Context`] indexes it.
+    pub context: Vec<ContextFact>,
+    /// Lower-case header names that the policy names anywhere, sorted (decision 0001, step 5).
+    pub named_headers: Vec<String>,
+    /// Lower-case header names that carry identity, sorted (decision 0001, step 6).
+    pub identity_headers: Vec<String>,
+    /// Request headers that the policy sets anywhere, sorted.
+    pub request_headers_set: Vec<String>,
+    /// Lists: file, type, max age.
+    pub lists: Vec<ListDecl>,
+    /// Tables.
+    pub tables: Vec<TableDecl>,
+    /// Opening hours.
+    pub hours: Vec<Hours>,
+    /// Quotas, sorted by name.
+    pub quotas: Vec<Quota>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Rules, sorted by id.
+    pub rules: Vec<Rule>,
+    /// Whether any target is gRPC, so that entries differ by `request.content_type`.
+    pub has_grpc: bool,
+    /// Texts that explanations quote.
+    pub texts: Vec<String>,
+}
+
+/// Types of facts, as in the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// true, false
+    Bool,
+    /// i64
+    Int,
+    /// Bytes.
+    String,
+    /// Address.
+    Ip,
+    /// Set of strings.
+    Set,
+    /// µs.
+    Instant,
+}
+
+/// Where a fact comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// `request.method`
+    Method,
+    /// `request.scheme`
+    Scheme,
+    /// `request.host`
+    Host,
+    /// `request.port`
+    Port,
+    /// `request.path`
+    Path,
+    /// `request.query.NAME`
+    Query(String),
+    /// `request.header[..]`, lower case.
+    Header(String),
+    /// `request.cookie[..]`
+    Cookie(String),
+    /// `request.size`
+    Size,
+    /// `request.content_type`
+    ContentType,
+    /// `request.protocol`
+    Protocol,
+    /// `request.sni`
+    Sni,
+    /// A capture: the decoded segment at `index` (0 is the first after the leading slash) without `prefix` bytes at
+    /// its start and `suffix` bytes at its end. The route that asks for it has matched, so it is there.
+    Segment {
+        /// Segment.
+        index: u32,
+        /// Bytes of literal text before.
+        prefix: u32,
+        /// Bytes of literal text after.
+        suffix: u32,
+        /// How to read it.
+        kind: SegmentKind,
+    },
+    /// A rest capture: decoded segments from `index` on, joined by `/`, a trailing slash kept; `""` for none.
+    Rest {
+        /// First segment.
+        index: u32,
+    },
+    /// `client.ip`
+    ClientIp,
+    /// `connection.ip`
+    ConnectionIp,
+    /// `token.NAME`
+    Claim(u32),
+    /// `token.scope`
+    Scopes,
+    /// `key.id`
+    KeyId,
+    /// `key.NAME`
+    KeyField(u32),
+    /// `peer.spiffe`
+    PeerSpiffe,
+    /// `peer.dns`
+    PeerDns,
+    /// `peer.subject`
+    PeerSubject,
+    /// `peer.fingerprint`
+    PeerFingerprint,
+    /// `signature.name`
+    SignatureName,
+    /// `context.NAME`
+    Context(u32),
+    /// A trusted header's fact.
+    Trusted(u32),
+    /// `table[key].column`
+    Cell {
+        /// Table.
+        table: u32,
+        /// Fact that names the row; its slot is smaller than this one's.
+        key: Slot,
+        /// Column index in the table.
+        column: u32,
+    },
+    /// `now`
+    Now,
+}
+
+/// How a captured segment is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SegmentKind {
+    /// Bytes.
+    Text,
+    /// i64.
+    Int,
+    /// Lower-cased bytes.
+    Uuid,
+}
+
+/// A default.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// Bool.
+    Bool(bool),
+    /// Int, or instant in µs.
+    Int(i64),
+    /// String.
+    String(String),
+    /// Address.
+    Ip(IpAddr),
+    /// Sorted set.
+    Set(Vec<String>),
+}
+
+/// Where a token is presented.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TokenPlace {
+    /// Authorization: Bearer or DPoP.
+    Authorization,
+    /// A header of its own, lower case.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// An issuer at run time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issuer {
+    /// Name.
+    pub name: String,
+    /// `iss`
+    pub url: String,
+    /// Where it is presented.
+    pub place: TokenPlace,
+    /// `scope` or `scp`.
+    pub scopes_member: String,
+    /// Each scope with what it implies, sorted by scope.
+    pub implies: Vec<(String, Vec<String>)>,
+    /// Claims it sends.
+    pub claims: Vec<IssuerClaim>,
+}
+
+/// A claim of an issuer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IssuerClaim {
+    /// Index into [`Config::claims`].
+    pub claim: u32,
+    /// Members to walk.
+    pub path: Vec<String>,
+    /// A lone string is a set of one.
+    pub or_string: bool,
+    /// Default.
+    pub default: Option<Literal>,
+}
+
+/// A key set at run time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeySet {
+    /// Name.
+    pub name: String,
+    /// Header, lower case.
+    pub header: Option<String>,
+    /// Cookie.
+    pub cookie: Option<String>,
+    /// Fields: index into [`Config::key_fields`], default.
+    pub fields: Vec<(u32, Option<Literal>)>,
+}
+
+/// A context fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContextFact {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub ty: Type,
+    /// Default.
+    pub default: Option<Literal>,
+}
+
+/// A list beside the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListDecl {
+    /// Name.
+    pub name: String,
+    /// File, relative to the policy's root.
+    pub file: String,
+    /// String, int or ip.
+    pub ty: Type,
+    /// µs.
+    pub max_age_us: Option<i64>,
+}
+
+/// A table beside the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableDecl {
+    /// Name.
+    pub name: String,
+    /// File, relative to the policy's root.
+    pub file: String,
+    /// Columns, sorted by name: string, int or bool.
+    pub columns: Vec<(String, Type)>,
+    /// µs.
+    pub max_age_us: Option<i64>,
+}
+
+/// Opening hours with their zone as transitions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hours {
+    /// (from this instant on in whole seconds, offset in seconds east of UTC), sorted; the first is `i64::MIN`.
+    pub offsets: Vec<(i64, i32)>,
+    /// (days bit mask, start minute, end minute); end <= start crosses midnight.
+    pub spans: Vec<(u8, u16, u16)>,
+}
+
+/// A number that may be a fact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Amount {
+    /// Literal.
+    Fixed(u64),
+    /// Int fact with an optional ceiling.
+    Fact(Slot, Option<u64>),
+}
+
+/// How a quota counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Period {
+    /// GCRA: period in µs, declared burst.
+    Rate(i64, Option<u64>),
+    /// Calendar: unit, zone.
+    Calendar(String, String),
+    /// At most N in flight.
+    InFlight,
+}
+
+/// One alternative of a key part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyFact {
+    /// Fact.
+    pub slot: Slot,
+    /// `/N` for addresses.
+    pub prefix: Option<u8>,
+    /// 0 token, 1 key, 2 peer, 3 signature where the fact belongs to a credential.
+    pub kind: Option<u8>,
+}
+
+/// A quota.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Name.
+    pub name: String,
+    /// N.
+    pub limit: Amount,
+    /// Period.
+    pub period: Period,
+    /// Key parts, each with its alternatives.
+    pub by: Vec<Vec<KeyFact>>,
+    /// Default cost.
+    pub cost: Amount,
+    /// Credential kind of a fact limit or fact cost (`kind` as in [`KeyFact`]); of a table cell: its key's.
+    pub limit_kind: Option<u8>,
+    /// Likewise for the default cost.
+    pub cost_kind: Option<u8>,
+    /// Counts denied requests.
+    pub counting_denied: bool,
+}
+
+/// A use of a quota.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// Index into [`Config::quotas`].
+    pub quota: u32,
+    /// Cost here.
+    pub cost: Option<Amount>,
+    /// Credential kind of a fact cost here.
+    pub cost_kind: Option<u8>,
+}
+
+/// CORS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cors {
+    /// Sorted exact origins.
+    pub origins: Vec<String>,
+    /// `*`
+    pub any_origin: bool,
+    /// Joined by `, `.
+    pub methods: String,
+    /// Joined by `, `; may be empty.
+    pub headers: String,
+    /// Credentials.
+    pub credentials: bool,
+    /// Seconds.
+    pub max_age_s: Option<u64>,
+}
+
+/// Normalisation options of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostOptions {
+    /// Empty segments are removed.
+    pub merge_slashes: bool,
+    /// `%2F` is data.
+    pub encoded_slash_as_data: bool,
+    /// `;` parameters are cut off for matching.
+    pub path_parameters_kept: bool,
+    /// Override headers pass.
+    pub method_override_kept: bool,
+}
+
+/// A service at run time. What of its guards binds at service level is folded in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Name.
+    pub name: String,
+    /// `invalid credentials anonymous`
+    pub anonymous: bool,
+    /// `require tls` of the service or any guard.
+    pub require_tls: bool,
+    /// `require sni == host` of the service or any guard.
+    pub require_sni: bool,
+    /// µs.
+    pub sunset_us: Option<i64>,
+    /// Default limit.
+    pub default_limit: Option<Limit>,
+    /// CORS.
+    pub cors: Option<Cors>,
+}
+
+/// A rule at run time: what its verdict needs beside its graphs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Id.
+    pub id: String,
+    /// `because`
+    pub message: Option<String>,
+    /// `respond`: location.
+    pub location: Option<String>,
+    /// `respond`: Retry-After, seconds.
+    pub retry_after_s: Option<u64>,
+    /// Required scopes, sorted.
+    pub scopes: Vec<String>,
+    /// Required acr.
+    pub acr: Option<String>,
+    /// Required freshness, µs.
+    pub max_age_us: Option<i64>,
+    /// Bit k: reads credential kind k.
+    pub kinds: u8,
+    /// What binds with it.
+    pub body: Body,
+}
+
+/// Obligations of a rule.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Body {
+    /// Charges.
+    pub limits: Vec<Limit>,
+    /// Redactions.
+    pub redact: Vec<Redaction>,
+    /// Accepts of bodies, forms and media types: max bytes, strip unknown.
+    pub accept: Vec<AcceptBody>,
+    /// Accepts of queries.
+    pub accept_query: Vec<AcceptQuery>,
+    /// Statuses of `require response .. else`.
+    pub require_response: Vec<u16>,
+    /// Header operations.
+    pub headers: Vec<HeaderOp>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// `require tls`
+    pub require_tls: bool,
+    /// `require sni == host`
+    pub require_sni: bool,
+    /// µs.
+    pub sunset_us: Option<i64>,
+}
+
+/// A redaction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Redaction {
+    /// `only`: sorted paths.
+    Only(Vec<String>),
+    /// Path, operation.
+    Op(String, RedactionOp),
+}
+
+/// Redaction operations, strongest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RedactionOp {
+    /// Gone.
+    Drop,
+    /// Replaced.
+    Replace(String),
+    /// Hashed.
+    Hash,
+    /// Masked; `keep` characters of one end stay.
+    Mask {
+        /// Which end, `None` with 0.
+        first: bool,
+        /// How many; 0 masks all (then `first` is false).
+        keep: u32,
+    },
+    /// Truncated.
+    Truncate(u32),
+}
+
+/// Limits of an accepted body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptBody {
+    /// Bytes; `None`: the default.
+    pub max_bytes: Option<u64>,
+    /// Strip unknown fields.
+    pub strip_unknown: bool,
+    /// A media type (`accept type`) says nothing about unknown fields.
+    pub media: bool,
+}
+
+/// A closed-world query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptQuery {
+    /// Strip unknown parameters.
+    pub strip_unknown: bool,
+    /// Fields.
+    pub fields: Vec<QueryField>,
+}
+
+/// One query parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryField {
+    /// Decoded name; `name[]` in the policy: repeated.
+    pub name: String,
+    /// May be missing.
+    pub optional: bool,
+    /// May be given more than once: smallest and largest count.
+    pub items: Option<(u64, u64)>,
+    /// Type.
+    pub ty: QueryType,
+    /// Smallest value or length in characters.
+    pub min: Option<i64>,
+    /// Largest value or length in characters.
+    pub max: Option<i64>,
+    /// Allowed texts, sorted.
+    pub one_of: Option<Vec<String>>,
+    /// Classifier of `matches` (in the image's pattern tables); class > 1 is a match.
+    pub matches: Option<u32>,
+}
+
+/// Types of query parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryType {
+    /// `true`, `false`
+    Bool,
+    /// i64, canonical.
+    Int,
+    /// UTF-8 text.
+    String,
+    /// Address.
+    Ip,
+    /// RFC 3339.
+    Instant,
+}
+
+/// A header operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeaderOp {
+    /// Towards the upstream (else the client).
+    pub request: bool,
+    /// Lower-case name.
+    pub name: String,
+    /// Value; `None` drops.
+    pub value: Option<HeaderValue>,
+}
+
+/// A header value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeaderValue {
+    /// Literal.
+    Literal(String),
+    /// A fact's text.
+    Fact(Slot),
+}

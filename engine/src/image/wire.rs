@@ -1,0 +1,250 @@
+//! Config <-> bytes: little-endian, length-prefixed, no alignment, no sharing. Reading is total: every length is
+//! checked against what is left before anything is allocated.
+//!
+//! The same declaration writes and reads, so the two can not drift apart.
+
+use std::net::IpAddr;
+
+use super::config::*;
+
+/// A config section that does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the config section breaks off or holds an unknown tag at byte {at}")]
+pub struct WireError {
+    /// Offset in the section.
+    pub at: usize,
+}
+
+/// Bytes still to read.
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor { bytes, at: 0 }
+    }
+
+    fn fail<T>(&self) -> Result<T, WireError> {
+        Err(WireError { at: self.at })
+    }
+
+    fn take(&mut self, n: usize) -> Result<&'a [u8], WireError> {
+        match self
+            .at
+            .checked_add(n)
+            .and_then(|end| self.bytes.get(self.at..end))
+        {
+            Some(bytes) => {
+                self.at += n;
+                Ok(bytes)
+            }
+            None => self.fail(),
+        }
+    }
+
+    /// Whether all bytes were read.
+    pub(crate) fn at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+}
+
+/// Written and read the same way.
+pub(crate) trait Wire: Sized {
+    fn write(&self, out: &mut Vec<u8>);
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError>;
+}
+
+macro_rules! wire_int {
+    ($($ty:ty),*) => {$(
+        impl Wire for $ty {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+            fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+                let bytes = from.take(size_of::<$ty>())?;
+                bytes.try_into().map(<$ty>::from_le_bytes).or_else(|_| from.fail())
+            }
+        }
+    )*};
+}
+
+wire_int!(u8, u16, u32, u64, u128, i32, i64);
+
+impl Wire for bool {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        match u8::read(from)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => from.fail(),
+        }
+    }
+}
+
+impl Wire for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).write(out);
+        out.extend_from_slice(self.as_bytes());
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        let len = u32::read(from)? as usize;
+        let bytes = from.take(len)?;
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .or_else(|_| from.fail())
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).write(out);
+        self.iter().for_each(|item| item.write(out));
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        let len = u32::read(from)? as usize;
+        // Every item takes at least one byte, so a lying length can not make us allocate more than is there.
+        if len > from.bytes.len() - from.at {
+            return from.fail();
+        }
+        (0..len).map(|_| T::read(from)).collect()
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.is_some().write(out);
+        if let Some(item) = self {
+            item.write(out);
+        }
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        Ok(if bool::read(from)? {
+            Some(T::read(from)?)
+        } else {
+            None
+        })
+    }
+}
+
+macro_rules! wire_tuple {
+    ($($name:ident . $index:tt),*) => {
+        impl<$($name: Wire),*> Wire for ($($name,)*) {
+            fn write(&self, out: &mut Vec<u8>) {
+                $(self.$index.write(out);)*
+            }
+            fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+                Ok(($($name::read(from)?,)*))
+            }
+        }
+    };
+}
+
+wire_tuple!(A.0, B.1);
+wire_tuple!(A.0, B.1, C.2);
+
+impl Wire for IpAddr {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            IpAddr::V4(v4) => (4u8, u32::from(*v4)).write(out),
+            IpAddr::V6(v6) => (6u8, u128::from(*v6)).write(out),
+        }
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        match u8::read(from)? {
+            4 => Ok(IpAddr::V4(u32::read(from)?.into())),
+            6 => Ok(IpAddr::V6(u128::read(from)?.into())),
+            _ => from.fail(),
+        }
+    }
+}
+
+macro_rules! wire_struct {
+    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
+        impl Wire for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                $(self.$field.write(out);)*
+            }
+            fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+                Ok($name { $($field: Wire::read(from)?),* })
+            }
+        }
+    )*};
+}
+
+/// Variants are tuples or structs of wire fields; the tag is a byte and never reused.
+macro_rules! wire_enum {
+    ($name:ident { $($tag:literal $variant:ident $(( $($item:ident),* ))? $({ $($field:ident),* })?),* $(,)? }) => {
+        impl Wire for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                match self {
+                    $($name::$variant $(( $($item),* ))? $({ $($field),* })? => {
+                        out.push($tag);
+                        $($($item.write(out);)*)?
+                        $($($field.write(out);)*)?
+                    })*
+                }
+            }
+            fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+                match u8::read(from)? {
+                    $($tag => {
+                        $($(let $item = Wire::read(from)?;)*)?
+                        $($(let $field = Wire::read(from)?;)*)?
+                        Ok($name::$variant $(( $($item),* ))? $({ $($field),* })?)
+                    })*
+                    _ => from.fail(),
+                }
+            }
+        }
+    };
+}
+
+wire_struct! {
+    Config {
+        sources, issuers, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
+        named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
+        has_grpc, texts,
+    }
+    Issuer { name, url, place, scopes_member, implies, claims }
+    IssuerClaim { claim, path, or_string, default }
+    KeySet { name, header, cookie, fields }
+    ContextFact { name, ty, default }
+    ListDecl { name, file, ty, max_age_us }
+    TableDecl { name, file, columns, max_age_us }
+    Hours { offsets, spans }
+    KeyFact { slot, prefix, kind }
+    Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied }
+    Limit { quota, cost, cost_kind }
+    Cors { origins, any_origin, methods, headers, credentials, max_age_s }
+    HostOptions { merge_slashes, encoded_slash_as_data, path_parameters_kept, method_override_kept }
+    Service { name, anonymous, require_tls, require_sni, sunset_us, default_limit, cors }
+    Rule { id, message, location, retry_after_s, scopes, acr, max_age_us, kinds, body }
+    Body {
+        limits, redact, accept, accept_query, require_response, headers, tags, require_tls, require_sni, sunset_us,
+    }
+    AcceptBody { max_bytes, strip_unknown, media }
+    AcceptQuery { strip_unknown, fields }
+    QueryField { name, optional, items, ty, min, max, one_of, matches }
+    HeaderOp { request, name, value }
+}
+
+wire_enum!(Type { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Set, 5 Instant });
+wire_enum!(SegmentKind { 0 Text, 1 Int, 2 Uuid });
+wire_enum!(Source {
+    0 Method, 1 Scheme, 2 Host, 3 Port, 4 Path, 5 Query(name), 6 Header(name), 7 Cookie(name), 8 Size,
+    9 ContentType, 10 Protocol, 11 Sni, 12 Segment { index, prefix, suffix, kind }, 13 Rest { index },
+    14 ClientIp, 15 ConnectionIp, 16 Claim(claim), 17 Scopes, 18 KeyId, 19 KeyField(field), 20 PeerSpiffe,
+    21 PeerDns, 22 PeerSubject, 23 PeerFingerprint, 24 SignatureName, 25 Context(fact), 26 Trusted(header),
+    27 Cell { table, key, column }, 28 Now,
+});
+wire_enum!(Literal { 0 Bool(v), 1 Int(v), 2 String(v), 3 Ip(v), 4 Set(v) });
+wire_enum!(TokenPlace { 0 Authorization, 1 Header(name), 2 Cookie(name) });
+wire_enum!(Amount { 0 Fixed(n), 1 Fact(slot, at_most) });
+wire_enum!(Period { 0 Rate(period, burst), 1 Calendar(unit, zone), 2 InFlight });
+wire_enum!(Redaction { 0 Only(paths), 1 Op(path, op) });
+wire_enum!(RedactionOp { 0 Drop, 1 Replace(text), 2 Hash, 3 Mask { first, keep }, 4 Truncate(n) });
+wire_enum!(QueryType { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Instant });
+wire_enum!(HeaderValue { 0 Literal(text), 1 Fact(slot) });

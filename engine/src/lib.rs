@@ -1,0 +1,50 @@
+//! policy model --compile--> image --load--> [`Image`]; request bytes --[`decide()`]--> [`Decision`]
+//!
+//! The way of a request, and the folders it passes:
+//!
+//! ```text
+//! RequestView --front--> canonical request, credentials, facts
+//!             --decide--> service, entry, graph walks, head of the verdict
+//!             --oblige--> what binds with it: quotas, headers, redaction, bodies
+//!             --verdict--> one line of JSON, the same bytes in every host
+//! ```
+//!
+//! The way of a policy: `compile` lowers the checked model to true and false tests over facts, determinises the
+//! routes, builds classifiers and decision graphs and writes an image; `image` is the only door back in.
+//!
+//! This crate knows no policy syntax, no HTTP server and no gateway. Deciding is a pure function of image, data,
+//! request and now: no clock, no randomness, no I/O, no threads, no recursion.
+
+// bytes -> image, and what an image holds
+pub mod image;
+
+// lists and tables beside the policy
+pub mod data;
+
+// request -> facts
+pub mod front;
+pub mod request;
+
+// facts -> verdict
+pub mod decide;
+pub mod limits;
+pub mod oblige;
+pub mod verdict;
+
+// one proxied request and its response
+pub mod exchange;
+
+// model -> image
+#[cfg(feature = "compile")]
+pub mod compile;
+
+// planted bugs; empty but for a macro without its feature
+pub mod canary;
+
+#[cfg(feature = "compile")]
+pub use compile::{CompileError, compile};
+pub use data::{Data, DataError};
+pub use decide::{Decision, Now, Snapshot, Worker, decide};
+pub use exchange::{Engine, Exchange, Next};
+pub use image::{Image, LoadError};
+pub use request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};

@@ -1,0 +1,121 @@
+//! Every bound on foreign input: name, number, unit, reason and the code of its refusal. The table in the docs is
+//! written from [`ALL`]. Knows nothing of who enforces them.
+
+/// Header lines of a request; past this nobody sends headers by hand.
+pub const HEADER_LINES: usize = 100;
+/// Bytes of all header names and values together, as common servers bound them.
+pub const HEADER_BYTES: usize = 65_536;
+/// Bytes of a method; registered ones have at most 18.
+pub const METHOD_BYTES: usize = 32;
+/// Bytes of a request target, as common servers bound them.
+pub const TARGET_BYTES: usize = 8_192;
+/// Segments of a path: bounds the walk over routes.
+pub const SEGMENTS: usize = 128;
+/// Cookies over all Cookie headers: bounds every look-up by name.
+pub const COOKIES: usize = 200;
+/// Query parameters: bounds every look-up by name.
+pub const QUERY_PARAMETERS: usize = 256;
+/// Bytes of a host name, as DNS bounds it.
+pub const HOST_BYTES: usize = 253;
+/// Bytes of one label of a host name, as DNS bounds it.
+pub const LABEL_BYTES: usize = 63;
+/// Bytes of a token's claims, or of an API key's fields: larger than any header can carry.
+pub const CLAIMS_BYTES: usize = 65_536;
+/// Bytes of the context that a host hands over.
+pub const CONTEXT_BYTES: usize = 65_536;
+/// Open arrays and objects at once in JSON.
+pub const JSON_DEPTH: usize = 64;
+/// Entries of `X-Forwarded-For` or `Forwarded`: more hops than any real route has.
+pub const FORWARDING_ENTRIES: usize = 64;
+/// Lines of a list file: bounds memory.
+pub const LIST_LINES: usize = 10_000_000;
+/// Bytes of one line of a list file.
+pub const LIST_LINE_BYTES: usize = 1_024;
+/// Bytes of a table file: bounds memory.
+pub const TABLE_BYTES: usize = 64 * 1_024 * 1_024;
+
+// Offsets into JSON text are stored in 32 bits.
+const _: () = assert!(TABLE_BYTES < u32::MAX as usize);
+
+/// One limit, as the docs show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Name.
+    pub name: &'static str,
+    /// Largest number that passes.
+    pub max: usize,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Why there is a bound.
+    pub reason: &'static str,
+    /// What happens past it: a detail code, or what becomes of the fact.
+    pub code: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:literal, $max:ident, $unit:literal, $code:literal, $reason:literal;)*) => {
+        /// All limits, in the order in which a request meets them.
+        pub const ALL: &[Limit] = &[$(Limit { name: $name, max: $max, unit: $unit, reason: $reason, code: $code }),*];
+    };
+}
+
+limits! {
+    "header lines", HEADER_LINES, "lines", "too_many_headers", "nobody sends more by hand";
+    "header bytes", HEADER_BYTES, "bytes", "headers_too_large", "names and values together, as servers bound them";
+    "method", METHOD_BYTES, "bytes", "bad_method", "registered methods have at most 18";
+    "target", TARGET_BYTES, "bytes", "target_too_long", "as servers bound it";
+    "cookies", COOKIES, "cookies", "too_many_cookies", "bounds look-ups by name";
+    "host", HOST_BYTES, "bytes", "bad_host", "the bound of DNS";
+    "host label", LABEL_BYTES, "bytes", "bad_host", "the bound of DNS";
+    "path segments", SEGMENTS, "segments", "too_many_segments", "bounds the walk over routes";
+    "query parameters", QUERY_PARAMETERS, "parameters", "too_many_parameters", "bounds look-ups by name";
+    "claims", CLAIMS_BYTES, "bytes", "token_too_large", "larger than a header can carry";
+    "context", CONTEXT_BYTES, "bytes", "all context facts ill-typed", "a few facts, not a document";
+    "JSON depth", JSON_DEPTH, "open containers", "malformed_token", "bounds what a reader must remember";
+    "forwarding entries", FORWARDING_ENTRIES, "entries", "client.ip ill-typed", "more hops than a real route has";
+    "list lines", LIST_LINES, "lines", "list rejected", "bounds memory";
+    "list line", LIST_LINE_BYTES, "bytes", "list rejected", "one value, not a document";
+    "table", TABLE_BYTES, "bytes", "table rejected", "bounds memory";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// `UPDATE_DOCS=1 cargo test` writes the page anew.
+    #[test]
+    fn the_docs_show_these_limits() {
+        let mut page = String::from(
+            "# Limits\n\nWritten from the engine's `limits` module.\nPast a limit a request is refused with the code, or \
+             the fact or file is treated as the code says.\n\n| limit | number | unit | past it | reason |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+        for Limit {
+            name,
+            max,
+            unit,
+            reason,
+            code,
+        } in ALL
+        {
+            writeln!(page, "| {name} | {max} | {unit} | `{code}` | {reason} |").unwrap();
+        }
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(file, &page).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(file).unwrap(), page);
+    }
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own_and_says_why() {
+        for (i, limit) in ALL.iter().enumerate() {
+            assert!(
+                limit.max > 0 && !limit.reason.is_empty() && !limit.code.is_empty(),
+                "{limit:?}"
+            );
+            assert!(ALL[..i].iter().all(|other| other.name != limit.name), "{limit:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! [`Decision`] -> the one line of JSON that every host gives, byte for byte. Members and their order are those of
+//! the format of requests and verdicts; nothing is decided here.
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+use crate::decide::{Charge, Closest, Decision, Effect, Lack, RequestBody, ResponsePlan};
+use crate::image::config::{Config, Period, Redaction, RedactionOp, RuleIndex};
+use json::Writer;
+
+/// The line, without a newline. All members are there, `null` where nothing is to say.
+pub fn to_json(
+    config: &Config,
+    decision: &Decision,
+    id: &str,
+    policy_digest: &[u8; 32],
+    data_digest: &[u8; 32],
+) -> String {
+    let mut w = Writer::new();
+    w.object(|w| {
+        w.member("id").string(id);
+        w.member("effect").string(match decision.effect {
+            Effect::Deny => "deny",
+            Effect::Allow => "allow",
+            Effect::Answer => "answer",
+        });
+        w.member("status").number(decision.status.into());
+        w.member("reason").string(decision.reason.code());
+        w.member("detail").string_or_null(decision.detail.as_deref());
+        w.member("message").string_or_null(decision.message.as_deref());
+        w.member("rule")
+            .string_or_null(decision.rule.map(|rule| id_of(config, rule)));
+        w.member("rules")
+            .array(&decision.rules, |w, rule| w.string(id_of(config, *rule)));
+        w.member("closest")
+            .array(&decision.closest, |w, close| closest(w, config, close));
+        w.member("quotas")
+            .array(&decision.quotas, |w, charge| quota(w, config, charge));
+        w.member("request_body");
+        match &decision.request_body {
+            Some(body) => request_body(w, config, body),
+            None => w.null(),
+        }
+        w.member("response");
+        match &decision.response {
+            Some(plan) => response(w, config, plan),
+            None => w.null(),
+        }
+        w.member("headers").object(|w| {
+            w.member("request_set").array(&decision.request_set, pair);
+            w.member("request_drop")
+                .array(&decision.request_drop, |w, name| w.string(name));
+            w.member("response_set").array(&decision.response_set, pair);
+            w.member("response_drop")
+                .array(&decision.response_drop, |w, name| w.string(name));
+        });
+        w.member("upstream_target")
+            .string_or_null(decision.upstream_target.as_deref());
+        w.member("tags").array(&decision.tags, |w, tag| w.string(tag));
+        w.member("report").array(&decision.report, |w, (rule, is_true)| {
+            w.object(|w| {
+                w.member("rule").string(id_of(config, *rule));
+                w.member("value")
+                    .string(if *is_true { "true" } else { "unknown" });
+            });
+        });
+        w.member("policy").string(&digest(policy_digest));
+        w.member("data").string(&digest(data_digest));
+    });
+    w.finish()
+}
+
+/// Rule indices come from this very config; a foreign one has no id.
+fn id_of(config: &Config, rule: RuleIndex) -> &str {
+    config.rules.get(rule as usize).map_or("", |rule| &rule.id)
+}
+
+fn pair(w: &mut Writer, (name, value): &(String, String)) {
+    w.array([name, value], |w, text| w.string(text));
+}
+
+fn closest(w: &mut Writer, config: &Config, close: &Closest) {
+    w.object(|w| {
+        w.member("rule").string(id_of(config, close.rule));
+        w.member("lacks").array(&close.lacks, |w, lack| {
+            w.object(|w| match lack {
+                Lack::Scope(scope) => w.member("scope").string(scope),
+                Lack::Acr(acr) => w.member("acr").string(acr),
+                Lack::MaxAge(seconds) => w.member("max_age").number(*seconds),
+                Lack::Condition(text) => w.member("condition").string(text),
+            });
+        });
+    });
+}
+
+fn quota(w: &mut Writer, config: &Config, charge: &Charge) {
+    let quota = config.quotas.get(charge.quota as usize);
+    w.object(|w| {
+        w.member("name").string(quota.map_or("", |quota| &quota.name));
+        w.member("key").string(&charge.key);
+        w.member("cost").unsigned(charge.cost);
+        w.member("limit").unsigned(charge.limit);
+        match quota.map(|quota| &quota.period) {
+            Some(Period::Rate(period_us, burst)) => {
+                w.member("period_us").number(*period_us);
+                w.member("burst").unsigned(burst.unwrap_or(charge.limit));
+            }
+            Some(Period::Calendar(unit, zone)) => {
+                w.member("calendar").string(unit);
+                w.member("zone").string(zone);
+            }
+            Some(Period::InFlight) => w.member("in_flight").boolean(true),
+            None => {}
+        }
+    });
+}
+
+fn request_body(w: &mut Writer, config: &Config, body: &RequestBody) {
+    w.object(|w| {
+        w.member("accept")
+            .array(&body.accept, |w, rule| w.string(id_of(config, *rule)));
+        w.member("max_bytes").unsigned(body.max_bytes);
+        w.member("unknown")
+            .string(if body.strip_unknown { "strip" } else { "refuse" });
+    });
+}
+
+fn response(w: &mut Writer, config: &Config, plan: &ResponsePlan) {
+    w.object(|w| {
+        w.member("redact").array(&plan.redact, redaction);
+        w.member("require");
+        if plan.require.is_empty() {
+            return w.null();
+        }
+        w.array(&plan.require, |w, (rule, status)| {
+            w.object(|w| {
+                w.member("else").number((*status).into());
+                w.member("rule").string(id_of(config, *rule));
+            });
+        });
+    });
+}
+
+/// Members in alphabetical order, as a generic JSON value prints them.
+fn redaction(w: &mut Writer, redaction: &Redaction) {
+    w.object(|w| match redaction {
+        Redaction::Only(paths) => {
+            w.member("op").string("only");
+            w.member("paths").array(paths, |w, path| w.string(path));
+        }
+        Redaction::Op(path, op) => {
+            if let RedactionOp::Mask { first, keep } = op
+                && *keep > 0
+            {
+                w.member(if *first { "keep_first" } else { "keep_last" })
+                    .number((*keep).into());
+            }
+            w.member("op").string(match op {
+                RedactionOp::Drop => "drop",
+                RedactionOp::Replace(_) => "replace",
+                RedactionOp::Hash => "hash",
+                RedactionOp::Mask { .. } => "mask",
+                RedactionOp::Truncate(_) => "truncate",
+            });
+            w.member("path").string(path);
+            match op {
+                RedactionOp::Replace(text) => w.member("with").string(text),
+                RedactionOp::Truncate(to) => w.member("to").number((*to).into()),
+                RedactionOp::Drop | RedactionOp::Hash | RedactionOp::Mask { .. } => {}
+            }
+        }
+    });
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+pub fn digest(bytes: &[u8; 32]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    // A nibble is below 16.
+    "sha256:"
+        .chars()
+        .chain(nibbles.map(|nibble| DIGITS[usize::from(nibble)]))
+        .collect()
+}

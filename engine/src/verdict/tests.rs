@@ -1,0 +1,139 @@
+//! The line as text: the empty decision, a full one, and hostile texts.
+
+use super::*;
+use crate::decide::Reason;
+use crate::image::config::{Amount, Body, Quota, Rule};
+
+fn rule(id: &str) -> Rule {
+    Rule {
+        id: id.into(),
+        message: None,
+        location: None,
+        retry_after_s: None,
+        scopes: Vec::new(),
+        acr: None,
+        max_age_us: None,
+        kinds: 0,
+        body: Body::default(),
+    }
+}
+
+fn quota_of(name: &str, period: Period) -> Quota {
+    Quota {
+        name: name.into(),
+        limit: Amount::Fixed(1),
+        period,
+        by: Vec::new(),
+        cost: Amount::Fixed(1),
+        limit_kind: None,
+        cost_kind: None,
+        counting_denied: false,
+    }
+}
+
+#[test]
+fn the_closed_gate_has_all_members() {
+    let line = to_json(
+        &Config::default(),
+        &Decision::default(),
+        "x",
+        &[0; 32],
+        &[0xab; 32],
+    );
+    assert_eq!(
+        line,
+        format!(
+            "{}{}\",\"data\":\"sha256:{}\"}}",
+            concat!(
+                r#"{"id":"x","effect":"deny","status":0,"reason":"no_policy","detail":null,"message":null,"#,
+                r#""rule":null,"rules":[],"closest":[],"quotas":[],"request_body":null,"response":null,"#,
+                r#""headers":{"request_set":[],"request_drop":[],"response_set":[],"response_drop":[]},"#,
+                r#""upstream_target":null,"tags":[],"report":[],"policy":"sha256:"#
+            ),
+            "0".repeat(64),
+            "ab".repeat(32)
+        )
+    );
+}
+
+#[test]
+fn a_full_allow() {
+    let config = Config {
+        rules: vec![rule("a.gate:1"), rule("s/b")],
+        quotas: vec![
+            quota_of("c", Period::Calendar("day".into(), "Europe/Berlin".into())),
+            quota_of("f", Period::InFlight),
+            quota_of("r", Period::Rate(1_000_000, None)),
+        ],
+        ..Config::default()
+    };
+    let charge = |quota| Charge {
+        quota,
+        key: "corp\0u1".into(),
+        cost: 2,
+        limit: 9,
+    };
+    let op = |path: &str, op| Redaction::Op(path.into(), op);
+    let decision = Decision {
+        effect: Effect::Allow,
+        status: 200,
+        reason: Reason::Allowed,
+        rule: Some(1),
+        rules: vec![0, 1],
+        closest: vec![Closest {
+            rule: 0,
+            lacks: vec![Lack::Scope("s".into()), Lack::MaxAge(60)],
+        }],
+        quotas: vec![charge(0), charge(1), charge(2)],
+        request_body: Some(RequestBody {
+            accept: vec![1],
+            max_bytes: 16,
+            strip_unknown: true,
+        }),
+        response: Some(ResponsePlan {
+            redact: vec![
+                Redaction::Only(vec!["a".into()]),
+                op("b", RedactionOp::Replace("x".into())),
+                op("c", RedactionOp::Mask { first: true, keep: 2 }),
+                op(
+                    "d",
+                    RedactionOp::Mask {
+                        first: false,
+                        keep: 0,
+                    },
+                ),
+                op("e", RedactionOp::Truncate(3)),
+            ],
+            require: vec![(0, 404)],
+        }),
+        request_set: vec![("x-user".into(), "u1".into())],
+        report: vec![(0, true), (1, false)],
+        ..Decision::default()
+    };
+    let line = to_json(&config, &decision, "full", &[0; 32], &[0; 32]);
+    for part in [
+        r#""rule":"s/b","rules":["a.gate:1","s/b"]"#,
+        r#""closest":[{"rule":"a.gate:1","lacks":[{"scope":"s"},{"max_age":60}]}]"#,
+        r#"{"name":"c","key":"corp\u0000u1","cost":2,"limit":9,"calendar":"day","zone":"Europe/Berlin"}"#,
+        r#"{"name":"f","key":"corp\u0000u1","cost":2,"limit":9,"in_flight":true}"#,
+        r#"{"name":"r","key":"corp\u0000u1","cost":2,"limit":9,"period_us":1000000,"burst":9}"#,
+        r#""request_body":{"accept":["s/b"],"max_bytes":16,"unknown":"strip"}"#,
+        concat!(
+            r#""response":{"redact":[{"op":"only","paths":["a"]},{"op":"replace","path":"b","with":"x"},"#,
+            r#"{"keep_first":2,"op":"mask","path":"c"},{"op":"mask","path":"d"},"#,
+            r#"{"op":"truncate","path":"e","to":3}],"require":[{"else":404,"rule":"a.gate:1"}]}"#
+        ),
+        r#""request_set":[["x-user","u1"]]"#,
+        r#""report":[{"rule":"a.gate:1","value":"true"},{"rule":"s/b","value":"unknown"}]"#,
+    ] {
+        assert!(line.contains(part), "{part}\n{line}");
+    }
+}
+
+#[test]
+fn hostile_texts_stay_inside_their_strings() {
+    let id = "\"\\\n\r\t\u{8}\u{c}\0\u{1f}\u{7f}\u{2028}\u{2029}ü😀";
+    let line = to_json(&Config::default(), &Decision::default(), id, &[0; 32], &[0; 32]);
+    let escaped = r#""\"\\\n\r\t\b\f\u0000\u001f\u007f\u2028\u2029ü😀""#;
+    assert!(line.starts_with(&format!("{{\"id\":{escaped},")), "{line}");
+}

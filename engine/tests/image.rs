@@ -1,0 +1,127 @@
+//! What comes through the image's door: whole images of this version, and nothing else. Damage that a digest would
+//! hide is let through with a fresh digest: it is refused or decides without a panic, never hangs.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
+use std::collections::BTreeMap;
+
+use portcullis::{Data, Image, LoadError, Now, RequestView, Snapshot, Worker, decide};
+use sha2::{Digest, Sha256};
+
+const POLICY: &str = r#"gate 1;
+issuer corp { url "https://idp.example.com/"; audience "a"; algorithms ES256; keys "k.json"; claims { tenant: string; } }
+network office = 10.20.0.0/16, 2001:db8::/32;
+hours business = mon..fri 08:00..18:00 in "Europe/Berlin";
+principal customer = token from corp;
+service orders on "api.example.com", "*.example.org" under "/v1" {
+  allow customer to GET /orders/{order:int} with scope "orders:read" when token.tenant == request.header["x-tenant"];
+  allow customer to GET /files/v{n:'[0-9]+'}/** when request.header["x-kind"] like "a*b" and client.ip in office;
+  deny anyone to any /orders/** when request.size > 100 and not now in business as large;
+  on any /** { set response header "x-a" "b"; limit 5 per 1m by client.ip; }
+}
+"#;
+
+fn image() -> Vec<u8> {
+    let files = BTreeMap::from([("k.json".to_string(), b"{\"keys\":[]}".to_vec())]);
+    let checked = portcullis_lang::check::load_text_with(POLICY, &files);
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    portcullis::compile(&policy).unwrap()
+}
+
+/// Writes the digest anew, as an attacker without a signature to forge would.
+fn with_digest(mut image: Vec<u8>) -> Vec<u8> {
+    if image.len() >= 40 {
+        image[8..40].fill(0);
+        let digest = Sha256::digest(&image);
+        image[8..40].copy_from_slice(&digest);
+    }
+    image
+}
+
+fn decides(image: Image) {
+    let data = Data::empty(image.config());
+    let snapshot = Snapshot { image, data };
+    let mut worker = Worker::default();
+    for target in ["/v1/orders/42", "/v1/files/v7/a/b", "/v1", "/", "*"] {
+        let view = RequestView {
+            method: b"GET",
+            authority: Some(b"api.example.com"),
+            target: target.as_bytes(),
+            ..RequestView::default()
+        };
+        let _ = decide(
+            &snapshot,
+            &view,
+            Now {
+                wall_us: Some(0),
+                mono_us: 0,
+            },
+            &mut worker,
+        );
+    }
+}
+
+#[test]
+fn an_image_is_the_same_for_the_same_policy_and_says_its_digest() {
+    let bytes = image();
+    assert_eq!(bytes, image());
+    let loaded = Image::load(&bytes).unwrap();
+    assert_eq!(loaded.digest()[..], bytes[8..40]);
+    decides(loaded);
+}
+
+#[test]
+fn every_truncation_and_every_appended_byte_is_refused() {
+    let bytes = image();
+    for len in 0..bytes.len() {
+        assert!(Image::load(&bytes[..len]).is_err(), "{len} bytes were taken");
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(matches!(Image::load(&longer), Err(LoadError::Truncated { .. })));
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let bytes = image();
+    for bit in (0..bytes.len() * 8).step_by(13) {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(Image::load(&damaged).is_err(), "bit {bit} was not missed");
+    }
+}
+
+#[test]
+fn another_version_says_what_to_do() {
+    let mut bytes = image();
+    bytes[40] = 9;
+    let error = Image::load(&with_digest(bytes)).unwrap_err();
+    assert_eq!(error, LoadError::Version(9));
+    assert!(error.to_string().contains("compile the policy again"));
+}
+
+/// Damage behind a right digest: offsets, counts and tags go wrong in every way one word can.
+#[test]
+fn damage_behind_a_fresh_digest_is_refused_or_harmless() {
+    let bytes = image();
+    let (mut refused, mut taken) = (0, 0);
+    for at in (56..bytes.len()).step_by(3) {
+        for value in [0x00, 0x7f, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            match Image::load(&with_digest(damaged)) {
+                Err(_) => refused += 1,
+                Ok(image) => {
+                    taken += 1;
+                    decides(image);
+                }
+            }
+        }
+    }
+    assert!(
+        refused > 1_000 && taken > 1_000,
+        "{refused} refused, {taken} taken"
+    );
+}

@@ -1,0 +1,279 @@
+//! `accept ..` -> accepted bodies, queries and forms with canonical bounds.
+
+use super::jsonpath::{self, Step};
+use super::literals::{self, decimal, regex};
+use super::report::Report;
+use crate::ast::{AcceptField, AcceptSpec, FieldLimit, Literal};
+use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds};
+use crate::source::{Span, Spanned};
+
+const CODE: &str = "G0510";
+
+/// One `accept`; `None` where something was reported.
+pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
+    let before = report.count();
+    let kind = match (spec.kind.node.as_str(), &spec.media) {
+        ("body", _) => AcceptKind::Body,
+        ("query", _) => AcceptKind::Query,
+        ("form", _) => AcceptKind::Form,
+        ("type", Some(media)) => {
+            let lower = media.node.to_ascii_lowercase();
+            if !lower
+                .split_once('/')
+                .is_some_and(|(a, b)| literals::is_token(a) && literals::is_token(b))
+            {
+                report.error(
+                    CODE,
+                    media.span,
+                    format!("`{}` is not a media type", media.node),
+                    "write `image/png` and the like, without parameters",
+                );
+            }
+            AcceptKind::Media(lower)
+        }
+        _ => {
+            report.error(
+                CODE,
+                spec.kind.span,
+                format!("`{}` can not be accepted", spec.kind.node),
+                "write `body`, `query`, `form` or `type \"..\"`",
+            );
+            return None;
+        }
+    };
+    if let Some(max) = &spec.max
+        && (kind == AcceptKind::Query || max.node.bytes == 0)
+    {
+        report.error(
+            CODE,
+            max.span,
+            "this size bounds nothing",
+            "bodies have a `max` of at least one byte",
+        );
+    }
+    if let Some(depth) = &spec.depth
+        && (kind != AcceptKind::Body || !(1..=64).contains(&depth.node))
+    {
+        report.error(
+            CODE,
+            depth.span,
+            "this depth makes no sense",
+            "JSON bodies have a `depth` in 1 ..= 64",
+        );
+    }
+    if matches!(kind, AcceptKind::Media(_)) && (spec.strip_unknown || !spec.fields.is_empty()) {
+        report.error(
+            CODE,
+            spec.kind.span,
+            "bodies of other types have no fields",
+            "leave the braces out",
+        );
+    }
+    let mut fields: Vec<(Vec<Step>, AcceptedField, Span)> = Vec::new();
+    for field in &spec.fields {
+        if let Some((steps, accepted)) = self::field(report, &kind, field) {
+            fields.push((steps, accepted, field.span));
+        }
+    }
+    fields.sort_by(|a, b| a.1.path.cmp(&b.1.path));
+    parents(report, &fields);
+    if report.count() > before {
+        return None;
+    }
+    Some(Accept {
+        kind,
+        max_bytes: spec.max.as_ref().map(|m| m.node.bytes),
+        depth: spec.depth.as_ref().map(|d| d.node),
+        strip_unknown: spec.strip_unknown,
+        fields: fields.into_iter().map(|f| f.1).collect(),
+    })
+}
+
+/// A path stands once, and what lies above another field is an object, or an array of what is below.
+fn parents(report: &Report, fields: &[(Vec<Step>, AcceptedField, Span)]) {
+    for (i, (steps, field, span)) in fields.iter().enumerate() {
+        for (other_steps, other, _) in fields.iter().take(i).chain(fields.iter().skip(i + 1)) {
+            if other_steps == steps {
+                report.error(
+                    CODE,
+                    *span,
+                    format!("`{}` is accepted twice", field.path),
+                    "keep one line",
+                );
+            } else if other_steps.starts_with(steps) {
+                let below = other_steps.get(steps.len());
+                let fine = matches!((field.ty, below), (AcceptedType::Any, _))
+                    || (field.ty == AcceptedType::Object && matches!(below, Some(Step::Member(_))));
+                if !fine {
+                    report.error(
+                        CODE,
+                        *span,
+                        format!("`{}` can not hold `{}`", field.path, other.path),
+                        "what holds fields is an `object`, or is left out",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<(Vec<Step>, AcceptedField)> {
+    let steps = match jsonpath::steps(&field.path.node) {
+        Ok(steps) => steps,
+        Err(bad) => {
+            report.error(bad.code, field.path.span, bad.message, bad.help);
+            return None;
+        }
+    };
+    let body = *kind == AcceptKind::Body;
+    let path = match (body, steps.as_slice()) {
+        (false, [Step::Member(name)]) => name.clone(),
+        (false, _) => {
+            report.error(
+                CODE,
+                field.path.span,
+                "queries and forms are flat",
+                "write one plain or quoted name",
+            );
+            return None;
+        }
+        (true, steps) if steps.iter().all(|s| matches!(s, Step::Member(_) | Step::Each)) => {
+            jsonpath::print(steps)
+        }
+        (true, _) => {
+            report.error(
+                CODE,
+                field.path.span,
+                "accepted fields are named one by one",
+                "write names and `[]` only",
+            );
+            return None;
+        }
+    };
+    let ty = match (field.ty.node.as_str(), body) {
+        ("bool", _) => AcceptedType::Bool,
+        ("int", _) => AcceptedType::Int,
+        ("string", _) => AcceptedType::String,
+        ("ip", _) => AcceptedType::Ip,
+        ("instant", _) => AcceptedType::Instant,
+        ("number", true) => AcceptedType::Number,
+        ("object", true) => AcceptedType::Object,
+        ("any", true) => AcceptedType::Any,
+        (other, _) => {
+            report.error("G0204", field.ty.span, format!("a field here is no `{other}`"), "bodies take bool int number string ip instant object any; queries and forms none of number, object and any");
+            return None;
+        }
+    };
+    if field.nullable && !body {
+        report.error(
+            CODE,
+            field.span,
+            "queries and forms have no null",
+            "leave `or null` out",
+        );
+    }
+    let mut bounds = Bounds::default();
+    for limit in &field.limits {
+        limit_of(report, ty, &steps, limit, &mut bounds);
+    }
+    let out_of_order = match (&bounds.min, &bounds.max) {
+        (Some(min), Some(max)) => order(min, max) == std::cmp::Ordering::Greater,
+        _ => false,
+    };
+    if out_of_order || bounds.items.is_some_and(|(a, b)| a > b) {
+        report.error(
+            CODE,
+            field.span,
+            "nothing lies within these bounds",
+            "write the smaller one first",
+        );
+    }
+    Some((
+        steps,
+        AcceptedField {
+            path,
+            optional: field.optional,
+            ty,
+            nullable: field.nullable,
+            bounds,
+        },
+    ))
+}
+
+fn limit_of(
+    report: &Report,
+    ty: AcceptedType,
+    steps: &[Step],
+    limit: &Spanned<FieldLimit>,
+    bounds: &mut Bounds,
+) {
+    let Spanned { node, span } = limit;
+    let wrong = |what: &str| {
+        report.error(CODE, *span, format!("`{what}` does not fit the field's type"), "bounds are for numbers and lengths of strings, `in` for strings and integers, `matches` for strings, `items` for `f[]`, `keys` for objects")
+    };
+    let bound = |text: &String, slot: &mut Option<String>| {
+        let result = match ty {
+            AcceptedType::Int => literals::int(text).map(|_| ()),
+            AcceptedType::Number => decimal(text),
+            AcceptedType::String if !text.starts_with('-') => literals::int(text).map(|_| ()),
+            _ => return wrong("bounds"),
+        };
+        match result {
+            Err(bad) => report.error(bad.code, *span, bad.message, bad.help),
+            Ok(()) if slot.is_some() => report.error(CODE, *span, "a bound is set twice", "keep one of them"),
+            Ok(()) => *slot = Some(text.clone()),
+        }
+    };
+    match node {
+        FieldLimit::Range(min, max) => {
+            bound(min, &mut bounds.min);
+            bound(max, &mut bounds.max);
+        }
+        FieldLimit::Min(min) => bound(min, &mut bounds.min),
+        FieldLimit::Max(max) => bound(max, &mut bounds.max),
+        FieldLimit::In(items) => {
+            let mut texts = Vec::new();
+            for item in items {
+                match (&item.node, ty) {
+                    (Literal::String(text), AcceptedType::String) => texts.push(text.clone()),
+                    (Literal::Int(text), AcceptedType::Int | AcceptedType::Number) => {
+                        match literals::int(text) {
+                            Ok(_) => texts.push(text.clone()),
+                            Err(bad) => report.error(bad.code, item.span, bad.message, bad.help),
+                        }
+                    }
+                    _ => wrong("in"),
+                }
+            }
+            texts.sort();
+            texts.dedup();
+            bounds.one_of = Some(texts);
+        }
+        FieldLimit::Matches(text) if ty == AcceptedType::String => match regex(&text.node) {
+            Ok(()) => bounds.matches = Some(text.node.clone()),
+            Err(bad) => report.error(bad.code, text.span, bad.message, bad.help),
+        },
+        FieldLimit::Matches(_) => wrong("matches"),
+        FieldLimit::Items(min, max) if steps.contains(&Step::Each) => {
+            bounds.items = Some((min.node, max.node))
+        }
+        FieldLimit::Items(..) => wrong("items"),
+        FieldLimit::Keys(n) if ty == AcceptedType::Object => bounds.keys = Some(n.node),
+        FieldLimit::Keys(_) => wrong("keys"),
+    }
+}
+
+/// Canonical decimals by value, exact at any length.
+pub(super) fn order(a: &str, b: &str) -> std::cmp::Ordering {
+    fn magnitude<'t>(x: &'t str, y: &'t str) -> std::cmp::Ordering {
+        let split = |t: &'t str| t.split_once('.').unwrap_or((t, ""));
+        let ((xw, xf), (yw, yf)) = (split(x), split(y));
+        xw.len().cmp(&yw.len()).then(xw.cmp(yw)).then(xf.cmp(yf))
+    }
+    match (a.strip_prefix('-'), b.strip_prefix('-')) {
+        (Some(x), Some(y)) => magnitude(y, x),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => magnitude(a, b),
+    }
+}

@@ -1,0 +1,557 @@
+//! Condition trees -> conditions over typed facts, named ones expanded within bounds.
+
+use super::cx::{Captures, Cx, Env};
+use super::facts::single;
+use super::limits::{MAX_CONDITION_ATOMS, MAX_CONDITION_DEPTH};
+use super::literals::{self, glob, percentage, regex, type_word};
+use super::names::{Entry, Kind, Node, undeclared};
+use crate::ast::{Expr, ExprKind, FactRef, Literal, Name, OperandExpr};
+use crate::model::{
+    Anchor, Atom, Comparison, Cond, CredentialKind, Fact, HoursId, IssuerId, KeySetId, ListId, NetworkId,
+    Operand, PeerSetId, SignatureId, Type, Value,
+};
+use crate::source::{Span, Spanned};
+
+/// How far one expansion went. `stack` holds the names being expanded, for cycles.
+#[derive(Default)]
+pub(super) struct Expansion {
+    stack: Vec<(Span, String)>,
+    atoms: usize,
+    depth: usize,
+    stopped: bool,
+}
+
+impl<'a> Cx<'a> {
+    /// One whole condition; `None` where something was reported.
+    pub(super) fn condition(&self, env: Env<'_>, expr: &Expr) -> Option<Cond> {
+        self.expand(env, expr, &mut Expansion::default())
+    }
+
+    /// As [`Cx::condition`], sharing the bounds of a rule.
+    pub(super) fn expand(&self, env: Env<'_>, expr: &Expr, state: &mut Expansion) -> Option<Cond> {
+        if state.stopped {
+            return None;
+        }
+        if state.depth >= MAX_CONDITION_DEPTH {
+            state.stopped = true;
+            self.report.error(
+                "G0801",
+                expr.span,
+                format!(
+                    "the condition nests deeper than {MAX_CONDITION_DEPTH} levels with its names expanded"
+                ),
+                "flatten it",
+            );
+            return None;
+        }
+        state.depth += 1;
+        let cond = self.expand_inner(env, expr, state);
+        state.depth -= 1;
+        cond
+    }
+
+    fn expand_inner(&self, env: Env<'_>, expr: &Expr, state: &mut Expansion) -> Option<Cond> {
+        match &expr.kind {
+            ExprKind::Or(parts) => self.expand_all(env, parts, state).map(Cond::any),
+            ExprKind::And(parts) => self.expand_all(env, parts, state).map(Cond::all),
+            ExprKind::Not(inner) => self.expand(env, inner, state).map(Cond::negate),
+            ExprKind::Paren(inner) => self.expand(env, inner, state),
+            ExprKind::Name(name) => self.bare(env, name, state),
+            _ => {
+                self.count(expr.span, state)?;
+                self.atom(env, expr).map(Cond::Atom)
+            }
+        }
+    }
+
+    /// All parts are looked at, so that one load reports them all.
+    fn expand_all(&self, env: Env<'_>, parts: &[Expr], state: &mut Expansion) -> Option<Vec<Cond>> {
+        let done: Vec<Option<Cond>> = parts.iter().map(|p| self.expand(env, p, state)).collect();
+        done.into_iter().collect()
+    }
+
+    fn count(&self, span: Span, state: &mut Expansion) -> Option<()> {
+        state.atoms += 1;
+        if state.atoms > MAX_CONDITION_ATOMS {
+            state.stopped = true;
+            self.report.error(
+                "G0802",
+                span,
+                format!(
+                    "the rule's condition has more than {MAX_CONDITION_ATOMS} atoms with its names expanded"
+                ),
+                "use a list, or split the rule",
+            );
+            return None;
+        }
+        Some(())
+    }
+
+    /// `anyone`, a condition, a principal, or a bool fact.
+    fn bare(&self, env: Env<'_>, reference: &FactRef, state: &mut Expansion) -> Option<Cond> {
+        self.count(reference.span, state)?;
+        if let Some(name) = single(reference) {
+            if name.node == "anyone" {
+                return Some(Cond::True);
+            }
+            match self.names.find(env.scope, &name.node) {
+                Some(entry) => {
+                    return self.named(env, name, entry, &[Kind::Principal, Kind::Condition], state);
+                }
+                None if self.policy.trust.headers.iter().any(|h| h.name == name.node) => {}
+                None => {
+                    let known = self.names.all(env.scope);
+                    let known = known
+                        .filter(|e| matches!(e.kind, Kind::Principal | Kind::Condition))
+                        .map(|e| e.name);
+                    undeclared(
+                        &self.report,
+                        name.span,
+                        &name.node,
+                        "principal or condition",
+                        known.chain(["anyone"]),
+                    );
+                    return None;
+                }
+            }
+        }
+        let (fact, ty) = self.fact(env, reference)?;
+        if ty != Type::Bool && !self.is_open(env, &fact) {
+            self.mismatch(reference.span, ty, Type::Bool);
+            return None;
+        }
+        Some(Cond::Atom(Atom::IsTrue(fact)))
+    }
+
+    /// A principal in `to`: a name, or `anyone`.
+    pub(super) fn principal(&self, env: Env<'_>, name: &Name, state: &mut Expansion) -> Option<Cond> {
+        if name.node == "anyone" {
+            return Some(Cond::True);
+        }
+        let entry = self
+            .names
+            .expect(&self.report, env.scope, name, &[Kind::Principal])?;
+        self.named(env, name, entry, &[Kind::Principal], state)
+    }
+
+    fn named(
+        &self,
+        env: Env<'_>,
+        name: &Name,
+        entry: Entry<'a>,
+        kinds: &[Kind],
+        state: &mut Expansion,
+    ) -> Option<Cond> {
+        let (Node::Cond(expr), true) = (entry.node, kinds.contains(&entry.kind)) else {
+            self.names.expect(&self.report, env.scope, name, kinds);
+            return None;
+        };
+        self.used.borrow_mut().insert(entry.span);
+        if let Some(at) = state.stack.iter().position(|(span, _)| *span == entry.span) {
+            let mut cycle: Vec<&str> = state.stack.iter().skip(at).map(|(_, n)| n.as_str()).collect();
+            cycle.push(entry.name);
+            let cycle = cycle.join(" -> ");
+            state.stopped = true;
+            self.report.error(
+                "G0109",
+                entry.span,
+                format!("`{}` is defined by itself: {cycle}", entry.name),
+                "a name can not lead back to itself",
+            );
+            return None;
+        }
+        state.stack.push((entry.span, entry.name.to_owned()));
+        let cond = self.expand(
+            Env {
+                scope: entry.scope,
+                captures: env.captures,
+            },
+            expr,
+            state,
+        );
+        state.stack.pop();
+        cond
+    }
+
+    /// A capture of a declaration that no rule uses: its type is open, so no comparison can be wrong.
+    fn is_open(&self, env: Env<'_>, fact: &Fact) -> bool {
+        matches!((env.captures, fact), (Captures::Any, Fact::Capture { .. }))
+    }
+
+    fn atom(&self, env: Env<'_>, expr: &Expr) -> Option<Atom> {
+        match &expr.kind {
+            ExprKind::From(kind, name) => self.anchor(env, kind, name).map(Atom::Anchor),
+            ExprKind::SignedBy(name) => {
+                let entry = self
+                    .names
+                    .expect(&self.report, env.scope, name, &[Kind::Signature])?;
+                Some(Atom::Anchor(Anchor::Signed(SignatureId(entry.index))))
+            }
+            ExprKind::Exists(reference) => self.exists(env, reference),
+            ExprKind::Compare(left, op, right, fold) => {
+                self.compare(env, expr.span, (left, op, right), *fold)
+            }
+            ExprKind::In(left, right) => self.contained(env, expr.span, left, right),
+            ExprKind::Sample(reference, percent, name) => {
+                let (fact, ty) = self.fact(env, reference)?;
+                let below = self.ok(percent.span, percentage(&percent.node))?;
+                if !matches!(ty, Type::String | Type::Int | Type::Ip) {
+                    self.operator(expr.span, "in N% of", ty, "strings, integers and addresses");
+                    return None;
+                }
+                Some(Atom::Sample {
+                    fact,
+                    name: name.node.clone(),
+                    below,
+                })
+            }
+            ExprKind::Has(reference, any, elements) => {
+                let (fact, ty) = self.fact(env, reference)?;
+                if ty != Type::Set {
+                    self.operator(expr.span, "has", ty, "sets");
+                    return None;
+                }
+                let values = self.strings(elements)?;
+                Some(if *any {
+                    Atom::HasAny { set: fact, values }
+                } else {
+                    Atom::HasAll { set: fact, values }
+                })
+            }
+            ExprKind::Like(reference, text) => {
+                let fact = self.string(env, reference, "like")?;
+                self.ok(text.span, glob(&text.node))?;
+                Some(Atom::Like {
+                    fact,
+                    glob: text.node.clone(),
+                })
+            }
+            ExprKind::Matches(reference, text) => {
+                let fact = self.string(env, reference, "matches")?;
+                self.ok(text.span, regex(&text.node))?;
+                Some(Atom::Matches {
+                    fact,
+                    regex: text.node.clone(),
+                })
+            }
+            // Handled by the caller; never an atom.
+            ExprKind::Or(_)
+            | ExprKind::And(_)
+            | ExprKind::Not(_)
+            | ExprKind::Paren(_)
+            | ExprKind::Name(_) => None,
+        }
+    }
+
+    fn anchor(&self, env: Env<'_>, kind: &Name, name: &Name) -> Option<Anchor> {
+        let (wanted, make): (Kind, fn(u32) -> Anchor) = match kind.node.as_str() {
+            "token" => (Kind::Issuer, |i| Anchor::Token(IssuerId(i))),
+            "key" => (Kind::Keys, |i| Anchor::Key(KeySetId(i))),
+            "peer" => (Kind::Peers, |i| Anchor::Peer(PeerSetId(i))),
+            other => {
+                undeclared(
+                    &self.report,
+                    kind.span,
+                    other,
+                    "kind of credential",
+                    ["token", "key", "peer"],
+                );
+                return None;
+            }
+        };
+        self.names
+            .expect(&self.report, env.scope, name, &[wanted])
+            .map(|entry| make(entry.index))
+    }
+
+    fn exists(&self, env: Env<'_>, reference: &FactRef) -> Option<Atom> {
+        let presented = single(reference).and_then(|name| match name.node.as_str() {
+            "token" => Some(CredentialKind::Token),
+            "key" => Some(CredentialKind::Key),
+            "peer" => Some(CredentialKind::Peer),
+            "signature" => Some(CredentialKind::Signature),
+            _ => None,
+        });
+        match presented {
+            Some(kind) => Some(Atom::Presented(kind)),
+            None => self.fact(env, reference).map(|(fact, _)| Atom::Exists(fact)),
+        }
+    }
+
+    fn string(&self, env: Env<'_>, reference: &FactRef, word: &str) -> Option<Fact> {
+        let (fact, ty) = self.fact(env, reference)?;
+        if ty == Type::String {
+            return Some(fact);
+        }
+        self.operator(reference.span, word, ty, "strings");
+        None
+    }
+
+    fn operator(&self, span: Span, word: &str, found: Type, wanted: &str) {
+        self.report.error(
+            "G0202",
+            span,
+            format!("`{word}` is not for values of type {}", type_word(found)),
+            format!("it is for {wanted}"),
+        );
+    }
+
+    fn strings(&self, elements: &[Spanned<Literal>]) -> Option<Vec<String>> {
+        let mut out = Vec::new();
+        for element in elements {
+            if let Value::String(text) =
+                self.ok(element.span, literals::value(&element.node, Type::String))?
+            {
+                out.push(text);
+            }
+        }
+        out.sort();
+        out.dedup();
+        Some(out)
+    }
+
+    fn compare(
+        &self,
+        env: Env<'_>,
+        span: Span,
+        (left, op, right): (&OperandExpr, &Spanned<String>, &OperandExpr),
+        ignore_case: bool,
+    ) -> Option<Atom> {
+        let written = match op.node.as_str() {
+            "==" => Comparison::Equal,
+            "!=" => Comparison::NotEqual,
+            "<" => Comparison::Less,
+            "<=" => Comparison::LessOrEqual,
+            ">" => Comparison::Greater,
+            ">=" => Comparison::GreaterOrEqual,
+            other => {
+                self.report.error(
+                    "G0202",
+                    op.span,
+                    format!("`{other}` is not an operator"),
+                    "use == != < <= > >=",
+                );
+                return None;
+            }
+        };
+        // A literal on the left is turned around: the model has facts on the left.
+        let (fact, op_model, other) = match (left, right) {
+            (OperandExpr::Fact(fact), other) => (fact, written, other),
+            (other, OperandExpr::Fact(fact)) => (fact, mirrored(written), other),
+            (OperandExpr::Literal(_), OperandExpr::Literal(_)) => {
+                self.report.error(
+                    "G0203",
+                    span,
+                    "this compares two literals",
+                    "one side must be a fact",
+                );
+                return None;
+            }
+        };
+        let (left, ty) = self.fact(env, fact)?;
+        let right = match other {
+            OperandExpr::Literal(literal)
+                if self.is_open(env, &left) && matches!(literal.node, Literal::Int(_)) =>
+            {
+                Operand::Value(self.ok(literal.span, literals::value(&literal.node, Type::Int))?)
+            }
+            OperandExpr::Literal(literal) => {
+                Operand::Value(self.ok(literal.span, literals::value(&literal.node, ty))?)
+            }
+            OperandExpr::Fact(reference) => {
+                let (right, found) = self.fact(env, reference)?;
+                if found != ty && !self.is_open(env, &left) && !self.is_open(env, &right) {
+                    self.mismatch(reference.span, found, ty);
+                    return None;
+                }
+                Operand::Fact(right)
+            }
+        };
+        let equality = matches!(op_model, Comparison::Equal | Comparison::NotEqual);
+        let ordered = matches!(ty, Type::Int | Type::Instant | Type::Duration) || self.is_open(env, &left);
+        if ty == Type::Set {
+            self.report.error(
+                "G0202",
+                span,
+                "sets are not compared",
+                "use `in`, `has any [..]` or `has all [..]`",
+            );
+            return None;
+        }
+        if !equality && !ordered {
+            self.operator(op.span, &op.node, ty, "integers, instants and durations");
+            return None;
+        }
+        if ignore_case && !(equality && ty == Type::String) {
+            self.operator(span, "ignore case", ty, "`==` and `!=` of strings");
+            return None;
+        }
+        Some(Atom::Compare {
+            left,
+            op: op_model,
+            right,
+            ignore_case,
+        })
+    }
+
+    fn contained(&self, env: Env<'_>, span: Span, left: &OperandExpr, right: &OperandExpr) -> Option<Atom> {
+        match right {
+            OperandExpr::Literal(Spanned {
+                node: Literal::List(items),
+                ..
+            }) => self.one_of(env, span, left, items),
+            OperandExpr::Literal(literal) => {
+                self.report.error(
+                    "G0202",
+                    literal.span,
+                    "nothing is in this literal",
+                    "write a set, list, network, hours or a literal list `[..]` after `in`",
+                );
+                None
+            }
+            OperandExpr::Fact(reference) => {
+                let entry = single(reference).and_then(|name| self.names.find(env.scope, &name.node));
+                match entry {
+                    Some(entry) => self.member_of(env, span, left, reference, entry),
+                    None => self.element_of(env, left, reference),
+                }
+            }
+        }
+    }
+
+    fn one_of(
+        &self,
+        env: Env<'_>,
+        span: Span,
+        left: &OperandExpr,
+        items: &[Spanned<Literal>],
+    ) -> Option<Atom> {
+        let (fact, ty) = self.left_fact(env, left)?;
+        if !matches!(ty, Type::String | Type::Int) {
+            self.operator(span, "in [..]", ty, "strings and integers");
+            return None;
+        }
+        let open = self.is_open(env, &fact);
+        let mut values = Vec::new();
+        for item in items {
+            let ty = if open && matches!(item.node, Literal::Int(_)) {
+                Type::Int
+            } else {
+                ty
+            };
+            values.push(self.ok(item.span, literals::value(&item.node, ty))?);
+        }
+        values.sort();
+        values.dedup();
+        Some(Atom::OneOf { fact, values })
+    }
+
+    fn left_fact(&self, env: Env<'_>, left: &OperandExpr) -> Option<(Fact, Type)> {
+        match left {
+            OperandExpr::Fact(reference) => self.fact(env, reference),
+            OperandExpr::Literal(literal) => {
+                self.report.error(
+                    "G0203",
+                    literal.span,
+                    "a literal is in it or not, always",
+                    "name a fact",
+                );
+                None
+            }
+        }
+    }
+
+    fn member_of(
+        &self,
+        env: Env<'_>,
+        span: Span,
+        left: &OperandExpr,
+        reference: &FactRef,
+        entry: Entry<'_>,
+    ) -> Option<Atom> {
+        let (fact, ty) = self.left_fact(env, left)?;
+        let id = entry.index;
+        match entry.kind {
+            Kind::Network if ty == Type::Ip => Some(Atom::InNetwork {
+                fact,
+                network: NetworkId(id),
+            }),
+            Kind::Hours if fact == Fact::Now => Some(Atom::InHours { hours: HoursId(id) }),
+            Kind::List => {
+                let list = self.policy.lists.get(entry.index as usize)?;
+                if list.ty == ty || self.is_open(env, &fact) {
+                    return Some(Atom::InList {
+                        fact,
+                        list: ListId(id),
+                    });
+                }
+                self.mismatch(span, ty, list.ty);
+                None
+            }
+            Kind::Network => {
+                self.operator(span, "in NETWORK", ty, "addresses");
+                None
+            }
+            Kind::Hours => {
+                self.report.error(
+                    "G0202",
+                    span,
+                    "only `now` is inside hours or not",
+                    "write `now in NAME`",
+                );
+                None
+            }
+            _ => {
+                let name = single(reference)?;
+                self.names.expect(
+                    &self.report,
+                    env.scope,
+                    name,
+                    &[Kind::List, Kind::Network, Kind::Hours],
+                );
+                None
+            }
+        }
+    }
+
+    fn element_of(&self, env: Env<'_>, left: &OperandExpr, reference: &FactRef) -> Option<Atom> {
+        let (set, ty) = self.fact(env, reference)?;
+        if ty != Type::Set {
+            self.mismatch(reference.span, ty, Type::Set);
+            return None;
+        }
+        let element = match left {
+            OperandExpr::Literal(literal) => {
+                Operand::Value(self.ok(literal.span, literals::value(&literal.node, Type::String))?)
+            }
+            OperandExpr::Fact(left) => Operand::Fact(self.string(env, left, "in SET")?),
+        };
+        Some(Atom::Contains { set, element })
+    }
+
+    /// Checks the declarations that no rule expanded: their mistakes count too.
+    pub(super) fn unused_conditions(&self) {
+        for entry in self.names.everywhere() {
+            let Node::Cond(expr) = entry.node else { continue };
+            if !self.used.borrow().contains(&entry.span) {
+                let env = Env {
+                    scope: entry.scope,
+                    captures: Captures::Any,
+                };
+                let mut state = Expansion::default();
+                state.stack.push((entry.span, entry.name.to_owned()));
+                self.expand(env, expr, &mut state);
+            }
+        }
+    }
+}
+
+fn mirrored(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        same => same,
+    }
+}

@@ -1,0 +1,617 @@
+//! Issuers, keys, peers, signatures, `trust` and `context`.
+
+use super::cx::Cx;
+use super::limits::MAX_LEEWAY_US;
+use super::literals::{self, header_name};
+use super::names::Kind;
+use super::sources::Parsed;
+use crate::ast::{
+    self, Decl, FieldInit, IssuerClause, KeysClause, Name, SignatureClause, Text, TrustClause, TypeName,
+};
+use crate::diagnostic::Diagnostic;
+use crate::model::{
+    Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet, ScopesClaim,
+    SignatureScheme, TokenSource, TrustedHeader, Type, Value,
+};
+use crate::source::{Span, Spanned};
+use std::collections::{BTreeMap, BTreeSet};
+
+const ALGORITHMS: [&str; 11] = [
+    "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512",
+];
+
+/// Claims that every issuer sends, with their types.
+const REGISTERED: [(&str, Type); 12] = [
+    ("acr", Type::String),
+    ("amr", Type::Set),
+    ("aud", Type::Set),
+    ("auth_time", Type::Instant),
+    ("azp", Type::String),
+    ("client_id", Type::String),
+    ("exp", Type::Instant),
+    ("iat", Type::Instant),
+    ("iss", Type::String),
+    ("jti", Type::String),
+    ("nbf", Type::Instant),
+    ("sub", Type::String),
+];
+
+const CLAIM_TYPES: [Type; 6] = [
+    Type::Bool,
+    Type::Int,
+    Type::String,
+    Type::Ip,
+    Type::Set,
+    Type::Instant,
+];
+
+/// The one type of a claim or field over all who declare it, and where it was declared first.
+type Types = BTreeMap<String, (Type, Option<Span>)>;
+
+impl Cx<'_> {
+    /// All credential declarations, each vector sorted by name.
+    pub(super) fn credentials(&mut self, files: &[Parsed]) {
+        let mut claims = Types::new();
+        let mut fields = Types::new();
+        for item in files.iter().flat_map(|f| &f.file.items) {
+            match &item.decl {
+                Decl::Issuer(name, clauses) => {
+                    let issuer = self.issuer(name, clauses, &mut claims);
+                    self.policy.issuers.push(issuer);
+                }
+                Decl::Keys(name, clauses) => {
+                    let keys = self.keys(name, clauses, &mut fields);
+                    self.policy.keys.push(keys);
+                }
+                Decl::Peers(name, trust) => {
+                    let peers = self.peers(name, trust);
+                    self.policy.peers.push(peers);
+                }
+                Decl::Signature(name, clauses) => {
+                    if let Some(signature) = self.signature(name, clauses) {
+                        self.policy.signatures.push(signature);
+                    }
+                }
+                Decl::Secret(_, file) => {
+                    self.data_file(file);
+                }
+                Decl::Trust(clauses) => self.trust(clauses),
+                Decl::Context(fields) => self.context(fields),
+                _ => {}
+            }
+        }
+        let mut redaction: Option<Span> = None;
+        for item in files.iter().flat_map(|f| &f.file.items) {
+            if let Decl::RedactionKey(name) = &item.decl {
+                self.once(&mut redaction, name.span, name.span, "redaction key");
+                self.names.expect(&self.report, None, name, &[Kind::Secret]);
+            }
+        }
+        macro_rules! by_name {
+            ($($field:ident),*) => {$(
+                self.policy.$field.sort_by(|a, b| a.name.cmp(&b.name));
+                self.policy.$field.dedup_by(|b, a| a.name == b.name);
+            )*};
+        }
+        by_name!(issuers, keys, peers, signatures, context);
+        self.policy.trust.headers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.policy.claims = claims
+            .into_iter()
+            .map(|(name, (ty, _))| Claim { name, ty })
+            .collect();
+        self.policy.key_fields = fields
+            .into_iter()
+            .map(|(name, (ty, _))| FieldDecl {
+                name,
+                ty,
+                default: None,
+            })
+            .collect();
+        self.unique_urls();
+    }
+
+    fn unique_urls(&self) {
+        for (i, issuer) in self.policy.issuers.iter().enumerate() {
+            if let Some(earlier) = self.policy.issuers.iter().take(i).find(|e| e.url == issuer.url) {
+                self.report.push(
+                    Diagnostic::error(
+                        "G0604",
+                        issuer.span,
+                        format!("two issuers have the URL `{}`", issuer.url),
+                    )
+                    .related(earlier.span, "the other one")
+                    .help("a token names its issuer by URL; join them"),
+                );
+            }
+        }
+    }
+
+    fn issuer(&self, name: &Name, clauses: &[Spanned<IssuerClause>], types: &mut Types) -> Issuer {
+        let (mut url, mut audience, mut algorithms, mut keys, mut leeway) = (None, None, None, None, None);
+        let (mut source, mut scopes, mut declared, mut typ, mut max_age) = (None, None, None, None, None);
+        let mut implies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let (mut verified, mut bound, mut opaque, mut no_expiry) = (false, false, false, false);
+        for Spanned { node: clause, span } in clauses {
+            let span = *span;
+            match clause {
+                IssuerClause::Url(text) => self.once(&mut url, text.node.clone(), span, "url"),
+                IssuerClause::Audience(texts) => {
+                    self.once(
+                        &mut audience,
+                        texts.iter().map(|t| t.node.clone()).collect::<Vec<_>>(),
+                        span,
+                        "audience",
+                    );
+                }
+                IssuerClause::Algorithms(names) => {
+                    for n in names.iter().filter(|n| !ALGORITHMS.contains(&n.node.as_str())) {
+                        self.report.error(
+                            "G0606",
+                            n.span,
+                            format!("`{}` is not an algorithm for tokens of an issuer", n.node),
+                            format!("use public keys: {}", ALGORITHMS.join(", ")),
+                        );
+                    }
+                    self.once(
+                        &mut algorithms,
+                        names.iter().map(|n| n.node.clone()).collect::<Vec<_>>(),
+                        span,
+                        "algorithms",
+                    );
+                }
+                IssuerClause::Keys(file) => {
+                    self.once(&mut keys, self.data_file(file).map(|f| f.0), span, "keys")
+                }
+                IssuerClause::Leeway(duration) => {
+                    if !(0..=MAX_LEEWAY_US).contains(&duration.node.us) {
+                        self.report.error(
+                            "G0607",
+                            duration.span,
+                            format!("a leeway of {} is too much", duration.node.text),
+                            "at most 300s",
+                        );
+                    }
+                    self.once(&mut leeway, duration.node.us, span, "leeway");
+                }
+                IssuerClause::FromHeader(text) => {
+                    let header = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
+                    let place = if header == "authorization" {
+                        TokenSource::Authorization
+                    } else {
+                        TokenSource::Header(header)
+                    };
+                    self.once(&mut source, place, span, "from");
+                }
+                IssuerClause::FromCookie(text) => {
+                    self.once(&mut source, TokenSource::Cookie(text.node.clone()), span, "from");
+                }
+                IssuerClause::VerifiedByGateway => verified = true,
+                IssuerClause::ScopesFrom(word) => match word.node.as_str() {
+                    "scope" => self.once(&mut scopes, ScopesClaim::Scope, span, "scopes from"),
+                    "scp" => self.once(&mut scopes, ScopesClaim::Scp, span, "scopes from"),
+                    other => self.report.error(
+                        "G0602",
+                        word.span,
+                        format!("scopes do not come from `{other}`"),
+                        "write `scope` or `scp`",
+                    ),
+                },
+                IssuerClause::Implies(scope, implied) => {
+                    for text in implied.iter().chain([scope]) {
+                        self.scope_text(text);
+                    }
+                    let entry = implies.entry(scope.node.clone()).or_default();
+                    entry.extend(implied.iter().map(|t| t.node.clone()));
+                }
+                IssuerClause::Claims(fields) => self.once(&mut declared, fields, span, "claims"),
+                IssuerClause::Type(text) => self.once(&mut typ, text.node.clone(), span, "type"),
+                IssuerClause::MaxAge(duration) => {
+                    let age = self.max_age(Some(duration));
+                    self.once(&mut max_age, age, span, "max age");
+                }
+                IssuerClause::BoundToCertificate => bound = true,
+                IssuerClause::Opaque => opaque = true,
+                IssuerClause::NoExpiry => no_expiry = true,
+            }
+        }
+        if url.as_ref().is_none_or(String::is_empty) {
+            self.report.error(
+                "G0603",
+                name.span,
+                format!("issuer `{}` has no URL", name.node),
+                "add `url \"https://..\";`",
+            );
+        }
+        Issuer {
+            name: name.node.clone(),
+            span: name.span,
+            url: url.unwrap_or_default(),
+            audiences: audience.unwrap_or_default(),
+            algorithms: algorithms.unwrap_or_default(),
+            keys_file: keys.flatten(),
+            leeway_us: leeway.unwrap_or(30_000_000),
+            source: source.unwrap_or(TokenSource::Authorization),
+            verified_by_gateway: verified,
+            scopes: scopes.unwrap_or(ScopesClaim::Scope),
+            implies: closure(implies),
+            claims: self.claims(declared.map_or(&[], Vec::as_slice), types),
+            typ,
+            max_age_us: max_age.flatten(),
+            bound_to_certificate: bound,
+            opaque,
+            no_expiry,
+        }
+    }
+
+    /// A scope token of RFC 6749.
+    pub(super) fn scope_text(&self, text: &Text) {
+        let fine = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if text.node.is_empty() || !text.node.bytes().all(fine) {
+            self.report.error(
+                "G0317",
+                text.span,
+                format!("`{}` is not a scope", text.node),
+                "scopes are visible ASCII without spaces, one each",
+            );
+        }
+    }
+
+    fn claims(&self, fields: &[ast::FieldDecl], types: &mut Types) -> Vec<IssuerClaim> {
+        let mut out: BTreeMap<String, IssuerClaim> = BTreeMap::new();
+        for (name, ty) in REGISTERED {
+            types.entry(name.to_owned()).or_insert((ty, None));
+            let claim = IssuerClaim {
+                name: name.to_owned(),
+                path: vec![name.to_owned()],
+                or_string: matches!(name, "aud" | "amr"),
+                default: None,
+            };
+            out.insert(name.to_owned(), claim);
+        }
+        let mut seen = BTreeSet::new();
+        for field in fields {
+            let name = &field.name.node;
+            if matches!(name.as_str(), "scope" | "scp") {
+                self.report.error(
+                    "G0106",
+                    field.name.span,
+                    format!("`{name}` is the language's own claim"),
+                    "write `scopes from scope` or `scopes from scp`, and ask `token.scope`",
+                );
+                continue;
+            }
+            if !seen.insert(name) {
+                self.report.error(
+                    "G0101",
+                    field.name.span,
+                    format!("`{name}` is declared twice"),
+                    "keep one of them",
+                );
+                continue;
+            }
+            let or_string = field.ty.node == TypeName::SetOrString;
+            let ty = if or_string {
+                Some(Type::Set)
+            } else {
+                self.type_of(&field.ty, &CLAIM_TYPES)
+            };
+            let Some(ty) = ty else { continue };
+            self.one_type(field, ty, types);
+            let registered = REGISTERED.iter().any(|r| r.0 == name);
+            let (path, default) = match &field.init {
+                None => (vec![name.clone()], None),
+                Some(FieldInit::Path(parts)) => (parts.iter().map(|p| p.node.clone()).collect(), None),
+                Some(FieldInit::Default(literal)) => (
+                    vec![name.clone()],
+                    self.ok(literal.span, literals::value(&literal.node, ty)),
+                ),
+            };
+            let or_string = or_string || (registered && matches!(name.as_str(), "aud" | "amr"));
+            out.insert(
+                name.clone(),
+                IssuerClaim {
+                    name: name.clone(),
+                    path,
+                    or_string,
+                    default,
+                },
+            );
+        }
+        out.into_values().collect()
+    }
+
+    fn one_type(&self, field: &ast::FieldDecl, ty: Type, types: &mut Types) {
+        let (first, at) = *types
+            .entry(field.name.node.clone())
+            .or_insert((ty, Some(field.name.span)));
+        if first == ty {
+            return;
+        }
+        let message = format!(
+            "`{}` is a {} here and a {} elsewhere",
+            field.name.node,
+            literals::type_word(ty),
+            literals::type_word(first)
+        );
+        let mut problem =
+            Diagnostic::error("G0605", field.name.span, message).help("one name has one type everywhere");
+        if let Some(at) = at {
+            problem = problem.related(at, "the other declaration");
+        }
+        self.report.push(problem);
+    }
+
+    /// A declared default of a type, where only defaults may stand.
+    fn default(&self, field: &ast::FieldDecl, ty: Type) -> Option<Value> {
+        match &field.init {
+            None => None,
+            Some(FieldInit::Default(literal)) => self.ok(literal.span, literals::value(&literal.node, ty)),
+            Some(FieldInit::Path(_)) => {
+                self.report.error(
+                    "G0602",
+                    field.span,
+                    "only claims have paths",
+                    "write a default, or nothing",
+                );
+                None
+            }
+        }
+    }
+
+    fn keys(&self, name: &Name, clauses: &[Spanned<KeysClause>], types: &mut Types) -> KeySet {
+        let (mut header, mut cookie, mut file, mut declared) = (None, None, None, None);
+        for Spanned { node: clause, span } in clauses {
+            match clause {
+                KeysClause::Header(text) => {
+                    let value = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
+                    self.once(&mut header, value, *span, "header");
+                }
+                KeysClause::Cookie(text) => self.once(&mut cookie, text.node.clone(), *span, "cookie"),
+                KeysClause::File(text) => {
+                    self.once(&mut file, self.data_file(text).map(|f| f.0), *span, "file")
+                }
+                KeysClause::Fields(fields) => self.once(&mut declared, fields, *span, "fields"),
+            }
+        }
+        let mut fields: Vec<FieldDecl> = Vec::new();
+        for field in declared.map_or(&[][..], Vec::as_slice) {
+            let name = &field.name.node;
+            if name == "id" || fields.iter().any(|f| f.name == *name) {
+                self.report.error(
+                    "G0101",
+                    field.name.span,
+                    format!("`{name}` is declared twice"),
+                    "every key has an `id` already; keep one of each",
+                );
+                continue;
+            }
+            let allowed = [Type::Bool, Type::Int, Type::String, Type::Set];
+            let Some(ty) = self.type_of(&field.ty, &allowed) else {
+                continue;
+            };
+            self.one_type(field, ty, types);
+            fields.push(FieldDecl {
+                name: name.clone(),
+                ty,
+                default: self.default(field, ty),
+            });
+        }
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        KeySet {
+            name: name.node.clone(),
+            span: name.span,
+            header,
+            cookie,
+            file: file.flatten(),
+            fields,
+        }
+    }
+
+    fn peers(&self, name: &Name, trust: &[Text]) -> PeerSet {
+        let mut trust_domains: Vec<String> = Vec::new();
+        for text in trust {
+            let domain = text.node.to_ascii_lowercase();
+            let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+            if domain.is_empty() || !domain.bytes().all(fine) {
+                self.report.error(
+                    "G0602",
+                    text.span,
+                    format!("`{}` is not a trust domain", text.node),
+                    "write it as in `spiffe://DOMAIN/..`: letters, digits, `-`, `.`, `_`",
+                );
+            }
+            trust_domains.push(domain);
+        }
+        trust_domains.sort();
+        trust_domains.dedup();
+        PeerSet {
+            name: name.node.clone(),
+            span: name.span,
+            trust_domains,
+        }
+    }
+
+    fn signature(&self, name: &Name, clauses: &[Spanned<SignatureClause>]) -> Option<SignatureScheme> {
+        let (mut header, mut hmac, mut body, mut secret, mut timestamp) = (None, None, None, None, None);
+        for Spanned { node: clause, span } in clauses {
+            match clause {
+                SignatureClause::Header(text) => {
+                    self.once(
+                        &mut header,
+                        self.ok(text.span, header_name(&text.node)),
+                        *span,
+                        "header",
+                    );
+                }
+                SignatureClause::Hmac {
+                    hash,
+                    encoding,
+                    prefix,
+                } => {
+                    if hash.node != "sha256" {
+                        self.report.error(
+                            "G0602",
+                            hash.span,
+                            format!("`{}` is not a hash for signatures", hash.node),
+                            "write `sha256`",
+                        );
+                    }
+                    let encoding = match encoding.node.as_str() {
+                        "hex" => HmacEncoding::Hex,
+                        "base64" => HmacEncoding::Base64,
+                        other => {
+                            self.report.error(
+                                "G0602",
+                                encoding.span,
+                                format!("`{other}` is not an encoding"),
+                                "write `hex` or `base64`",
+                            );
+                            HmacEncoding::Hex
+                        }
+                    };
+                    let prefix = prefix.as_ref().map_or_else(String::new, |p| p.node.clone());
+                    self.once(&mut hmac, (encoding, prefix), *span, "hmac");
+                }
+                SignatureClause::OverBody => self.once(&mut body, (), *span, "over body"),
+                SignatureClause::Secret(secret_name) => {
+                    self.names
+                        .expect(&self.report, None, secret_name, &[Kind::Secret]);
+                    self.once(&mut secret, secret_name.node.clone(), *span, "secret");
+                }
+                SignatureClause::Timestamp(text, within) => {
+                    let header = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
+                    let within = self.max_age(Some(within)).unwrap_or_default();
+                    self.once(&mut timestamp, (header, within), *span, "timestamp");
+                }
+            }
+        }
+        for (missing, what) in [
+            (header.is_none(), "header \"..\";"),
+            (hmac.is_none(), "hmac sha256 hex;"),
+            (body.is_none(), "over body;"),
+            (secret.is_none(), "secret NAME;"),
+        ] {
+            if missing {
+                self.report.error(
+                    "G0603",
+                    name.span,
+                    format!("signature `{}` is not complete", name.node),
+                    format!("add `{what}`"),
+                );
+            }
+        }
+        let (encoding, prefix) = hmac?;
+        Some(SignatureScheme {
+            name: name.node.clone(),
+            span: name.span,
+            header: header.flatten()?,
+            encoding,
+            prefix,
+            secret: secret?,
+            timestamp,
+        })
+    }
+
+    fn trust(&mut self, clauses: &[Spanned<TrustClause>]) {
+        for Spanned { node: clause, span } in clauses {
+            match clause {
+                TrustClause::Proxies(nets, hops) => {
+                    if !self.policy.trust.proxies.is_empty() {
+                        self.report
+                            .error("G0601", *span, "`proxies` is said twice", "join them");
+                    }
+                    for net in nets {
+                        if let Some(net) = self.ok(net.span, literals::network(&net.node)) {
+                            self.policy.trust.proxies.push(net);
+                        }
+                    }
+                    self.policy.trust.proxies.sort();
+                    self.policy.trust.proxies.dedup();
+                    if let Some(hops) = hops {
+                        if hops.node == 0 {
+                            self.report.error(
+                                "G0602",
+                                hops.span,
+                                "no hops is no proxy",
+                                "`hops` counts from 1",
+                            );
+                        }
+                        self.policy.trust.hops = Some(hops.node);
+                    }
+                }
+                TrustClause::Header(text, name, ty) => {
+                    let first = name.node.split('.').next().unwrap_or_default();
+                    if super::names::RESERVED.contains(&first) || self.names.find(None, first).is_some() {
+                        self.report.error(
+                            "G0106",
+                            name.span,
+                            format!("`{first}` is taken"),
+                            "choose another name for the fact",
+                        );
+                        continue;
+                    }
+                    if self.policy.trust.headers.iter().any(|h| h.name == name.node) {
+                        self.report.error(
+                            "G0101",
+                            name.span,
+                            format!("`{}` is declared twice", name.node),
+                            "keep one of them",
+                        );
+                        continue;
+                    }
+                    let allowed = [Type::String, Type::Int, Type::Bool, Type::Ip];
+                    let header = self.ok(text.span, header_name(&text.node));
+                    if let (Some(header), Some(ty)) = (header, self.type_of(ty, &allowed)) {
+                        self.policy.trust.headers.push(TrustedHeader {
+                            name: name.node.clone(),
+                            header,
+                            ty,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn context(&mut self, fields: &[ast::FieldDecl]) {
+        for field in fields {
+            let name = &field.name.node;
+            if self.policy.context.iter().any(|f| f.name == *name) {
+                self.report.error(
+                    "G0101",
+                    field.name.span,
+                    format!("`{name}` is declared twice"),
+                    "keep one of them",
+                );
+                continue;
+            }
+            let Some(ty) = self.type_of(&field.ty, &CLAIM_TYPES) else {
+                continue;
+            };
+            let default = self.default(field, ty);
+            self.policy.context.push(ContextFact {
+                name: name.clone(),
+                ty,
+                default,
+            });
+        }
+    }
+}
+
+/// Each scope with everything that it implies, directly or not; sorted, without itself.
+fn closure(direct: BTreeMap<String, BTreeSet<String>>) -> Vec<(String, Vec<String>)> {
+    let reach = |from: &str| {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&str> = vec![from];
+        while let Some(scope) = open.pop() {
+            for next in direct.get(scope).into_iter().flatten() {
+                if seen.insert(next.clone()) {
+                    open.push(next);
+                }
+            }
+        }
+        seen.remove(from);
+        seen.into_iter().collect()
+    };
+    direct.keys().map(|scope| (scope.clone(), reach(scope))).collect()
+}

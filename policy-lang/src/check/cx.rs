@@ -1,0 +1,145 @@
+//! What every pass of the checker shares: the names, the model so far, the complaints.
+
+use super::literals::{Bad, type_word};
+use super::names::{Names, ScopeId};
+use super::report::Report;
+use super::sources::{NameError, Parsed, resolve};
+use crate::ast::{Decl, Text};
+use crate::model::{Policy, Quota, Target, Type};
+use crate::source::{Files, Sources, Span};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Shared state. Passes fill `policy` from the facts' declarations down to rules and tests.
+pub(super) struct Cx<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) files: &'a dyn Files,
+    pub(super) report: Report,
+    pub(super) names: Names<'a>,
+    pub(super) policy: Policy,
+    /// Names of services and guards by scope.
+    pub(super) scope_names: Vec<String>,
+    /// Quotas by their model name; sorted into the policy at the end.
+    pub(super) quotas: RefCell<BTreeMap<String, Quota>>,
+    /// Spans of the named conditions and principals that some rule expanded.
+    pub(super) used: RefCell<BTreeSet<Span>>,
+}
+
+/// Which captures `path.NAME` can mean.
+#[derive(Clone, Copy)]
+pub(super) enum Captures<'t> {
+    /// A declaration that no rule uses: any, with a type that is not known.
+    Any,
+    /// No target is near.
+    None,
+    /// Those that all these targets have.
+    Targets(&'t [Target]),
+}
+
+/// Where a name or fact stands.
+#[derive(Clone, Copy)]
+pub(super) struct Env<'t> {
+    pub(super) scope: Option<ScopeId>,
+    pub(super) captures: Captures<'t>,
+}
+
+impl<'a> Cx<'a> {
+    /// An empty model over the names of some files.
+    pub(super) fn new(
+        sources: &'a Sources,
+        files: &'a dyn Files,
+        report: Report,
+        names: Names<'a>,
+        parsed: &[Parsed],
+    ) -> Cx<'a> {
+        let scope_names = parsed
+            .iter()
+            .flat_map(|f| &f.file.items)
+            .filter_map(|item| match &item.decl {
+                Decl::Service { name, .. } | Decl::Guard(name, _) => Some(name.node.clone()),
+                _ => None,
+            })
+            .collect();
+        Cx {
+            sources,
+            files,
+            report,
+            names,
+            policy: Policy::default(),
+            scope_names,
+            quotas: RefCell::default(),
+            used: RefCell::default(),
+        }
+    }
+}
+
+impl Cx<'_> {
+    /// The value, or its complaint reported.
+    pub(super) fn ok<T>(&self, span: Span, result: Result<T, Bad>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(bad) => {
+                self.report.error(bad.code, span, bad.message, bad.help);
+                None
+            }
+        }
+    }
+
+    /// `G0201`
+    pub(super) fn mismatch(&self, span: Span, found: Type, wanted: Type) {
+        let (found, wanted) = (type_word(found), type_word(wanted));
+        self.report.error(
+            "G0201",
+            span,
+            format!("this is a {found}, but a {wanted} is wanted"),
+            "only values of one type compare",
+        );
+    }
+
+    /// A data file's name relative to the root and its bytes; missing is an error.
+    pub(super) fn data_file(&self, name: &Text) -> Option<(String, Vec<u8>)> {
+        let from = self.sources.name(name.span.file);
+        let resolved = match resolve(from, &name.node) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                let message = match error {
+                    NameError::Outside => format!("`{}` lies outside the policy's root", name.node),
+                    NameError::Odd => format!("`{}` is not a relative file name", name.node),
+                };
+                self.report.error(
+                    "G0608",
+                    name.span,
+                    message,
+                    "name a file of the policy's own folder",
+                );
+                return None;
+            }
+        };
+        match self.files.read(&resolved) {
+            Some(bytes) => Some((resolved, bytes)),
+            None => {
+                self.report.error(
+                    "G0610",
+                    name.span,
+                    format!("there is no file `{resolved}`"),
+                    "names are relative to the declaring file",
+                );
+                None
+            }
+        }
+    }
+
+    /// A clause that may stand once.
+    pub(super) fn once<T>(&self, slot: &mut Option<T>, value: T, span: Span, what: &str) {
+        if slot.is_some() {
+            self.report.error(
+                "G0601",
+                span,
+                format!("`{what}` is said twice"),
+                "keep one of them",
+            );
+        } else {
+            *slot = Some(value);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Networks, hours, lists and tables; the shape of the files beside the policy.
+
+use super::cx::Cx;
+use super::json::{self, Json};
+use super::literals::{self, clock, network, type_word, zone};
+use super::sources::Parsed;
+use crate::ast::{Decl, Duration, FieldDecl, HoursRange, Name, Text, TypeName};
+use crate::model::{Hours, HoursSpan, List, Network, Table, Type};
+use crate::source::{Span, Spanned};
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Cx<'_> {
+    /// All data declarations, each vector sorted by name.
+    pub(super) fn data(&mut self, files: &[Parsed]) {
+        for item in files.iter().flat_map(|f| &f.file.items) {
+            match &item.decl {
+                Decl::Network(name, nets) => {
+                    let mut nets: Vec<_> = nets
+                        .iter()
+                        .filter_map(|n| self.ok(n.span, network(&n.node)))
+                        .collect();
+                    nets.sort();
+                    nets.dedup();
+                    self.policy.networks.push(Network {
+                        name: name.node.clone(),
+                        span: name.span,
+                        nets,
+                    });
+                }
+                Decl::Hours(name, ranges, zone_name) => {
+                    self.ok(zone_name.span, zone(&zone_name.node));
+                    let spans = ranges.iter().filter_map(|r| self.hours(r)).collect();
+                    let zone = zone_name.node.clone();
+                    self.policy.hours.push(Hours {
+                        name: name.node.clone(),
+                        span: name.span,
+                        zone,
+                        spans,
+                    });
+                }
+                Decl::List(name, ty, file, max_age) => {
+                    let list = self.list(name, ty, file, max_age.as_ref());
+                    self.policy.lists.push(list);
+                }
+                Decl::Table(name, file, max_age, columns) => {
+                    let table = self.table(name, file, max_age.as_ref(), columns);
+                    self.policy.tables.push(table);
+                }
+                _ => {}
+            }
+        }
+        // Duplicates were reported by the namespace, which kept the first; the stable sort and dedup do too.
+        macro_rules! by_name {
+            ($($field:ident),*) => {$(
+                self.policy.$field.sort_by(|a, b| a.name.cmp(&b.name));
+                self.policy.$field.dedup_by(|b, a| a.name == b.name);
+            )*};
+        }
+        by_name!(networks, hours, lists, tables);
+    }
+
+    fn hours(&self, range: &Spanned<HoursRange>) -> Option<HoursSpan> {
+        let day = |name: &str| {
+            let found = DAYS.iter().position(|d| *d == name);
+            if found.is_none() {
+                self.report.error(
+                    "G0315",
+                    range.span,
+                    format!("`{name}` is not a day"),
+                    "days are mon tue wed thu fri sat sun",
+                );
+            }
+            found
+        };
+        let mut days = 0u8;
+        for (first, last) in &range.node.days {
+            let first = day(first)?;
+            let last = last.as_deref().map_or(Some(first), day)?;
+            let mut at = first;
+            days |= 1 << at;
+            while at != last {
+                at = (at + 1) % 7;
+                days |= 1 << at;
+            }
+        }
+        let start = self.ok(range.span, clock(&range.node.start, 1439))?;
+        let end = self.ok(range.span, clock(&range.node.end, 1440))?;
+        Some(HoursSpan { days, start, end })
+    }
+
+    /// A type out of those that a place allows; `G0204` else.
+    pub(super) fn type_of(&self, ty: &Spanned<TypeName>, allowed: &[Type]) -> Option<Type> {
+        if let TypeName::Word(word) = &ty.node
+            && let Some(found) = allowed.iter().find(|t| type_word(**t) == word)
+        {
+            return Some(*found);
+        }
+        let words: Vec<&str> = allowed.iter().map(|t| type_word(*t)).collect();
+        self.report.error(
+            "G0204",
+            ty.span,
+            "this type can not stand here",
+            format!("write one of {}", words.join(", ")),
+        );
+        None
+    }
+
+    /// `max age`, µs.
+    pub(super) fn max_age(&self, max_age: Option<&Spanned<Duration>>) -> Option<i64> {
+        let age = max_age?;
+        let us = self.ok(age.span, literals::duration(&age.node))?;
+        if us == 0 {
+            self.report.error(
+                "G0316",
+                age.span,
+                "an age of nothing is always exceeded",
+                "write a longer one",
+            );
+        }
+        Some(us)
+    }
+
+    fn list(
+        &self,
+        name: &Name,
+        ty: &Spanned<TypeName>,
+        file: &Text,
+        max_age: Option<&Spanned<Duration>>,
+    ) -> List {
+        let ty = self
+            .type_of(ty, &[Type::String, Type::Int, Type::Ip])
+            .unwrap_or(Type::String);
+        let read = self.data_file(file);
+        if let Some((path, bytes)) = &read
+            && let Some(text) = self.utf8(file.span, path, bytes)
+        {
+            for (i, line) in text.lines().enumerate() {
+                let value = line.trim();
+                let fine = value.is_empty()
+                    || value.starts_with('#')
+                    || match ty {
+                        Type::Int => literals::int(value).is_ok(),
+                        Type::Ip => literals::ip(value).is_ok(),
+                        _ => !value.contains(char::is_control),
+                    };
+                if !fine {
+                    self.bad_data(
+                        file.span,
+                        path,
+                        i as u32 + 1,
+                        &format!("`{value}` is not {}", a(ty)),
+                    );
+                    break;
+                }
+            }
+        }
+        List {
+            name: name.node.clone(),
+            span: name.span,
+            ty,
+            file: read.map_or_else(|| file.node.clone(), |r| r.0),
+            max_age_us: self.max_age(max_age),
+        }
+    }
+
+    fn table(
+        &self,
+        name: &Name,
+        file: &Text,
+        max_age: Option<&Spanned<Duration>>,
+        fields: &[FieldDecl],
+    ) -> Table {
+        let mut columns: Vec<(String, Type)> = Vec::new();
+        for field in fields {
+            if columns.iter().any(|c| c.0 == field.name.node) {
+                self.report.error(
+                    "G0101",
+                    field.name.span,
+                    format!("`{}` is declared twice", field.name.node),
+                    "keep one of them",
+                );
+                continue;
+            }
+            if field.init.is_some() {
+                self.report.error(
+                    "G0602",
+                    field.span,
+                    "columns have no defaults",
+                    "put the value into the table",
+                );
+            }
+            let ty = self.type_of(&field.ty, &[Type::String, Type::Int, Type::Bool]);
+            columns.push((field.name.node.clone(), ty.unwrap_or(Type::String)));
+        }
+        columns.sort();
+        let read = self.data_file(file);
+        if let Some((path, bytes)) = &read
+            && let Some(text) = self.utf8(file.span, path, bytes)
+        {
+            match json::read(text) {
+                Ok(rows) => self.rows(file.span, path, &rows, &columns),
+                Err(error) => self.bad_data(file.span, path, error.line, error.what),
+            }
+        }
+        Table {
+            name: name.node.clone(),
+            span: name.span,
+            file: read.map_or_else(|| file.node.clone(), |r| r.0),
+            columns,
+            max_age_us: self.max_age(max_age),
+        }
+    }
+
+    fn rows(&self, span: Span, path: &str, rows: &Json, columns: &[(String, Type)]) {
+        let Json::Object(rows) = rows else {
+            return self.bad_data(span, path, 1, "a table is a JSON object of rows");
+        };
+        for (row, line, cells) in rows {
+            let Json::Object(cells) = cells else {
+                return self.bad_data(span, path, *line, &format!("row `{row}` is not an object"));
+            };
+            for (cell, line, value) in cells {
+                let fits = match columns.iter().find(|c| c.0 == *cell).map(|c| c.1) {
+                    None => true,
+                    Some(Type::Int) => matches!(value, Json::Number(n) if literals::int(n).is_ok()),
+                    Some(Type::Bool) => matches!(value, Json::Bool),
+                    Some(_) => matches!(value, Json::String(_)),
+                };
+                if !fits {
+                    return self.bad_data(
+                        span,
+                        path,
+                        *line,
+                        &format!("`{cell}` of row `{row}` has another type"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn utf8<'b>(&self, span: Span, path: &str, bytes: &'b [u8]) -> Option<&'b str> {
+        let text = std::str::from_utf8(bytes).ok();
+        if text.is_none() {
+            self.bad_data(span, path, 1, "the file is not UTF-8");
+        }
+        text
+    }
+
+    fn bad_data(&self, span: Span, path: &str, line: u32, what: &str) {
+        self.report.error(
+            "G0611",
+            span,
+            format!("{path}:{line}: {what}"),
+            "one bad line rejects the whole file; mend it",
+        );
+    }
+}
+
+fn a(ty: Type) -> &'static str {
+    match ty {
+        Type::Int => "a canonical integer",
+        Type::Ip => "a canonical address",
+        _ => "text without control characters",
+    }
+}

@@ -1,0 +1,304 @@
+//! Dotted names -> facts with their types (section 2).
+//!
+//! Knows namespaces and declarations; nothing of operators.
+
+use super::cx::{Captures, Cx, Env};
+use super::literals::header_name;
+use super::names::{Kind, undeclared};
+use crate::ast::{FactPart, FactRef};
+use crate::model::{Fact, PeerFact, TableId, Type};
+
+/// The names of a reference as far as they are plain.
+pub(super) fn plain(fact: &FactRef) -> Vec<&str> {
+    fact.parts
+        .iter()
+        .map_while(|p| match p {
+            FactPart::Name(name) => Some(name.node.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The single name that a reference is, if it is one.
+pub(super) fn single(fact: &FactRef) -> Option<&crate::ast::Name> {
+    match fact.parts.as_slice() {
+        [FactPart::Name(name)] => Some(name),
+        _ => None,
+    }
+}
+
+impl Cx<'_> {
+    /// A fact and its type; what is wrong is reported.
+    pub(super) fn fact(&self, env: Env<'_>, reference: &FactRef) -> Option<(Fact, Type)> {
+        let fact = self.resolve(env, reference)?;
+        let ty = self.policy.type_of(&fact);
+        Some((fact, ty))
+    }
+
+    fn resolve(&self, env: Env<'_>, reference: &FactRef) -> Option<Fact> {
+        let names = plain(reference);
+        let rest = reference.parts.get(1..).unwrap_or_default();
+        match names.first().copied() {
+            Some("request") => self.request(reference, rest),
+            Some("path") => self.capture(env, reference, &names),
+            Some("client") => self.only(reference, &names, &[("ip", Fact::ClientIp)]),
+            Some("connection") => self.only(reference, &names, &[("ip", Fact::ConnectionIp)]),
+            Some("token") => self.member(reference, &names, "claim", |n| match n {
+                "scope" if !self.policy.issuers.is_empty() => Some(Fact::Scopes),
+                n => self
+                    .policy
+                    .claims
+                    .iter()
+                    .any(|c| c.name == n)
+                    .then(|| Fact::Claim(n.to_owned())),
+            }),
+            Some("key") => self.member(reference, &names, "field of an API key", |n| match n {
+                "id" if !self.policy.keys.is_empty() => Some(Fact::KeyId),
+                n => self
+                    .policy
+                    .key_fields
+                    .iter()
+                    .any(|f| f.name == n)
+                    .then(|| Fact::KeyField(n.to_owned())),
+            }),
+            Some("peer") => self.only(
+                reference,
+                &names,
+                &[
+                    ("spiffe", Fact::Peer(PeerFact::Spiffe)),
+                    ("dns", Fact::Peer(PeerFact::Dns)),
+                    ("subject", Fact::Peer(PeerFact::Subject)),
+                    ("fingerprint", Fact::Peer(PeerFact::Fingerprint)),
+                ],
+            ),
+            Some("signature") => self.only(reference, &names, &[("name", Fact::SignatureName)]),
+            Some("context") => self.member(reference, &names, "context fact", |n| {
+                self.policy
+                    .context
+                    .iter()
+                    .any(|f| f.name == n)
+                    .then(|| Fact::Context(n.to_owned()))
+            }),
+            Some("now") if reference.parts.len() == 1 => Some(Fact::Now),
+            Some("body" | "response") => {
+                self.report.error(
+                    "G0901",
+                    reference.span,
+                    "facts of bodies are parsed, not enforced yet",
+                    "use `accept body` or `require response { .. }`",
+                );
+                None
+            }
+            _ => self.declared(env, reference, &names),
+        }
+    }
+
+    fn wrong(&self, reference: &FactRef, help: impl Into<String>) -> Option<Fact> {
+        self.report
+            .error("G0104", reference.span, "there is no such fact", help);
+        None
+    }
+
+    fn request(&self, reference: &FactRef, rest: &[FactPart]) -> Option<Fact> {
+        const NAMES: [&str; 12] = [
+            "method",
+            "scheme",
+            "host",
+            "port",
+            "path",
+            "query",
+            "header",
+            "cookie",
+            "size",
+            "content_type",
+            "protocol",
+            "sni",
+        ];
+        let Some(FactPart::Name(name)) = rest.first() else {
+            return self.wrong(
+                reference,
+                "write `request.method`, `request.header[\"name\"]` and the like",
+            );
+        };
+        let simple = match name.node.as_str() {
+            "method" => Some(Fact::Method),
+            "scheme" => Some(Fact::Scheme),
+            "host" => Some(Fact::Host),
+            "port" => Some(Fact::Port),
+            "path" => Some(Fact::Path),
+            "size" => Some(Fact::Size),
+            "content_type" => Some(Fact::ContentType),
+            "protocol" => Some(Fact::Protocol),
+            "sni" => Some(Fact::Sni),
+            "query" | "header" | "cookie" => None,
+            other => {
+                undeclared(&self.report, name.span, other, "fact of the request", NAMES);
+                return None;
+            }
+        };
+        match (simple, name.node.as_str(), rest.get(1..).unwrap_or_default()) {
+            (Some(fact), _, []) => Some(fact),
+            (None, "query", [FactPart::Name(n) | FactPart::Index(n)]) => Some(Fact::Query(n.node.clone())),
+            (None, "header", [FactPart::Index(n)]) => self.ok(n.span, header_name(&n.node)).map(Fact::Header),
+            (None, "cookie", [FactPart::Index(n)]) => {
+                let odd = |b: u8| b <= b' ' || b >= 0x7f || matches!(b, b';' | b'=' | b',');
+                if n.node.is_empty() || n.node.bytes().any(odd) {
+                    self.report.error(
+                        "G0310",
+                        n.span,
+                        format!("`{}` is not a cookie's name", n.node),
+                        "use letters, digits, `-` and `_`",
+                    );
+                    return None;
+                }
+                Some(Fact::Cookie(n.node.clone()))
+            }
+            _ => self.wrong(
+                reference,
+                "write `request.query.NAME`, `request.header[\"name\"]` or `request.cookie[\"name\"]`",
+            ),
+        }
+    }
+
+    fn only(&self, reference: &FactRef, names: &[&str], facts: &[(&str, Fact)]) -> Option<Fact> {
+        self.member(reference, names, "fact", |n| {
+            facts.iter().find(|f| f.0 == n).map(|f| f.1.clone())
+        })
+    }
+
+    fn member(
+        &self,
+        reference: &FactRef,
+        names: &[&str],
+        what: &str,
+        find: impl Fn(&str) -> Option<Fact>,
+    ) -> Option<Fact> {
+        let (&[space, name], true) = (names, reference.parts.len() == 2) else {
+            return self.wrong(reference, "write a namespace and one name, as in `token.sub`");
+        };
+        let found = find(name);
+        if found.is_none() {
+            let known: Vec<&str> = match space {
+                "token" => self
+                    .policy
+                    .claims
+                    .iter()
+                    .map(|c| c.name.as_str())
+                    .chain(["scope"])
+                    .collect(),
+                "key" => self
+                    .policy
+                    .key_fields
+                    .iter()
+                    .map(|f| f.name.as_str())
+                    .chain(["id"])
+                    .collect(),
+                "context" => self.policy.context.iter().map(|f| f.name.as_str()).collect(),
+                "peer" => vec!["spiffe", "dns", "subject", "fingerprint"],
+                "signature" => vec!["name"],
+                _ => vec!["ip"],
+            };
+            undeclared(&self.report, reference.span, name, what, known);
+        }
+        found
+    }
+
+    fn capture(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {
+        let (&[_, name], true) = (names, reference.parts.len() == 2) else {
+            return self.wrong(reference, "write `path.NAME` for the capture `{NAME}`");
+        };
+        let name = name.to_owned();
+        let targets = match env.captures {
+            Captures::Any => {
+                return Some(Fact::Capture {
+                    name,
+                    ty: Type::String,
+                });
+            }
+            Captures::None => {
+                self.report.error(
+                    "G0409",
+                    reference.span,
+                    format!("there is no target here that could capture `{name}`"),
+                    "captures belong to the rule whose target has them",
+                );
+                return None;
+            }
+            Captures::Targets(targets) => targets,
+        };
+        let mut found = None;
+        for target in targets {
+            let Some((_, ty)) = target.pattern.captures().into_iter().find(|c| c.0 == name) else {
+                self.report.push(
+                    crate::Diagnostic::error(
+                        "G0409",
+                        reference.span,
+                        format!("a target of this rule has no capture `{name}`"),
+                    )
+                    .related(target.span, "this target")
+                    .help("every target of the rule must capture it"),
+                );
+                return None;
+            };
+            if found.is_some_and(|t| t != ty) {
+                self.report.push(
+                    crate::Diagnostic::error(
+                        "G0410",
+                        reference.span,
+                        format!("the targets of this rule capture `{name}` with different types"),
+                    )
+                    .related(target.span, "this target differs")
+                    .help("give it one type, or split the rule"),
+                );
+                return None;
+            }
+            found = Some(ty);
+        }
+        found.map(|ty| Fact::Capture { name, ty })
+    }
+
+    /// Table cells and names from `trust`.
+    fn declared(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {
+        if let [
+            FactPart::Name(table),
+            FactPart::IndexFact(key),
+            FactPart::Name(column),
+        ] = reference.parts.as_slice()
+        {
+            let entry = self
+                .names
+                .expect(&self.report, env.scope, table, &[Kind::Table])?;
+            let declared = self.policy.tables.get(entry.index as usize)?;
+            // Key facts are not cells themselves: the nesting ends here.
+            if matches!(key.parts.get(1), Some(FactPart::IndexFact(_))) {
+                return self.wrong(key, "a table is looked up by a plain fact");
+            }
+            let (key_fact, ty) = self.fact(env, key)?;
+            if ty != Type::String {
+                self.mismatch(key.span, ty, Type::String);
+                return None;
+            }
+            if !declared.columns.iter().any(|c| c.0 == column.node) {
+                let known = declared.columns.iter().map(|c| c.0.as_str());
+                undeclared(&self.report, column.span, &column.node, "column", known);
+                return None;
+            }
+            let table = TableId(entry.index);
+            return Some(Fact::Cell {
+                table,
+                key: Box::new(key_fact),
+                column: column.node.clone(),
+            });
+        }
+        let whole = names.join(".");
+        if names.len() == reference.parts.len() && self.policy.trust.headers.iter().any(|h| h.name == whole) {
+            return Some(Fact::Trusted(whole));
+        }
+        let trusted = self.policy.trust.headers.iter().map(|h| h.name.as_str());
+        let known = trusted
+            .chain(self.names.all(env.scope).map(|e| e.name))
+            .chain(super::names::RESERVED);
+        undeclared(&self.report, reference.span, &whole, "fact or name", known);
+        None
+    }
+}

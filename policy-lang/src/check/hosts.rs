@@ -1,0 +1,55 @@
+//! Host text -> host patterns: lower case, A-labels, the spellings that a normalised request can have.
+
+use super::literals::{Bad, bad};
+use crate::model::HostPattern;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A host of a service.
+pub(super) fn host(text: &str) -> Result<HostPattern, Bad> {
+    if let Some(suffix) = text.strip_prefix("**.") {
+        return name(suffix, text).map(HostPattern::Labels);
+    }
+    if let Some(suffix) = text.strip_prefix("*.") {
+        return name(suffix, text).map(HostPattern::OneLabel);
+    }
+    if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        return match inner.parse::<Ipv6Addr>() {
+            Ok(address) if address.to_string() == inner => Ok(HostPattern::Exact(text.to_owned())),
+            Ok(address) => bad(
+                "G0411",
+                format!("`{text}` is not in canonical form"),
+                format!("write `[{address}]`"),
+            ),
+            Err(_) => bad(
+                "G0411",
+                format!("`{text}` is not an IPv6 address"),
+                "write it as `[2001:db8::1]`",
+            ),
+        };
+    }
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return Ok(HostPattern::Exact(text.to_owned()));
+    }
+    name(text, text).map(HostPattern::Exact)
+}
+
+fn name(text: &str, whole: &str) -> Result<String, Bad> {
+    let help =
+        "write a name such as `api.example.com`, `*.example.com` or `**.example.com`, without port and path";
+    let Ok(ascii) = idna::domain_to_ascii(text) else {
+        return bad("G0411", format!("`{whole}` is not a host"), help);
+    };
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let numeric = |l: &str| l.bytes().all(|b| b.is_ascii_digit()) || l.starts_with("0x");
+    let last = ascii.rsplit('.').next().unwrap_or_default();
+    if ascii.len() > 253 || !ascii.split('.').all(label) || numeric(last) {
+        return bad("G0411", format!("`{whole}` is not a host"), help);
+    }
+    Ok(ascii)
+}

@@ -1,0 +1,249 @@
+//! Bodies of allows and `on` -> obligations.
+
+use super::accept::accept;
+use super::cx::{Cx, Env};
+use super::jsonpath;
+use super::literals::{header_name, header_value, instant, type_word};
+use super::quotas::PendingLimit;
+use crate::ast::{BodyLine, Literal, Mark, OperandExpr, RedactLine};
+use crate::model::{
+    Effect, HeaderAction, HeaderDirection, HeaderOp, HeaderValue, Mask, Obligations, Redaction, RedactionOp,
+    RequireResponse, Transport, Type,
+};
+use crate::source::{Span, Spanned};
+
+/// Headers that frame a message or name its host: a policy that set them would make two messages of one.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-connection",
+];
+
+/// Marks of a rule.
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) public: bool,
+    pub(super) deprecated: bool,
+}
+
+impl Cx<'_> {
+    /// The lines of one body.
+    #[allow(clippy::too_many_arguments)] // three outputs that the rule owns apart
+    pub(super) fn body(
+        &self,
+        env: Env<'_>,
+        owner: &str,
+        effect: Effect,
+        body: &[Spanned<BodyLine>],
+        out: &mut Obligations,
+        limits: &mut Vec<PendingLimit>,
+        marks: &mut Marks,
+    ) {
+        for Spanned { node: line, span } in body {
+            let span = *span;
+            match line {
+                BodyLine::Limit(name, cost) => {
+                    if let Some(limit) = self.limit(env, name, cost.as_ref()) {
+                        self.add_limit(limits, limit, span);
+                    }
+                }
+                BodyLine::LimitInline(spec) => {
+                    if let Some(limit) = self.inline_limit(env, owner, spec) {
+                        self.add_limit(limits, limit, span);
+                    }
+                }
+                BodyLine::Redact(lines) => lines.iter().for_each(|l| self.redact(l, &mut out.redact)),
+                BodyLine::Accept(spec) => out.accept.extend(accept(&self.report, spec)),
+                BodyLine::RequireResponse(expr, status) => {
+                    if !(400..=599).contains(&status.node) {
+                        self.report.error(
+                            "G0505",
+                            status.span,
+                            format!("{} can not stand after `else`", status.node),
+                            "write a status in 400 ..= 599",
+                        );
+                    }
+                    let text = crate::format::expr(expr);
+                    out.require_response.push(RequireResponse {
+                        text,
+                        status: status.node as u16,
+                    });
+                }
+                BodyLine::Header {
+                    set,
+                    direction,
+                    name,
+                    value,
+                } => {
+                    let value = value.as_ref().filter(|_| *set);
+                    if let Some(op) = self.header(env, span, *set, direction.as_ref(), name, value) {
+                        out.headers.push(op);
+                    }
+                }
+                BodyLine::Tag(text) => out.tags.push(text.node.clone()),
+                BodyLine::Mark(mark) => {
+                    if effect == Effect::Allow {
+                        self.report.error(
+                            "G0506",
+                            span,
+                            "this is a clause of services and `on`",
+                            "write it there",
+                        );
+                    }
+                    self.mark(mark, marks, &mut out.require, &mut out.sunset_us, span);
+                }
+            }
+        }
+        out.redact.sort();
+        out.redact.dedup();
+        out.headers.sort();
+        out.headers.dedup();
+        out.tags.sort();
+        out.tags.dedup();
+        out.require.sort();
+        out.require.dedup();
+    }
+
+    fn add_limit(&self, limits: &mut Vec<PendingLimit>, limit: PendingLimit, span: Span) {
+        if limits.iter().any(|l| l.quota == limit.quota) {
+            self.report.error(
+                "G0511",
+                span,
+                format!("`{}` limits this rule twice", limit.quota),
+                "keep one of them",
+            );
+        } else {
+            limits.push(limit);
+        }
+    }
+
+    /// `public` and the like, of services and `on`.
+    pub(super) fn mark(
+        &self,
+        mark: &Mark,
+        marks: &mut Marks,
+        require: &mut Vec<Transport>,
+        sunset: &mut Option<i64>,
+        span: Span,
+    ) {
+        match mark {
+            Mark::Public => marks.public = true,
+            Mark::Deprecated => marks.deprecated = true,
+            Mark::Sunset(text) => {
+                if let Some(us) = self.ok(text.span, instant(&text.node)) {
+                    self.once(sunset, us, span, "sunset");
+                }
+            }
+            Mark::RequireTls => require.push(Transport::Tls),
+            Mark::RequireSniIsHost => require.push(Transport::SniIsHost),
+        }
+    }
+
+    fn redact(&self, line: &Spanned<RedactLine>, out: &mut Vec<Redaction>) {
+        let mut op = |path: &Spanned<String>, op: RedactionOp| {
+            if let Some(path) = self.ok(path.span, jsonpath::canonical(&path.node)) {
+                out.push(Redaction::Op { path, op });
+            }
+        };
+        match &line.node {
+            RedactLine::Drop(paths) => paths.iter().for_each(|p| op(p, RedactionOp::Drop)),
+            RedactLine::Hash(paths) => paths.iter().for_each(|p| op(p, RedactionOp::Hash)),
+            RedactLine::Replace(path, text) => op(path, RedactionOp::Replace(text.node.clone())),
+            RedactLine::Truncate(path, to) => op(path, RedactionOp::Truncate(to.node)),
+            RedactLine::Mask(path, None) => op(path, RedactionOp::Mask(Mask::All)),
+            RedactLine::Mask(path, Some((end, n))) => match (end.node.as_str(), n.node) {
+                (_, 0) => self.report.error(
+                    "G0508",
+                    n.span,
+                    "keeping nothing is a whole mask",
+                    "leave `keep` out",
+                ),
+                ("first", n) => op(path, RedactionOp::Mask(Mask::First(n))),
+                ("last", n) => op(path, RedactionOp::Mask(Mask::Last(n))),
+                _ => self
+                    .report
+                    .error("G0508", end.span, "masks keep an end", "write `first` or `last`"),
+            },
+            RedactLine::Only(paths) => {
+                let canonical = paths
+                    .iter()
+                    .filter_map(|p| self.ok(p.span, jsonpath::canonical(&p.node)));
+                let mut paths: Vec<String> = canonical.collect();
+                paths.sort();
+                paths.dedup();
+                out.push(Redaction::Only(paths));
+            }
+        }
+    }
+
+    fn header(
+        &self,
+        env: Env<'_>,
+        span: Span,
+        set: bool,
+        direction: Option<&crate::ast::Name>,
+        name: &crate::ast::Text,
+        value: Option<&OperandExpr>,
+    ) -> Option<HeaderOp> {
+        let direction = match direction.map(|d| d.node.as_str()) {
+            Some("request") => HeaderDirection::Request,
+            _ => HeaderDirection::Response,
+        };
+        let header = self.ok(name.span, header_name(&name.node))?;
+        if FRAMING.contains(&header.as_str()) {
+            self.report.error(
+                "G0509",
+                name.span,
+                format!("`{header}` belongs to the transport"),
+                "leave it to the host",
+            );
+            return None;
+        }
+        let action = match (set, value) {
+            (false, _) => HeaderAction::Drop,
+            (true, Some(OperandExpr::Literal(literal))) => match &literal.node {
+                Literal::String(text) => {
+                    self.ok(literal.span, header_value(text))?;
+                    HeaderAction::Set(HeaderValue::Literal(text.clone()))
+                }
+                _ => {
+                    self.report.error(
+                        "G0201",
+                        literal.span,
+                        "a header's value is a string",
+                        "write it in double quotes",
+                    );
+                    return None;
+                }
+            },
+            (true, Some(OperandExpr::Fact(reference))) => {
+                let (fact, ty) = self.fact(env, reference)?;
+                if !matches!(ty, Type::String | Type::Int | Type::Bool | Type::Ip) {
+                    self.report.error(
+                        "G0202",
+                        reference.span,
+                        format!("a {} is no header value", type_word(ty)),
+                        "use a string, int, bool or ip",
+                    );
+                    return None;
+                }
+                HeaderAction::Set(HeaderValue::Fact(fact))
+            }
+            (true, None) => {
+                self.report.error("G0502", span, "`set` needs a value", "add one");
+                return None;
+            }
+        };
+        Some(HeaderOp {
+            direction,
+            name: header,
+            action,
+        })
+    }
+}

@@ -1,0 +1,359 @@
+//! Path text -> patterns and bases with decoded segments (sections 2, 5 and 8).
+//!
+//! What no normalised request can match is refused here, with the spelling that can.
+
+use super::limits::MAX_SEGMENTS;
+use super::literals::{Bad, bad, regex};
+use crate::model::{Base, CaptureKind, Pattern, Segment, Tail};
+
+/// A pattern below a base.
+pub(super) fn pattern(text: &str, base: &Base, slash_as_data: bool) -> Result<Pattern, Bad> {
+    let parts = split(text)?;
+    let mut segments: Vec<Segment> = base.iter().map(|s| Segment::Literal(s.clone())).collect();
+    let mut tail = Tail::None;
+    let mut names = Vec::new();
+    let last = parts.len().saturating_sub(1);
+    for (i, part) in parts.iter().enumerate() {
+        if part.is_empty() && i == last {
+            tail = Tail::Slash;
+        } else if part.is_empty() {
+            return bad(
+                "G0403",
+                format!("`{text}` has an empty segment"),
+                "no normalised path has one; leave it out",
+            );
+        } else if let Some(name) = rest(part)? {
+            if i != last {
+                return bad(
+                    "G0404",
+                    format!("in `{text}` something follows the rest"),
+                    "`**` and `{rest:**}` stand last only",
+                );
+            }
+            if let Some(name) = &name {
+                names.push(name.clone());
+            }
+            tail = Tail::Rest(name);
+        } else {
+            let segment = segment(part, slash_as_data)?;
+            if let Segment::Capture { name, .. } = &segment {
+                names.push(name.clone());
+            }
+            segments.push(segment);
+        }
+    }
+    if segments.len() > MAX_SEGMENTS {
+        return bad(
+            "G0804",
+            format!("`{text}` has more than {MAX_SEGMENTS} segments"),
+            "no request has so many",
+        );
+    }
+    names.sort();
+    if let Some(twice) = names
+        .windows(2)
+        .find_map(|w| (w.first() == w.last()).then(|| w.first()))
+        .flatten()
+    {
+        return bad(
+            "G0405",
+            format!("`{text}` captures `{twice}` twice"),
+            "give each capture its own name",
+        );
+    }
+    Ok(Pattern { segments, tail })
+}
+
+/// The literal segments of `under`.
+pub(super) fn base(text: &str) -> Result<Base, Bad> {
+    if text == "/" {
+        return Ok(Base::new());
+    }
+    let found = pattern(text, &Base::new(), false)?;
+    let literals: Option<Base> = found
+        .segments
+        .into_iter()
+        .map(|s| match s {
+            Segment::Literal(text) => Some(text),
+            _ => None,
+        })
+        .collect();
+    match (literals, found.tail) {
+        (Some(base), Tail::None) => Ok(base),
+        _ => bad(
+            "G0407",
+            format!("`{text}` is not a base"),
+            "a base is literal and does not end in `/`, as in `/v1`",
+        ),
+    }
+}
+
+/// Splits at `/` outside captures. The first, empty part before the leading slash is left out.
+fn split(text: &str) -> Result<Vec<&str>, Bad> {
+    let Some(below) = text.strip_prefix('/') else {
+        return bad(
+            "G0403",
+            format!("`{text}` does not start with `/`"),
+            format!("write `/{text}`"),
+        );
+    };
+    let (mut parts, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0usize, false);
+    for (i, c) in below.char_indices() {
+        match c {
+            '\'' if depth > 0 => quoted = !quoted,
+            '{' if !quoted => depth += 1,
+            '}' if !quoted => depth = depth.saturating_sub(1),
+            '/' if depth == 0 => {
+                parts.push(below.get(start..i).unwrap_or_default());
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 || quoted {
+        return bad(
+            "G0406",
+            format!("a capture in `{text}` is not closed"),
+            "write `{name}`, `{name:int}`, `{name:uuid}`, `{name:'regex'}` or `{rest:**}`",
+        );
+    }
+    parts.push(below.get(start..).unwrap_or_default());
+    Ok(parts)
+}
+
+/// `**` or `{name:**}`.
+fn rest(part: &str) -> Result<Option<Option<String>>, Bad> {
+    if part == "**" {
+        return Ok(Some(None));
+    }
+    match part.strip_prefix('{').and_then(|p| p.strip_suffix(":**}")) {
+        Some(name) => capture_name(name).map(|name| Some(Some(name))),
+        None => Ok(None),
+    }
+}
+
+fn capture_name(name: &str) -> Result<String, Bad> {
+    let mut chars = name.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Ok(name.to_owned())
+    } else {
+        bad(
+            "G0406",
+            format!("`{name}` can not name a capture"),
+            "use letters, digits and `_`, a letter first",
+        )
+    }
+}
+
+fn segment(part: &str, slash_as_data: bool) -> Result<Segment, Bad> {
+    if part == "*" {
+        return Ok(Segment::Any);
+    }
+    let Some((prefix, after)) = part.split_once('{') else {
+        return literal(part, slash_as_data)
+            .and_then(|text| whole(&text, part))
+            .map(Segment::Literal);
+    };
+    let help = "write `{name}`, `{name:int}`, `{name:uuid}` or `{name:'regex'}`, one capture in a segment";
+    let (name, after) = match after.find([':', '}']) {
+        Some(at) => after.split_at(at),
+        None => return bad("G0406", format!("`{part}` is not a capture"), help),
+    };
+    let (kind, suffix) = if let Some(suffix) = after.strip_prefix('}') {
+        (CaptureKind::Text, suffix)
+    } else if let Some(suffix) = after.strip_prefix(":int}") {
+        (CaptureKind::Int, suffix)
+    } else if let Some(suffix) = after.strip_prefix(":uuid}") {
+        (CaptureKind::Uuid, suffix)
+    } else if let Some((text, suffix)) = after.strip_prefix(":'").and_then(|a| a.split_once("'}")) {
+        regex(text)?;
+        (CaptureKind::Regex(text.to_owned()), suffix)
+    } else if after.starts_with(":**}") {
+        return bad(
+            "G0404",
+            format!("`{part}` mixes a rest with text"),
+            "`{rest:**}` is a whole segment, the last",
+        );
+    } else {
+        return bad("G0406", format!("`{part}` has an unknown kind of capture"), help);
+    };
+    if suffix.contains(['{', '}']) || prefix.contains('}') {
+        return bad("G0406", format!("`{part}` has more than one capture"), help);
+    }
+    let suffix = literal(suffix, slash_as_data)?;
+    if suffix.ends_with(['.', ' ']) {
+        return bad(
+            "G0403",
+            format!("`{part}` ends in a dot or space"),
+            "no normalised segment does",
+        );
+    }
+    Ok(Segment::Capture {
+        name: capture_name(name)?,
+        prefix: literal(prefix, slash_as_data)?,
+        suffix,
+        kind,
+    })
+}
+
+/// What only a whole literal segment must not be.
+fn whole(text: &str, part: &str) -> Result<String, Bad> {
+    if matches!(text, "." | "..") {
+        return bad(
+            "G0403",
+            format!("`{part}` is a dot segment"),
+            "normalised paths have none; write the path without",
+        );
+    }
+    if text.ends_with(['.', ' ']) {
+        return bad(
+            "G0403",
+            format!("`{part}` ends in a dot or space"),
+            "such requests are malformed; leave it out",
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Literal text of a segment, decoded. The canonical spelling is the only one taken.
+fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
+    let mut bytes = Vec::new();
+    let mut canonical = String::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let value = if byte == b'%' {
+            let Some((value, after)) = triple(after) else {
+                return bad(
+                    "G0401",
+                    format!("`{text}` has a `%` without two hex digits"),
+                    "a literal `%` is `%25`",
+                );
+            };
+            rest = after;
+            value
+        } else {
+            byte
+        };
+        let unreserved = value.is_ascii_alphanumeric() || b"-._~".contains(&value);
+        let must_encode = value <= b' ' || value >= 0x7f || b"%\"#?\\{}*|,".contains(&value);
+        if unreserved || (byte != b'%' && !must_encode) {
+            canonical.push(char::from(value));
+        } else {
+            canonical.push_str(&format!("%{value:02X}"));
+        }
+        bytes.push(value);
+    }
+    let Ok(decoded) = String::from_utf8(bytes) else {
+        return bad(
+            "G0401",
+            format!("`{text}` does not decode to UTF-8"),
+            "such requests are malformed",
+        );
+    };
+    let never = |c: char| {
+        c.is_control()
+            || matches!(c, '\\' | ';' | '\u{2044}' | '\u{2215}' | '\u{ff0f}')
+            || (c == '/' && !slash_as_data)
+    };
+    if let Some(c) = decoded.chars().find(|c| never(*c)) {
+        return bad(
+            "G0403",
+            format!("`{text}` holds {c:?}"),
+            "requests with it are malformed, so the pattern can never match",
+        );
+    }
+    let decoded_bytes = decoded.as_bytes();
+    if (0..decoded_bytes.len()).any(|i| {
+        decoded_bytes.get(i) == Some(&b'%') && decoded_bytes.get(i + 1..).is_some_and(|r| triple(r).is_some())
+    }) {
+        return bad(
+            "G0403",
+            format!("`{text}` is encoded twice"),
+            "such requests are malformed",
+        );
+    }
+    if canonical == text {
+        Ok(decoded)
+    } else if text.contains('*') {
+        bad(
+            "G0404",
+            format!("`{text}` mixes a star with text"),
+            "`*` is one whole segment; a literal star is `%2A`",
+        )
+    } else {
+        bad(
+            "G0401",
+            format!("`{text}` is not in canonical form"),
+            format!("write `{canonical}`"),
+        )
+    }
+}
+
+/// Two hex digits.
+fn triple(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (pair, rest) = bytes.split_at_checked(2)?;
+    let digit = |b: &u8| char::from(*b).to_digit(16);
+    let value = digit(pair.first()?)? * 16 + digit(pair.get(1)?)?;
+    Some((u8::try_from(value).ok()?, rest))
+}
+
+/// `shop.Orders/Get`, `shop.Orders/*` -> a pattern from the root.
+pub(super) fn grpc(text: &str) -> Result<Pattern, Bad> {
+    let name = |t: &str, dots: bool| {
+        !t.is_empty()
+            && !t.ends_with('.')
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || (dots && b == b'.'))
+    };
+    match text.split_once('/') {
+        Some((service, method)) if name(service, true) && (method == "*" || name(method, false)) => {
+            let method = if method == "*" {
+                Segment::Any
+            } else {
+                Segment::Literal(method.to_owned())
+            };
+            Ok(Pattern {
+                segments: vec![Segment::Literal(service.to_owned()), method],
+                tail: Tail::None,
+            })
+        }
+        _ => bad(
+            "G0408",
+            format!("`{text}` is not a gRPC method"),
+            "write `package.Service/Method` or `package.Service/*`",
+        ),
+    }
+}
+
+/// Whether one path can match both patterns. Answers yes where it can not tell.
+pub(super) fn may_overlap(a: &Pattern, b: &Pattern) -> bool {
+    let apart = a.segments.iter().zip(&b.segments).any(|(x, y)| match (x, y) {
+        (Segment::Literal(x), Segment::Literal(y)) => x != y,
+        (
+            Segment::Literal(text),
+            Segment::Capture {
+                prefix, suffix, kind, ..
+            },
+        )
+        | (
+            Segment::Capture {
+                prefix, suffix, kind, ..
+            },
+            Segment::Literal(text),
+        ) => !text
+            .strip_prefix(prefix.as_str())
+            .and_then(|t| t.strip_suffix(suffix.as_str()))
+            .is_some_and(|t| !t.is_empty() && (*kind != CaptureKind::Int || super::literals::int(t).is_ok())),
+        _ => false,
+    });
+    let (x, y) = (a.segments.len(), b.segments.len());
+    let fits = match (&a.tail, &b.tail) {
+        (Tail::Rest(_), Tail::Rest(_)) => true,
+        (Tail::Rest(_), _) => x <= y,
+        (_, Tail::Rest(_)) => y <= x,
+        _ => x == y,
+    };
+    fits && !apart
+}

@@ -1,0 +1,222 @@
+//! Quota specs, amounts and keys -> model quotas.
+
+use super::cx::{Captures, Cx, Env};
+use super::limits::{MAX_PERIOD_US, MIN_PERIOD_US};
+use super::literals::{amount, type_word, zone};
+use super::names::{Entry, Kind, Node};
+use crate::ast::{AmountExpr, Duration, KeyExpr, Name, PeriodExpr, QuotaSpec};
+use crate::model::{Amount, Fact, KeyPart, Limit, Period, Quota, QuotaId, StoreFailure, Type};
+use crate::source::{Span, Spanned};
+
+impl Cx<'_> {
+    /// Every declared quota.
+    pub(super) fn named_quotas(&self) {
+        for entry in self.names.everywhere().filter(|e| e.kind == Kind::Quota) {
+            let Node::Quota(spec) = entry.node else { continue };
+            self.quota(entry, spec);
+        }
+    }
+
+    fn quota(&self, entry: &Entry<'_>, spec: &QuotaSpec) {
+        let name = quota_name(&self.scope_names, entry);
+        let env = Env {
+            scope: entry.scope,
+            captures: Captures::None,
+        };
+        if let Some(quota) = self.quota_spec(env, name.clone(), entry.span, spec) {
+            self.quotas.borrow_mut().insert(name, quota);
+        }
+    }
+
+    fn quota_spec(&self, env: Env<'_>, name: String, span: Span, spec: &QuotaSpec) -> Option<Quota> {
+        let limit = self.amount(env, &spec.limit)?;
+        if let Amount::Fact { at_most: None, .. } = limit {
+            self.report.error(
+                "G0512",
+                spec.limit.span,
+                "a limit that is a fact needs a ceiling",
+                "add `at most N`",
+            );
+        }
+        let period = match &spec.period {
+            PeriodExpr::Per(duration, burst) => Period::Rate {
+                period_us: self.period(duration)?,
+                burst: match burst {
+                    Some(burst) => Some(self.ok(burst.span, amount(&burst.node))?),
+                    None => None,
+                },
+            },
+            PeriodExpr::Calendar(unit, zone_name) => {
+                self.ok(zone_name.span, zone(&zone_name.node))?;
+                let Some(unit) = ["day", "week", "month"].into_iter().find(|u| *u == unit.node) else {
+                    self.report.error(
+                        "G0512",
+                        unit.span,
+                        format!("`{}` is not a calendar period", unit.node),
+                        "write `day`, `week` or `month`",
+                    );
+                    return None;
+                };
+                Period::Calendar {
+                    unit,
+                    zone: zone_name.node.clone(),
+                }
+            }
+            PeriodExpr::InFlight => Period::InFlight,
+        };
+        let cost = match &spec.cost {
+            Some(cost) => self.amount(env, cost)?,
+            None => Amount::Fixed(1),
+        };
+        let on_store_failure = match spec.on_store_failure.as_ref().map(|n| (n, n.node.as_str())) {
+            None | Some((_, "deny")) => StoreFailure::Deny,
+            Some((_, "allow")) => StoreFailure::Allow,
+            Some((_, "local")) => StoreFailure::Local,
+            Some((name, other)) => {
+                self.report.error(
+                    "G0512",
+                    name.span,
+                    format!("`{other}` is not what a store failure can mean"),
+                    "write `allow`, `deny` or `local`",
+                );
+                return None;
+            }
+        };
+        Some(Quota {
+            name,
+            span,
+            limit,
+            period,
+            by: self.key(env, &spec.by)?,
+            cost,
+            shared: spec.shared,
+            on_store_failure,
+            counting_denied: spec.counting_denied,
+        })
+    }
+
+    /// 1 s ..= 400 d.
+    pub(super) fn period(&self, duration: &Spanned<Duration>) -> Option<i64> {
+        if (MIN_PERIOD_US..=MAX_PERIOD_US).contains(&duration.node.us) {
+            return Some(duration.node.us);
+        }
+        self.report.error(
+            "G0513",
+            duration.span,
+            format!("a period of `{}` is out of range", duration.node.text),
+            "periods lie in 1s ..= 400d",
+        );
+        None
+    }
+
+    fn amount(&self, env: Env<'_>, expr: &Spanned<AmountExpr>) -> Option<Amount> {
+        match &expr.node {
+            AmountExpr::Int(text) => self.ok(expr.span, amount(text)).map(Amount::Fixed),
+            AmountExpr::Fact(reference, at_most) => {
+                let (fact, ty) = self.fact(env, reference)?;
+                if ty != Type::Int {
+                    self.mismatch(reference.span, ty, Type::Int);
+                    return None;
+                }
+                let at_most = match at_most {
+                    Some(text) => Some(self.ok(text.span, amount(&text.node))?),
+                    None => None,
+                };
+                Some(Amount::Fact { fact, at_most })
+            }
+        }
+    }
+
+    /// `by A else B, C`.
+    pub(super) fn key(&self, env: Env<'_>, parts: &[KeyExpr]) -> Option<Vec<KeyPart>> {
+        let mut out = Vec::new();
+        for part in parts {
+            let mut facts: Vec<(Fact, Option<u8>)> = Vec::new();
+            for (reference, prefix) in &part.facts {
+                let (fact, ty) = self.fact(env, reference)?;
+                if matches!(ty, Type::Instant | Type::Duration) {
+                    self.report.error(
+                        "G0514",
+                        reference.span,
+                        format!("a value of type {} is no key", type_word(ty)),
+                        "count by something that stays the same",
+                    );
+                    return None;
+                }
+                let prefix = match prefix {
+                    None => None,
+                    Some(n) if ty == Type::Ip && (1..=128).contains(&n.node) => u8::try_from(n.node).ok(),
+                    Some(n) => {
+                        self.report.error(
+                            "G0514",
+                            n.span,
+                            "this prefix length makes no sense",
+                            "only addresses have one, in 1 ..= 128",
+                        );
+                        return None;
+                    }
+                };
+                facts.push((fact, prefix));
+            }
+            out.push(KeyPart { facts });
+        }
+        Some(out)
+    }
+
+    /// `limit NAME [cost ..]`. Ids stand for the order of names only once [`Cx::sort_quotas`] has run.
+    pub(super) fn limit(
+        &self,
+        env: Env<'_>,
+        name: &Name,
+        cost: Option<&Spanned<AmountExpr>>,
+    ) -> Option<PendingLimit> {
+        let entry = self.names.expect(&self.report, env.scope, name, &[Kind::Quota])?;
+        let cost = match cost {
+            Some(cost) => Some(self.amount(env, cost)?),
+            None => None,
+        };
+        Some(PendingLimit {
+            quota: quota_name(&self.scope_names, &entry),
+            cost,
+        })
+    }
+
+    /// `limit 5 per 1m by client.ip`: one quota for each owner and text.
+    pub(super) fn inline_limit(&self, env: Env<'_>, owner: &str, spec: &QuotaSpec) -> Option<PendingLimit> {
+        let name = format!("{owner}/inline:{}", crate::format::quota_spec(spec));
+        let env = Env {
+            scope: env.scope,
+            captures: Captures::None,
+        };
+        let quota = self.quota_spec(env, name.clone(), spec.span, spec)?;
+        self.quotas.borrow_mut().entry(name.clone()).or_insert(quota);
+        Some(PendingLimit {
+            quota: name,
+            cost: None,
+        })
+    }
+
+    /// The id of a quota by name, once all are known.
+    pub(super) fn settle(&self, pending: &PendingLimit) -> Option<Limit> {
+        let at = self.policy.quotas.iter().position(|q| q.name == pending.quota)?;
+        Some(Limit {
+            quota: QuotaId(u32::try_from(at).ok()?),
+            cost: pending.cost.clone(),
+        })
+    }
+}
+
+/// A limit by its quota's name: ids are given when all quotas are known.
+#[derive(Clone, Debug)]
+pub(super) struct PendingLimit {
+    pub(super) quota: String,
+    pub(super) cost: Option<Amount>,
+}
+
+/// Global quotas by name, local ones as `service/name`.
+fn quota_name(scope_names: &[String], entry: &Entry<'_>) -> String {
+    match entry.scope.and_then(|s| scope_names.get(s.0)) {
+        Some(owner) => format!("{owner}/{}", entry.name),
+        None => entry.name.to_owned(),
+    }
+}

@@ -1,0 +1,427 @@
+//! Services and guards with everything in them but what compares several rules.
+
+use super::cx::{Captures, Cx, Env};
+use super::literals::{header_name, instant, is_token, method};
+use super::obligations::Marks;
+use super::quotas::PendingLimit;
+use super::rules::{OwnerCx, PendingRule};
+use super::sources::Parsed;
+use super::targets::Place;
+use super::{hosts, paths};
+use crate::ast::{BlockSpec, CorsClause, Decl, Mark, Name, Path, Statement, Text};
+use crate::model::{
+    Base, Cors, Guard, GuardId, HostOptions, HostPattern, Owner, Penalty, PenaltyTrigger, Service, ServiceId,
+};
+use crate::source::{Span, Spanned};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A service before quota ids are known.
+struct PendingService {
+    service: Service,
+    default_limit: Option<PendingLimit>,
+}
+
+impl Cx<'_> {
+    /// All services, guards and their rules, then quotas in the order of names.
+    pub(super) fn services(&mut self, files: &[Parsed]) {
+        let mut services = Vec::new();
+        let mut guards = Vec::new();
+        let mut rules = Vec::new();
+        let mut lines = BTreeSet::new();
+        for item in files.iter().flat_map(|f| &f.file.items) {
+            match &item.decl {
+                // A duplicate name was reported; the first declaration is the service.
+                Decl::Service {
+                    name,
+                    hosts,
+                    base,
+                    body,
+                } if self.is_first(name) => {
+                    services.push(self.service(name, hosts, base.as_ref(), body, &mut rules, &mut lines));
+                }
+                Decl::Guard(name, body) if self.is_first(name) => {
+                    guards.push(self.guard(name, body, &mut rules, &mut lines));
+                }
+                _ => {}
+            }
+        }
+        self.policy.quotas = std::mem::take(&mut *self.quotas.borrow_mut())
+            .into_values()
+            .collect();
+        services.sort_by(|a, b| a.service.name.cmp(&b.service.name));
+        guards.sort_by(|a, b| a.name.cmp(&b.name));
+        for pending in services {
+            let mut service = pending.service;
+            service.default_limit = pending.default_limit.and_then(|l| self.settle(&l));
+            self.policy.services.push(service);
+        }
+        self.policy.guards = guards;
+        self.order_rules(rules);
+    }
+
+    fn is_first(&self, name: &Name) -> bool {
+        self.names
+            .find(None, &name.node)
+            .is_some_and(|e| e.span == name.span)
+    }
+
+    fn id(&self, name: &Name) -> u32 {
+        self.names.find(None, &name.node).map_or(0, |e| e.index)
+    }
+
+    fn service(
+        &self,
+        name: &Name,
+        host_texts: &[Text],
+        base: Option<&Spanned<Path>>,
+        body: &[Spanned<Statement>],
+        rules: &mut Vec<PendingRule>,
+        lines: &mut BTreeSet<(u32, u32)>,
+    ) -> PendingService {
+        let mut host_patterns: Vec<HostPattern> = Vec::new();
+        for text in host_texts {
+            match self.ok(text.span, hosts::host(&text.node)) {
+                Some(host) if host_patterns.contains(&host) => {
+                    self.report.error(
+                        "G0101",
+                        text.span,
+                        format!("`{}` is named twice", text.node),
+                        "keep one of them",
+                    );
+                }
+                Some(host) => host_patterns.push(host),
+                None => {}
+            }
+        }
+        if host_texts.is_empty() {
+            host_patterns.push(HostPattern::Any);
+        }
+        host_patterns.sort();
+        let base: Base = base
+            .and_then(|b| self.ok(b.span, paths::base(&b.node.text)))
+            .unwrap_or_default();
+        let has = |wanted: &Statement| body.iter().any(|s| s.node == *wanted);
+        let options = HostOptions {
+            merge_slashes: has(&Statement::MergeSlashes),
+            encoded_slash_as_data: has(&Statement::EncodedSlashAsData),
+            path_parameters_kept: has(&Statement::PathParametersKept),
+            method_override_kept: has(&Statement::MethodOverrideKept),
+        };
+        let mut service = Service {
+            name: name.node.clone(),
+            span: name.span,
+            hosts: host_patterns,
+            base: base.clone(),
+            options,
+            invalid_credentials_anonymous: has(&Statement::InvalidCredentialsAnonymous),
+            trailing_slash_ignored: has(&Statement::TrailingSlashIgnored),
+            require: Vec::new(),
+            sunset_us: None,
+            default_limit: None,
+            cors: None,
+            openapi: None,
+            penalties: Vec::new(),
+            public: false,
+            deprecated: false,
+        };
+        let scope = self.names.scope(&name.node);
+        let mut owner = OwnerCx {
+            name: &name.node,
+            owner: Owner::Service(ServiceId(self.id(name))),
+            place: Place {
+                scope,
+                base: &base,
+                options,
+            },
+            rule_names: BTreeMap::new(),
+        };
+        let env = Env {
+            scope,
+            captures: Captures::None,
+        };
+        let (mut default_limit, mut marks) = (None, Marks::default());
+        for Spanned {
+            node: statement,
+            span,
+        } in body
+        {
+            match statement {
+                Statement::Rule(rule) => rules.extend(self.rule(&mut owner, rule, lines)),
+                Statement::DefaultLimit(quota, cost) => {
+                    let limit = self.limit(env, quota, cost.as_ref());
+                    self.once(&mut default_limit, limit, *span, "default limit");
+                }
+                Statement::OpenApi(file, enforce) => {
+                    if *enforce {
+                        self.report.error(
+                            "G0903",
+                            *span,
+                            "`openapi .. enforce` is parsed, not enforced yet",
+                            "leave `enforce` out",
+                        );
+                    }
+                    let found = self.data_file(file).map(|f| f.0).unwrap_or_default();
+                    self.once(&mut service.openapi, found, *span, "openapi");
+                }
+                Statement::Endpoint(kind, _) => self.report.error(
+                    "G0902",
+                    *span,
+                    format!("`endpoint {}` is parsed, not enforced yet", kind.node),
+                    "protect the path itself",
+                ),
+                Statement::Cors(clauses) => {
+                    self.once(&mut service.cors, self.cors(clauses, *span), *span, "cors")
+                }
+                Statement::Block(block) => service.penalties.extend(self.penalty(env, block, *span)),
+                Statement::Mark(mark) => {
+                    self.mark(
+                        mark,
+                        &mut marks,
+                        &mut service.require,
+                        &mut service.sunset_us,
+                        *span,
+                    );
+                }
+                Statement::Local(_)
+                | Statement::InvalidCredentialsAnonymous
+                | Statement::TrailingSlashIgnored
+                | Statement::MergeSlashes
+                | Statement::EncodedSlashAsData
+                | Statement::PathParametersKept
+                | Statement::MethodOverrideKept => {}
+            }
+        }
+        service.require.sort();
+        service.require.dedup();
+        service.public = marks.public;
+        service.deprecated = marks.deprecated;
+        PendingService {
+            service,
+            default_limit: default_limit.flatten(),
+        }
+    }
+
+    fn guard(
+        &self,
+        name: &Name,
+        body: &[Spanned<Statement>],
+        rules: &mut Vec<PendingRule>,
+        lines: &mut BTreeSet<(u32, u32)>,
+    ) -> Guard {
+        let mut guard = Guard {
+            name: name.node.clone(),
+            span: name.span,
+            require: Vec::new(),
+            penalties: Vec::new(),
+        };
+        let scope = self.names.scope(&name.node);
+        let root = Base::new();
+        let mut owner = OwnerCx {
+            name: &name.node,
+            owner: Owner::Guard(GuardId(self.id(name))),
+            place: Place {
+                scope,
+                base: &root,
+                options: HostOptions::default(),
+            },
+            rule_names: BTreeMap::new(),
+        };
+        let env = Env {
+            scope,
+            captures: Captures::None,
+        };
+        for Spanned {
+            node: statement,
+            span,
+        } in body
+        {
+            match statement {
+                Statement::Rule(rule) => rules.extend(self.rule(&mut owner, rule, lines)),
+                Statement::Block(block) => guard.penalties.extend(self.penalty(env, block, *span)),
+                Statement::Mark(mark @ (Mark::RequireTls | Mark::RequireSniIsHost)) => {
+                    self.mark(mark, &mut Marks::default(), &mut guard.require, &mut None, *span);
+                }
+                Statement::Local(_) => {}
+                Statement::Mark(Mark::Sunset(text)) => {
+                    self.ok(text.span, instant(&text.node));
+                    self.service_only(*span);
+                }
+                _ => self.service_only(*span),
+            }
+        }
+        guard.require.sort();
+        guard.require.dedup();
+        guard
+    }
+
+    fn service_only(&self, span: Span) {
+        self.report.error(
+            "G0503",
+            span,
+            "this stands in services, not in guards",
+            "a guard holds denies, `on`, `block` and `require`",
+        );
+    }
+
+    fn penalty(&self, env: Env<'_>, block: &BlockSpec, span: Span) -> Option<Penalty> {
+        let by = self.key(env, &block.by)?;
+        let for_us = self.period(&block.for_)?;
+        let per_us = self.period(&block.per)?;
+        let trigger = match &block.answered {
+            None => PenaltyTrigger::Denied,
+            Some(status) if (100..=599).contains(&status.node) => {
+                PenaltyTrigger::Answered(status.node as u16)
+            }
+            Some(status) => {
+                self.report.error(
+                    "G0505",
+                    status.span,
+                    format!("{} is not a status", status.node),
+                    "write one in 100 ..= 599",
+                );
+                return None;
+            }
+        };
+        Some(Penalty {
+            span,
+            by,
+            for_us,
+            trigger,
+            more_than: block.more_than.node,
+            per_us,
+        })
+    }
+
+    fn cors(&self, clauses: &[Spanned<CorsClause>], span: Span) -> Cors {
+        let mut cors = Cors {
+            origins: Vec::new(),
+            any_origin: false,
+            methods: Vec::new(),
+            headers: Vec::new(),
+            credentials: false,
+            max_age_s: None,
+        };
+        for Spanned { node: clause, span } in clauses {
+            match clause {
+                CorsClause::Origins(texts) => {
+                    for text in texts {
+                        if text.node == "*" {
+                            cors.any_origin = true;
+                        } else if let Some(fix) = origin_fix(&text.node) {
+                            self.report.error(
+                                "G0515",
+                                text.span,
+                                format!("`{}` is not a serialised origin", text.node),
+                                fix,
+                            );
+                        } else {
+                            cors.origins.push(text.node.clone());
+                        }
+                    }
+                    if cors.any_origin && !cors.origins.is_empty() {
+                        self.report.error(
+                            "G0515",
+                            *span,
+                            "`*` covers every other origin",
+                            "keep one of them",
+                        );
+                    }
+                }
+                CorsClause::Methods(names) => {
+                    for name in names {
+                        if name.node == "*" || self.ok(name.span, method(&name.node)).is_none() {
+                            self.report.error(
+                                "G0515",
+                                name.span,
+                                format!("`{}` is not one method", name.node),
+                                "name the methods",
+                            );
+                        }
+                        cors.methods.push(name.node.clone());
+                    }
+                }
+                CorsClause::Headers(texts) => {
+                    for text in texts {
+                        if text.node == "*" || !is_token(&text.node) {
+                            self.report.error(
+                                "G0515",
+                                text.span,
+                                format!("`{}` is not one header", text.node),
+                                "name the headers",
+                            );
+                        } else {
+                            cors.headers.extend(self.ok(text.span, header_name(&text.node)));
+                        }
+                    }
+                }
+                CorsClause::Credentials => cors.credentials = true,
+                CorsClause::MaxAge(age) => {
+                    let us = self
+                        .ok(age.span, super::literals::duration(&age.node))
+                        .unwrap_or_default();
+                    if us % 1_000_000 != 0 {
+                        self.report.error(
+                            "G0515",
+                            age.span,
+                            "`max age` of CORS counts whole seconds",
+                            "round it",
+                        );
+                    }
+                    cors.max_age_s = u64::try_from(us / 1_000_000).ok();
+                }
+            }
+        }
+        if cors.any_origin && cors.credentials {
+            self.report.error(
+                "G0516",
+                span,
+                "any origin with credentials hands every site the caller's session",
+                "name the origins, or leave `credentials` out",
+            );
+        }
+        if !cors.any_origin && cors.origins.is_empty() {
+            self.report.error(
+                "G0515",
+                span,
+                "`cors` names no origins",
+                "add `origins \"https://..\";`",
+            );
+        }
+        cors.origins.sort();
+        cors.origins.dedup();
+        cors.methods.sort();
+        cors.methods.dedup();
+        cors.headers.sort();
+        cors.headers.dedup();
+        cors
+    }
+}
+
+/// How an origin is written right, or `None` where it is: scheme, host in lower case, port unless the default.
+fn origin_fix(text: &str) -> Option<String> {
+    let help = || Some("write scheme and host, as in `https://app.example.com`".to_owned());
+    let (scheme, default_port) = match text.split_once("://") {
+        Some(("https", _)) => ("https", "443"),
+        Some(("http", _)) => ("http", "80"),
+        _ => return help(),
+    };
+    let rest = text
+        .strip_prefix(scheme)
+        .and_then(|t| t.strip_prefix("://"))
+        .unwrap_or_default();
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    if port.is_some_and(|p| p == default_port || !p.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == p))
+    {
+        return Some(format!(
+            "leave the port out, or write another one: `{scheme}://{host}`"
+        ));
+    }
+    match hosts::host(host) {
+        Ok(HostPattern::Exact(canonical)) if canonical == host => None,
+        Ok(HostPattern::Exact(canonical)) => Some(format!("write `{scheme}://{canonical}`")),
+        _ => help(),
+    }
+}

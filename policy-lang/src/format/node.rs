@@ -1,0 +1,504 @@
+//! Declarations and statements -> statements and blocks of words. Knows spellings, no widths.
+
+use super::layout::{Block, Node};
+use super::words::*;
+use crate::ast::*;
+use crate::source::{Span, Spanned};
+
+/// `WORD WORD..;`
+fn leaf(span: Span, words: Words) -> Node {
+    grouped(span, vec![words])
+}
+
+fn grouped(span: Span, mut head: Vec<Words>) -> Node {
+    if let Some(last) = head.last_mut() {
+        glue(last, ";");
+    }
+    Node {
+        span,
+        head,
+        block: None,
+    }
+}
+
+fn block(span: Span, after: u32, head: Words, children: Vec<Node>) -> Node {
+    Node {
+        span,
+        head: vec![head],
+        block: Some(Block {
+            after,
+            children,
+            open: false,
+            tail: "",
+        }),
+    }
+}
+
+fn open(mut node: Node) -> Node {
+    if let Some(block) = &mut node.block {
+        block.open = true;
+    }
+    node
+}
+
+fn prefixed(prefix: &str, words: Words) -> Words {
+    let mut out = vec![prefix.to_owned()];
+    out.extend(words);
+    out
+}
+
+/// A word that stays with the first of those that follow.
+fn led(prefix: &str, mut words: Words) -> Words {
+    match words.first_mut() {
+        Some(first) => *first = format!("{prefix} {first}"),
+        None => words.push(prefix.to_owned()),
+    }
+    words
+}
+
+fn one(text: String) -> Words {
+    vec![text]
+}
+
+fn type_name(ty: &TypeName) -> &str {
+    match ty {
+        TypeName::Word(word) => word,
+        TypeName::SetOrString => "set or string",
+    }
+}
+
+fn age(age: &Option<Spanned<Duration>>) -> String {
+    age.as_ref()
+        .map_or_else(String::new, |d| format!(" max age {}", d.node.text))
+}
+
+fn field(f: &FieldDecl) -> Node {
+    let mut words = vec![format!("{}: {}", f.name.node, type_name(&f.ty.node))];
+    match &f.init {
+        None => {}
+        Some(FieldInit::Default(value)) => words.extend(led("=", literal(&value.node))),
+        Some(FieldInit::Path(parts)) => {
+            let part = |n: &Name| {
+                if is_word(&n.node) {
+                    n.node.clone()
+                } else {
+                    quote(&n.node)
+                }
+            };
+            words.push(format!(
+                "= {}",
+                parts.iter().map(part).collect::<Vec<_>>().join(".")
+            ));
+        }
+    }
+    leaf(f.span, words)
+}
+
+fn fields(items: &[FieldDecl]) -> Vec<Node> {
+    items.iter().map(field).collect()
+}
+
+/// A declaration.
+pub(super) fn item(item: &Item) -> Node {
+    let span = item.span;
+    let start = span.start;
+    match &item.decl {
+        Decl::Import(file) => leaf(span, one(format!("import {}", quote(&file.node)))),
+        Decl::Issuer(name, clauses) => {
+            let children = clauses.iter().map(issuer_clause).collect();
+            block(
+                span,
+                name.span.end,
+                one(format!("issuer {}", name.node)),
+                children,
+            )
+        }
+        Decl::Keys(name, clauses) => {
+            let children = clauses.iter().map(keys_clause).collect();
+            block(span, name.span.end, one(format!("keys {}", name.node)), children)
+        }
+        Decl::Peers(name, domains) => {
+            let place = domains.first().map_or(name.span, |first| first.span);
+            let place = Span {
+                end: domains.last().map_or(place.end, |last| last.span.end),
+                ..place
+            };
+            let children = vec![leaf(place, prefixed("trust", texts(domains)))];
+            block(span, name.span.end, one(format!("peers {}", name.node)), children)
+        }
+        Decl::Signature(name, clauses) => {
+            let children = clauses.iter().map(signature_clause).collect();
+            block(
+                span,
+                name.span.end,
+                one(format!("signature {}", name.node)),
+                children,
+            )
+        }
+        Decl::Secret(name, file) => leaf(
+            span,
+            one(format!("secret {} from file {}", name.node, quote(&file.node))),
+        ),
+        Decl::RedactionKey(name) => leaf(span, one(format!("redaction key {}", name.node))),
+        Decl::Trust(clauses) => block(
+            span,
+            start,
+            one("trust".to_owned()),
+            clauses.iter().map(trust_clause).collect(),
+        ),
+        Decl::Context(items) => block(span, start, one("context".to_owned()), fields(items)),
+        Decl::Network(name, nets) => leaf(span, prefixed(&format!("network {} =", name.node), plain(nets))),
+        Decl::Hours(name, ranges, zone) => {
+            let mut words = prefixed(
+                &format!("hours {} =", name.node),
+                list(ranges, |r| one(hours(&r.node))),
+            );
+            words.push(format!("in {}", quote(&zone.node)));
+            leaf(span, words)
+        }
+        Decl::List(name, ty, file, max) => {
+            let ty = type_name(&ty.node);
+            leaf(
+                span,
+                one(format!(
+                    "list {}: {ty} from {}{}",
+                    name.node,
+                    quote(&file.node),
+                    age(max)
+                )),
+            )
+        }
+        Decl::Table(name, file, max, columns) => {
+            let after = max.as_ref().map_or(file.span.end, |d| d.span.end);
+            let head = one(format!(
+                "table {} from {}{}",
+                name.node,
+                quote(&file.node),
+                age(max)
+            ));
+            block(span, after, head, fields(columns))
+        }
+        Decl::Principal(name, e) => leaf(span, prefixed(&format!("principal {} =", name.node), expr(e))),
+        Decl::Condition(name, e) => leaf(span, prefixed(&format!("condition {} =", name.node), expr(e))),
+        Decl::Quota(name, spec) => {
+            let mut groups = quota(spec);
+            if let Some(first) = groups.first_mut() {
+                *first = prefixed(&format!("quota {} =", name.node), std::mem::take(first));
+            }
+            grouped(span, groups)
+        }
+        Decl::Routes(name, items) => leaf(
+            span,
+            prefixed(&format!("routes {} =", name.node), list(items, target)),
+        ),
+        Decl::Guard(name, body) => {
+            let children = body.iter().map(statement).collect();
+            open(block(
+                span,
+                name.span.end,
+                one(format!("guard {}", name.node)),
+                children,
+            ))
+        }
+        Decl::Service {
+            name,
+            hosts,
+            base,
+            body,
+        } => {
+            let mut head = one(format!("service {}", name.node));
+            let mut after = name.span.end;
+            if let Some(last) = hosts.last() {
+                after = last.span.end;
+                head.extend(led("on", texts(hosts)));
+            }
+            if let Some(base) = base {
+                after = base.span.end;
+                head.push(format!("under {}", path(&base.node)));
+            }
+            open(block(span, after, head, body.iter().map(statement).collect()))
+        }
+        Decl::Persona(name, persona) => {
+            let p = &persona.node;
+            let head = one(format!(
+                "persona {} = {} from {}",
+                name.node, p.kind.node, p.from.node
+            ));
+            let mut node = block(
+                span,
+                p.from.span.end,
+                head,
+                p.members.iter().map(member).collect(),
+            );
+            if let Some(block) = &mut node.block {
+                block.tail = ";";
+            }
+            node
+        }
+        Decl::Test(name, lines) => {
+            let children = lines.iter().map(test_line).collect();
+            open(block(
+                span,
+                name.span.end,
+                one(format!("test {}", quote(&name.node))),
+                children,
+            ))
+        }
+        Decl::Prove(name, lines) => {
+            let children = lines.iter().map(proof_line).collect();
+            open(block(
+                span,
+                name.span.end,
+                one(format!("prove {}", quote(&name.node))),
+                children,
+            ))
+        }
+    }
+}
+
+fn hours(range: &HoursRange) -> String {
+    let day = |(from, to): &(String, Option<String>)| match to {
+        Some(to) => format!("{from}..{to}"),
+        None => from.clone(),
+    };
+    let days: Vec<String> = range.days.iter().map(day).collect();
+    format!("{} {}..{}", days.join(", "), range.start, range.end)
+}
+
+fn issuer_clause(clause: &Spanned<IssuerClause>) -> Node {
+    let span = clause.span;
+    let words = match &clause.node {
+        IssuerClause::Url(t) => one(format!("url {}", quote(&t.node))),
+        IssuerClause::Audience(items) => prefixed("audience", texts(items)),
+        IssuerClause::Algorithms(items) => prefixed("algorithms", plain(items)),
+        IssuerClause::Keys(t) => one(format!("keys {}", quote(&t.node))),
+        IssuerClause::Leeway(d) => one(format!("leeway {}", d.node.text)),
+        IssuerClause::FromHeader(t) => one(format!("from header {}", quote(&t.node))),
+        IssuerClause::FromCookie(t) => one(format!("from cookie {}", quote(&t.node))),
+        IssuerClause::VerifiedByGateway => one("verified by gateway".to_owned()),
+        IssuerClause::ScopesFrom(n) => one(format!("scopes from {}", n.node)),
+        IssuerClause::Implies(t, items) => {
+            prefixed(&format!("scope {} implies", quote(&t.node)), texts(items))
+        }
+        IssuerClause::Claims(items) => {
+            return block(span, span.start, one("claims".to_owned()), fields(items));
+        }
+        IssuerClause::Type(t) => one(format!("type {}", quote(&t.node))),
+        IssuerClause::MaxAge(d) => one(format!("max age {}", d.node.text)),
+        IssuerClause::BoundToCertificate => one("bound to certificate".to_owned()),
+        IssuerClause::Opaque => one("opaque".to_owned()),
+        IssuerClause::NoExpiry => one("no expiry".to_owned()),
+    };
+    leaf(span, words)
+}
+
+fn keys_clause(clause: &Spanned<KeysClause>) -> Node {
+    let span = clause.span;
+    match &clause.node {
+        KeysClause::Header(t) => leaf(span, one(format!("header {}", quote(&t.node)))),
+        KeysClause::Cookie(t) => leaf(span, one(format!("cookie {}", quote(&t.node)))),
+        KeysClause::File(t) => leaf(span, one(format!("file {}", quote(&t.node)))),
+        KeysClause::Fields(items) => block(span, span.start, one("fields".to_owned()), fields(items)),
+    }
+}
+
+fn signature_clause(clause: &Spanned<SignatureClause>) -> Node {
+    let text = match &clause.node {
+        SignatureClause::Header(t) => format!("header {}", quote(&t.node)),
+        SignatureClause::Hmac {
+            hash,
+            encoding,
+            prefix,
+        } => {
+            let prefix = prefix
+                .as_ref()
+                .map_or_else(String::new, |p| format!(" prefix {}", quote(&p.node)));
+            format!("hmac {} {}{prefix}", hash.node, encoding.node)
+        }
+        SignatureClause::OverBody => "over body".to_owned(),
+        SignatureClause::Secret(n) => format!("secret {}", n.node),
+        SignatureClause::Timestamp(t, d) => {
+            format!("timestamp header {} within {}", quote(&t.node), d.node.text)
+        }
+    };
+    leaf(clause.span, one(text))
+}
+
+fn trust_clause(clause: &Spanned<TrustClause>) -> Node {
+    let words = match &clause.node {
+        TrustClause::Proxies(nets, hops) => {
+            let mut words = prefixed("proxies", plain(nets));
+            words.extend(hops.iter().map(|h| format!("hops {}", h.node)));
+            words
+        }
+        TrustClause::Header(header, name, ty) => one(format!(
+            "header {} as {}: {}",
+            quote(&header.node),
+            name.node,
+            type_name(&ty.node)
+        )),
+    };
+    leaf(clause.span, words)
+}
+
+type Member = (Name, Vec<Spanned<Literal>>);
+
+fn member((name, values): &Member) -> Node {
+    let end = values.last().map_or(name.span, |v| v.span).end;
+    leaf(
+        Span { end, ..name.span },
+        prefixed(&name.node, list(values, |v| literal(&v.node))),
+    )
+}
+
+fn members(items: &[Member]) -> String {
+    let mut out = "{".to_owned();
+    for (name, values) in items {
+        out.push_str(&format!(
+            " {} {};",
+            name.node,
+            list(values, |v| literal(&v.node)).join(" ")
+        ));
+    }
+    out.push_str(" }");
+    out
+}
+
+fn statement(s: &Spanned<Statement>) -> Node {
+    let span = s.span;
+    match &s.node {
+        Statement::Local(local) => item(local),
+        Statement::Rule(rule) => super::rule::rule(rule, span),
+        Statement::DefaultLimit(name, cost) => leaf(span, super::rule::limit("default limit", name, cost)),
+        Statement::OpenApi(file, enforce) => {
+            let enforce = if *enforce { " enforce" } else { "" };
+            leaf(span, one(format!("openapi {}{enforce}", quote(&file.node))))
+        }
+        Statement::Endpoint(kind, rest) => {
+            let text = format!("endpoint {} {rest}", kind.node);
+            // Raw text in braces ends with a brace of its own word; a capture's brace is part of a path.
+            if rest.ends_with(" }") {
+                Node {
+                    span,
+                    head: vec![one(text)],
+                    block: None,
+                }
+            } else {
+                leaf(span, one(text))
+            }
+        }
+        Statement::Cors(clauses) => block(
+            span,
+            span.start,
+            one("cors".to_owned()),
+            clauses.iter().map(cors_clause).collect(),
+        ),
+        Statement::Block(spec) => {
+            let trigger = match &spec.answered {
+                Some(status) => format!("answered {}", status.node),
+                None => "denied".to_owned(),
+            };
+            let mut words = led("block by", keys(&spec.by));
+            words.push(format!("for {}", spec.for_.node.text));
+            let (more, per) = (spec.more_than.node, &spec.per.node.text);
+            words.push(format!("when {trigger} more than {more} per {per}"));
+            leaf(span, words)
+        }
+        Statement::Mark(m) => leaf(span, one(super::rule::mark(m))),
+        Statement::InvalidCredentialsAnonymous => leaf(span, one("invalid credentials anonymous".to_owned())),
+        Statement::TrailingSlashIgnored => leaf(span, one("trailing slash ignored".to_owned())),
+        Statement::MergeSlashes => leaf(span, one("merge slashes".to_owned())),
+        Statement::EncodedSlashAsData => leaf(span, one("encoded slash as data".to_owned())),
+        Statement::PathParametersKept => leaf(span, one("path parameters kept".to_owned())),
+        Statement::MethodOverrideKept => leaf(span, one("method override kept".to_owned())),
+    }
+}
+
+fn cors_clause(clause: &Spanned<CorsClause>) -> Node {
+    let words = match &clause.node {
+        CorsClause::Origins(items) => prefixed("origins", texts(items)),
+        CorsClause::Methods(items) => prefixed("methods", plain(items)),
+        CorsClause::Headers(items) => prefixed("headers", texts(items)),
+        CorsClause::Credentials => one("credentials".to_owned()),
+        CorsClause::MaxAge(d) => one(format!("max age {}", d.node.text)),
+    };
+    leaf(clause.span, words)
+}
+
+fn given(part: &GivenPart) -> String {
+    match part {
+        GivenPart::Persona(name) => name.node.clone(),
+        GivenPart::Context(items) => format!("context {}", members(items)),
+        GivenPart::ClientIp(t) => format!("client.ip {}", quote(&t.node)),
+        GivenPart::Now(t) => format!("now {}", t.node),
+        GivenPart::Header(n, v) => format!("header {} {}", quote(&n.node), quote(&v.node)),
+        GivenPart::Body(t) => format!("body {}", quote(&t.node)),
+        GivenPart::Credential(p) => format!("{} from {} {}", p.kind.node, p.from.node, members(&p.members)),
+    }
+}
+
+fn test_line(line: &Spanned<TestLine>) -> Node {
+    let words = match &line.node {
+        TestLine::Given(parts) => prefixed("given", list(parts, |p| one(given(&p.node)))),
+        TestLine::Expect(e) => {
+            let mut words = one(format!("expect {}", e.effect.node));
+            words.extend(e.status.iter().map(|s| s.node.to_string()));
+            words.extend(e.reason.iter().map(|r| r.node.clone()));
+            words.push(format!("{} {}", e.method.node, quote(&e.url.node)));
+            if let Some(by) = &e.by {
+                let bare = by
+                    .node
+                    .split_once('/')
+                    .map_or_else(|| is_word(&by.node), |(a, b)| is_word(a) && is_word(b));
+                words.push(format!(
+                    "by {}",
+                    if bare { by.node.clone() } else { quote(&by.node) }
+                ));
+            }
+            if !e.with.is_empty() {
+                words.extend(led("with", plain(&e.with)));
+            }
+            words
+        }
+    };
+    leaf(line.span, words)
+}
+
+fn on(words: &mut Words, service: &Option<Name>) {
+    words.extend(service.iter().map(|s| format!("on {}", s.node)));
+}
+
+fn proof_line(line: &Spanned<ProofLine>) -> Node {
+    let words = match &line.node {
+        ProofLine::NeverAllow(targets, service, when) => {
+            let mut words = led("never allow", list(targets, target));
+            on(&mut words, service);
+            words.extend(when.iter().flat_map(|e| led("when", expr(e))));
+            words
+        }
+        ProofLine::AlwaysAllow(targets, service, when) => {
+            let mut words = led("always allow", list(targets, target));
+            on(&mut words, service);
+            words.extend(led("when", expr(when)));
+            words
+        }
+        ProofLine::Only(principals, targets, service) => {
+            let mut words = one(format!("only {} may", super::rule::principals(principals)));
+            words.extend(list(targets, target));
+            on(&mut words, service);
+            words
+        }
+        ProofLine::AlwaysDrop(path, targets, service, unless) => {
+            let mut words = led(&format!("always drop {} on", path.node), list(targets, target));
+            on(&mut words, service);
+            words.extend(unless.iter().flat_map(|e| led("unless", expr(e))));
+            words
+        }
+        ProofLine::AlwaysLimit(targets, service) => {
+            let mut words = led("always limit", list(targets, target));
+            on(&mut words, service);
+            words
+        }
+    };
+    leaf(line.span, words)
+}

@@ -1,0 +1,220 @@
+//! Who may vouch for a caller, and what the host hands over (section 4).
+
+use super::{Fact, Type, Value};
+use crate::source::Span;
+use ipnet::IpNet;
+
+/// Kinds of credential; the order is the order of challenges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CredentialKind {
+    /// A token of an `issuer`.
+    Token,
+    /// An API key of `keys`.
+    Key,
+    /// A client certificate of `peers`.
+    Peer,
+    /// A signed message, `signature`.
+    Signature,
+}
+
+impl CredentialKind {
+    /// All four, in order.
+    pub const ALL: [CredentialKind; 4] = [
+        CredentialKind::Token,
+        CredentialKind::Key,
+        CredentialKind::Peer,
+        CredentialKind::Signature,
+    ];
+
+    /// The kind that holds a fact; a table cell is not one itself, its key is.
+    pub fn of(fact: &Fact) -> Option<CredentialKind> {
+        match fact {
+            Fact::Claim(_) | Fact::Scopes => Some(CredentialKind::Token),
+            Fact::KeyId | Fact::KeyField(_) => Some(CredentialKind::Key),
+            Fact::Peer(_) => Some(CredentialKind::Peer),
+            Fact::SignatureName => Some(CredentialKind::Signature),
+            _ => None,
+        }
+    }
+}
+
+/// A claim name with its one type.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Name after `token.`.
+    pub name: String,
+    /// Type.
+    pub ty: Type,
+}
+
+/// Where a token is presented.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenSource {
+    /// `Authorization: Bearer` or `DPoP`.
+    Authorization,
+    /// A header of its own (lower-case name); the value is the token.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// Which claim holds the scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopesClaim {
+    /// `scope`
+    Scope,
+    /// `scp`
+    Scp,
+}
+
+/// `issuer NAME { .. }`
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// `iss`, exact; unique in the policy.
+    pub url: String,
+    /// Accepted `aud` values; empty where none is asked for.
+    pub audiences: Vec<String>,
+    /// Accepted `alg` names.
+    pub algorithms: Vec<String>,
+    /// JWKS file, relative to the root.
+    pub keys_file: Option<String>,
+    /// Clock skew allowed, µs; default 30 s, at most 300 s.
+    pub leeway_us: i64,
+    /// Where it is presented.
+    pub source: TokenSource,
+    /// `verified by gateway`
+    pub verified_by_gateway: bool,
+    /// `scopes from scope|scp`, default `scope`.
+    pub scopes: ScopesClaim,
+    /// `scope A implies B, ..`, transitively closed: each scope with all that it implies (sorted, without itself).
+    pub implies: Vec<(String, Vec<String>)>,
+    /// Claims of this issuer, registered ones included, sorted by name. `scope`/`scp` is not among them.
+    pub claims: Vec<IssuerClaim>,
+    /// `type "at+jwt"`
+    pub typ: Option<String>,
+    /// `max age D`, µs.
+    pub max_age_us: Option<i64>,
+    /// `bound to certificate`
+    pub bound_to_certificate: bool,
+    /// `opaque`
+    pub opaque: bool,
+    /// `no expiry`
+    pub no_expiry: bool,
+}
+
+/// A claim as one issuer sends it.
+#[derive(Clone, Debug)]
+pub struct IssuerClaim {
+    /// Name after `token.`; type in [`super::Policy::claims`].
+    pub name: String,
+    /// Members to walk from the top of the claims, at least one: `realm_access.roles` is two.
+    pub path: Vec<String>,
+    /// `set or string`: a lone string is a set of one.
+    pub or_string: bool,
+    /// Replaces the absent claim of a present token.
+    pub default: Option<Value>,
+}
+
+/// `NAME: TYPE [= VALUE]` of a key field.
+#[derive(Clone, Debug)]
+pub struct FieldDecl {
+    /// Name.
+    pub name: String,
+    /// Bool, int, string or set.
+    pub ty: Type,
+    /// Replaces the absent field of a present credential. In [`super::Policy::key_fields`] always `None`.
+    pub default: Option<Value>,
+}
+
+/// `keys NAME { header "x-api-key"; file "partners.json"; fields { .. } }`
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// Lower-case header that carries the key, or none.
+    pub header: Option<String>,
+    /// Cookie that carries the key, or none.
+    pub cookie: Option<String>,
+    /// File of keyed hashes, relative to the root.
+    pub file: Option<String>,
+    /// Fields, sorted by name.
+    pub fields: Vec<FieldDecl>,
+}
+
+/// `peers NAME { trust "cluster.local"; }`
+#[derive(Clone, Debug)]
+pub struct PeerSet {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// SPIFFE trust domains, lower case, sorted: a peer belongs to the set if its SPIFFE id's domain is one.
+    pub trust_domains: Vec<String>,
+}
+
+/// How an HMAC is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HmacEncoding {
+    /// Hexadecimal.
+    Hex,
+    /// Base64.
+    Base64,
+}
+
+/// `signature NAME { header ..; hmac sha256 hex prefix "sha256="; over body; secret ..; }`
+#[derive(Clone, Debug)]
+pub struct SignatureScheme {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// Lower-case header that carries the signature.
+    pub header: String,
+    /// Encoding of the MAC.
+    pub encoding: HmacEncoding,
+    /// Text before the MAC.
+    pub prefix: String,
+    /// Name of the `secret`.
+    pub secret: String,
+    /// Header of the timestamp and how old it may be, µs.
+    pub timestamp: Option<(String, i64)>,
+}
+
+/// `trust { proxies .. hops N; header ".." as NAME: TYPE; }`; empty where the policy has none.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Networks of trusted proxies.
+    pub proxies: Vec<IpNet>,
+    /// Exactly the N-th entry from the right, N ≥ 1.
+    pub hops: Option<u32>,
+    /// Headers that a trusted hop may set, sorted by name.
+    pub headers: Vec<TrustedHeader>,
+}
+
+/// A header that becomes a fact where the socket's peer is a trusted proxy.
+#[derive(Clone, Debug)]
+pub struct TrustedHeader {
+    /// Fact name, as `geo.country`.
+    pub name: String,
+    /// Lower-case header name.
+    pub header: String,
+    /// String, int, bool or ip; its text form.
+    pub ty: Type,
+}
+
+/// `context { NAME: TYPE [= VALUE]; }`
+#[derive(Clone, Debug)]
+pub struct ContextFact {
+    /// Name.
+    pub name: String,
+    /// Bool, int, string, ip (JSON string) or set.
+    pub ty: Type,
+    /// Replaces an absent value, whatever credentials are there.
+    pub default: Option<Value>,
+}

@@ -1,0 +1,242 @@
+//! The checked policy: every name resolved, every literal canonical, every type right.
+//!
+//! It can not be printed back to its author (the AST can); it is what both evaluators read. Nothing here
+//! evaluates. Order is meaning-free and canonical: [`Policy::rules`] is sorted by rule id as section 6 of the
+//! language orders ids, so comparing two [`RuleId`]s compares ids; all other vectors are sorted by name.
+
+mod condition;
+mod credential;
+mod fact;
+mod obligation;
+mod rule;
+mod service;
+mod suite;
+
+pub use condition::{Anchor, Atom, Comparison, Cond, Operand};
+pub use credential::{
+    Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet,
+    ScopesClaim, SignatureScheme, TokenSource, Trust, TrustedHeader,
+};
+pub use fact::{Fact, PeerFact, Type, Value};
+pub use obligation::{
+    Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, HeaderAction, HeaderDirection, HeaderOp,
+    HeaderValue, KeyPart, Limit, Mask, Obligations, Period, Quota, Redaction, RedactionOp, RequireResponse,
+    StoreFailure, Transport,
+};
+pub use rule::{
+    ANY_ALLOW_METHODS, CaptureKind, Effect, Methods, Owner, Pattern, Requires, Respond, Rule, Segment, Tail,
+    Target, TargetKind,
+};
+pub use service::{Base, Cors, Guard, HostOptions, HostPattern, Penalty, PenaltyTrigger, Service};
+pub use suite::{Expectation, Given, Proof, ProofForm, TestBlock, TestRequest};
+
+use crate::source::Span;
+
+macro_rules! index {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+        impl $name {
+            /// As a vector index.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+index! {
+    /// Index into [`Policy::issuers`].
+    IssuerId,
+    /// Index into [`Policy::keys`].
+    KeySetId,
+    /// Index into [`Policy::peers`].
+    PeerSetId,
+    /// Index into [`Policy::signatures`].
+    SignatureId,
+    /// Index into [`Policy::networks`].
+    NetworkId,
+    /// Index into [`Policy::hours`].
+    HoursId,
+    /// Index into [`Policy::lists`].
+    ListId,
+    /// Index into [`Policy::tables`].
+    TableId,
+    /// Index into [`Policy::quotas`].
+    QuotaId,
+    /// Index into [`Policy::services`].
+    ServiceId,
+    /// Index into [`Policy::guards`].
+    GuardId,
+    /// Index into [`Policy::rules`]; smaller is the smaller rule id.
+    RuleId,
+}
+
+/// A whole policy, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Token issuers.
+    pub issuers: Vec<Issuer>,
+    /// Every claim that some issuer declares (registered ones included), each with its one type.
+    pub claims: Vec<Claim>,
+    /// API key sets.
+    pub keys: Vec<KeySet>,
+    /// Every API key field that some key set declares, each with its one type.
+    pub key_fields: Vec<FieldDecl>,
+    /// Workload identities by mutual TLS.
+    pub peers: Vec<PeerSet>,
+    /// Signed webhooks.
+    pub signatures: Vec<SignatureScheme>,
+    /// Trusted proxies and the headers they may set.
+    pub trust: Trust,
+    /// Facts the host may hand over.
+    pub context: Vec<ContextFact>,
+    /// Named networks.
+    pub networks: Vec<Network>,
+    /// Named opening hours.
+    pub hours: Vec<Hours>,
+    /// Lists beside the policy.
+    pub lists: Vec<List>,
+    /// Tables beside the policy.
+    pub tables: Vec<Table>,
+    /// Quotas, named and inline; sorted by [`Quota::name`].
+    pub quotas: Vec<Quota>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Guards over all services.
+    pub guards: Vec<Guard>,
+    /// All rules of services and guards, sorted by id.
+    pub rules: Vec<Rule>,
+    /// `test` blocks in file order.
+    pub tests: Vec<TestBlock>,
+    /// `prove` blocks in file order.
+    pub proofs: Vec<Proof>,
+    /// Lower-case names of every request header that any rule of the policy sets, sorted, unique: each is
+    /// removed from what came in, on all routes (section 4).
+    pub request_headers_set: Vec<String>,
+}
+
+/// `network NAME = ..;`
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// No host bits, IPv4-mapped prefixes already refused; sorted.
+    pub nets: Vec<ipnet::IpNet>,
+}
+
+/// `hours NAME = mon..fri 08:00..18:00 in "Europe/Berlin";`
+#[derive(Clone, Debug)]
+pub struct Hours {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// IANA name, known to the bundled time zone database.
+    pub zone: String,
+    /// The instant is inside where any of these holds.
+    pub spans: Vec<HoursSpan>,
+}
+
+/// One stretch of hours, repeated on each of its days. `end <= start` crosses midnight; such a stretch belongs
+/// to the day on which it starts. `00:00..24:00` is `0..1440`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoursSpan {
+    /// Bit 0 is Monday, bit 6 Sunday: the days on which it starts.
+    pub days: u8,
+    /// First minute of the local day, 0..=1439.
+    pub start: u16,
+    /// One past the last minute of the local day, 0..=1440.
+    pub end: u16,
+}
+
+/// `list NAME: TYPE from "FILE" [max age D];` one value a line, `#` comments, blank lines skipped.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// [`Type::String`], [`Type::Int`] or [`Type::Ip`].
+    pub ty: Type,
+    /// File, relative to the policy's root.
+    pub file: String,
+    /// Older data is as if never loaded, µs.
+    pub max_age_us: Option<i64>,
+}
+
+/// `table NAME from "FILE" { COLUMN: TYPE; .. }`: a JSON object of rows, each an object of columns.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// File, relative to the policy's root.
+    pub file: String,
+    /// Columns sorted by name; string, int or bool.
+    pub columns: Vec<(String, Type)>,
+    /// Older data is as if never loaded, µs.
+    pub max_age_us: Option<i64>,
+}
+
+impl Policy {
+    /// The rule of an id. Rule ids come from this policy, so the index is in range.
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[id.index()]
+    }
+
+    /// The declared type of a fact.
+    pub fn type_of(&self, fact: &Fact) -> Type {
+        match fact {
+            Fact::Method
+            | Fact::Scheme
+            | Fact::Host
+            | Fact::Path
+            | Fact::Query(_)
+            | Fact::Header(_)
+            | Fact::Cookie(_)
+            | Fact::ContentType
+            | Fact::Protocol
+            | Fact::Sni
+            | Fact::KeyId
+            | Fact::SignatureName => Type::String,
+            Fact::Port | Fact::Size => Type::Int,
+            Fact::Capture { ty, .. } => *ty,
+            Fact::ClientIp | Fact::ConnectionIp => Type::Ip,
+            Fact::Scopes => Type::Set,
+            Fact::Peer(PeerFact::Dns) => Type::Set,
+            Fact::Peer(_) => Type::String,
+            Fact::Now => Type::Instant,
+            Fact::Claim(name) => self
+                .claims
+                .iter()
+                .find(|c| c.name == *name)
+                .map_or(Type::String, |c| c.ty),
+            Fact::KeyField(name) => self
+                .key_fields
+                .iter()
+                .find(|f| f.name == *name)
+                .map_or(Type::String, |f| f.ty),
+            Fact::Context(name) => self
+                .context
+                .iter()
+                .find(|f| f.name == *name)
+                .map_or(Type::String, |f| f.ty),
+            Fact::Trusted(name) => self
+                .trust
+                .headers
+                .iter()
+                .find(|h| h.name == *name)
+                .map_or(Type::String, |h| h.ty),
+            Fact::Cell { table, column, .. } => self
+                .tables
+                .get(table.index())
+                .and_then(|t| t.columns.iter().find(|c| c.0 == *column))
+                .map_or(Type::String, |c| c.1),
+        }
+    }
+}

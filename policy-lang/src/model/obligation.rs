@@ -1,0 +1,295 @@
+//! What a verdict obliges the host to do (section 7; XACML: obligations).
+
+use super::{Fact, QuotaId};
+
+/// The body of an allow or `on`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Obligations {
+    /// `limit NAME [cost ..]` and inline limits; sorted by quota, unique.
+    pub limits: Vec<Limit>,
+    /// `redact response { .. }`, in canonical order.
+    pub redact: Vec<Redaction>,
+    /// `accept ..`
+    pub accept: Vec<Accept>,
+    /// `require response { C } else STATUS`
+    pub require_response: Vec<RequireResponse>,
+    /// `set|drop [request|response] header`
+    pub headers: Vec<HeaderOp>,
+    /// `tag "x"`, sorted, unique.
+    pub tags: Vec<String>,
+    /// `require tls`, `require sni == host`; sorted, unique. Only in `on`.
+    pub require: Vec<Transport>,
+    /// `sunset INSTANT`, µs. Only in `on`.
+    pub sunset_us: Option<i64>,
+}
+
+impl Obligations {
+    /// Whether nothing binds.
+    pub fn is_empty(&self) -> bool {
+        *self == Obligations::default()
+    }
+}
+
+/// A demand on the connection; refused is `transport_refused`, 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// The scheme is https.
+    Tls,
+    /// The SNI is there and equals the host.
+    SniIsHost,
+}
+
+/// How fast a quota refills or when it starts anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// GCRA: N per this many µs; burst (None: N).
+    Rate {
+        /// 1 s ..= 400 d, µs.
+        period_us: i64,
+        /// Bucket capacity.
+        burst: Option<u64>,
+    },
+    /// `calendar day|week|month in "ZONE"`.
+    Calendar {
+        /// `day`, `week` or `month`.
+        unit: &'static str,
+        /// IANA zone.
+        zone: String,
+    },
+    /// `at most N in flight`.
+    InFlight,
+}
+
+/// A number that may be a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Literal, 1..=2^53.
+    Fixed(u64),
+    /// An int fact; for limits with a ceiling.
+    Fact {
+        /// Int fact.
+        fact: Fact,
+        /// `at most N`.
+        at_most: Option<u64>,
+    },
+}
+
+/// What happens where the store of a shared quota fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFailure {
+    /// `allow`
+    Allow,
+    /// `deny`, the default.
+    Deny,
+    /// `local`
+    Local,
+}
+
+/// One part of a quota key: the first of its facts that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPart {
+    /// Alternatives joined by `else`, at least one; each with the IPv6 prefix length for addresses
+    /// (`by client.ip/N`; `None`: IPv4 whole, IPv6 /64).
+    pub facts: Vec<(Fact, Option<u8>)>,
+}
+
+/// A quota, named (`quota NAME = ..`) or inline (`SERVICE/inline:TEXT`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Name, unique.
+    pub name: String,
+    /// Where it is declared.
+    pub span: crate::source::Span,
+    /// N.
+    pub limit: Amount,
+    /// Per what.
+    pub period: Period,
+    /// Key parts joined by `,`.
+    pub by: Vec<KeyPart>,
+    /// Default cost of a charge.
+    pub cost: Amount,
+    /// `shared`
+    pub shared: bool,
+    /// `on store failure ..`
+    pub on_store_failure: StoreFailure,
+    /// `counting denied`
+    pub counting_denied: bool,
+}
+
+/// A use of a quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The quota.
+    pub quota: QuotaId,
+    /// `cost ..` here; `None`: the quota's own.
+    pub cost: Option<Amount>,
+}
+
+/// How a text is masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mask {
+    /// Nothing stays.
+    All,
+    /// The first N characters stay, N ≥ 1.
+    First(u32),
+    /// The last N characters stay, N ≥ 1.
+    Last(u32),
+}
+
+/// What happens to a value, strongest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RedactionOp {
+    /// The member or element goes.
+    Drop,
+    /// Another text stands in its place.
+    Replace(String),
+    /// A keyed hash stands in its place.
+    Hash,
+    /// Parts of it are masked.
+    Mask(Mask),
+    /// At most N characters stay.
+    Truncate(u32),
+}
+
+/// One line of `redact response { .. }`. Paths are in canonical spelling (`a.b`, `items[].price`, `**.ssn`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Redaction {
+    /// An operation on a path.
+    Op {
+        /// JSON path.
+        path: String,
+        /// Operation.
+        op: RedactionOp,
+    },
+    /// `only { PATHS }`, sorted, unique.
+    Only(Vec<String>),
+}
+
+/// `accept body|query|form|type ..`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    /// What it is about.
+    pub kind: AcceptKind,
+    /// `max SIZE`, bytes.
+    pub max_bytes: Option<u64>,
+    /// `depth N`
+    pub depth: Option<u32>,
+    /// `strip unknown`
+    pub strip_unknown: bool,
+    /// Fields in path order; for queries and forms plain names.
+    pub fields: Vec<AcceptedField>,
+}
+
+/// What an `accept` is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AcceptKind {
+    /// A JSON body.
+    Body,
+    /// The query string.
+    Query,
+    /// An urlencoded form.
+    Form,
+    /// Any body of this media type (lower case).
+    Media(String),
+}
+
+/// `FIELD[?]: TYPE LIMITS;`
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptedField {
+    /// JSON path in canonical spelling; for queries and forms the decoded name.
+    pub path: String,
+    /// `?`
+    pub optional: bool,
+    /// Type.
+    pub ty: AcceptedType,
+    /// `T or null` (bodies only).
+    pub nullable: bool,
+    /// Limits.
+    pub bounds: Bounds,
+}
+
+/// The type of an accepted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AcceptedType {
+    /// `true` or `false`.
+    Bool,
+    /// i64.
+    Int,
+    /// Exact decimal; bodies only.
+    Number,
+    /// Text.
+    String,
+    /// An object; bodies only.
+    Object,
+    /// Anything; bodies only.
+    Any,
+    /// An address.
+    Ip,
+    /// An instant, RFC 3339 with an offset.
+    Instant,
+}
+
+/// Limits of an accepted field. Inclusive. For strings `min` and `max` count characters (code points), for
+/// numbers they bound the value (decimal text), for ints too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Smallest value or length, decimal text.
+    pub min: Option<String>,
+    /// Largest value or length, decimal text.
+    pub max: Option<String>,
+    /// `in [..]`: allowed texts.
+    pub one_of: Option<Vec<String>>,
+    /// `matches '..'`, anchored.
+    pub matches: Option<String>,
+    /// `items A..B` of an array field `f[]`.
+    pub items: Option<(u64, u64)>,
+    /// `keys N` of an object.
+    pub keys: Option<u64>,
+}
+
+/// `require response { C } else STATUS`: C over `response.*`; checked in the response phase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequireResponse {
+    /// The condition in canonical text (its facts are not request facts).
+    pub text: String,
+    /// Status of the else, 400..=599.
+    pub status: u16,
+}
+
+/// Which message a header operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeaderDirection {
+    /// What goes upstream.
+    Request,
+    /// What goes to the client.
+    Response,
+}
+
+/// One header operation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HeaderOp {
+    /// Direction.
+    pub direction: HeaderDirection,
+    /// Lower-case name.
+    pub name: String,
+    /// Set or drop.
+    pub action: HeaderAction,
+}
+
+/// Set or drop.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeaderAction {
+    /// Drop beats set.
+    Drop,
+    /// Set to a value.
+    Set(HeaderValue),
+}
+
+/// The value of a set header.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeaderValue {
+    /// A literal; visible ASCII, space and tab inside.
+    Literal(String),
+    /// A string, int, bool or ip fact's text; unknown, or with a control byte in it, the header is removed.
+    Fact(Fact),
+}

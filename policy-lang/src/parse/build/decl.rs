@@ -1,0 +1,276 @@
+//! Declarations, and statements of services that are no rules.
+
+use pest::iterators::Pair;
+
+use super::{Build, kids};
+use crate::ast::*;
+use crate::parse::Rule;
+use crate::source::Spanned;
+
+impl Build<'_> {
+    pub(super) fn declaration(&mut self, pair: Pair<'_, Rule>) -> Option<Decl> {
+        let rule = pair.as_rule();
+        let mut k = kids(pair);
+        Some(match rule {
+            Rule::import => Decl::Import(self.text(k.next()?)?),
+            Rule::trust => Decl::Trust(self.each_spanned(k, Build::trust_clause)),
+            Rule::context => Decl::Context(self.fields(k.next()?)),
+            _ => {
+                let name = k.next()?;
+                match rule {
+                    Rule::test_head => Decl::Test(self.text(name)?, Vec::new()),
+                    Rule::prove_head => Decl::Prove(self.text(name)?, Vec::new()),
+                    _ => {
+                        let name = self.name(name)?;
+                        self.named(rule, name, k)?
+                    }
+                }
+            }
+        })
+    }
+
+    fn named(&mut self, rule: Rule, name: Name, mut k: super::Kids<'_>) -> Option<Decl> {
+        Some(match rule {
+            Rule::issuer => Decl::Issuer(name, self.each_spanned(k, Build::issuer_clause)),
+            Rule::keys => Decl::Keys(name, self.each_spanned(k, Build::keys_clause)),
+            Rule::peers => Decl::Peers(name, k.flat_map(|strings| self.texts(strings)).collect()),
+            Rule::signature => Decl::Signature(name, self.each_spanned(k, Build::signature_clause)),
+            Rule::secret => Decl::Secret(name, self.text(k.next()?)?),
+            Rule::redaction => Decl::RedactionKey(name),
+            Rule::network => Decl::Network(name, self.nets(k.next()?)),
+            Rule::hours => {
+                let mut ranges = Vec::new();
+                while let Some(range) = k.opt(Rule::hours_range) {
+                    ranges.push(self.hours_range(range)?);
+                }
+                Decl::Hours(name, ranges, self.text(k.next()?)?)
+            }
+            Rule::list => {
+                let ty = self.type_name(k.next()?)?;
+                let file = self.text(k.next()?)?;
+                Decl::List(name, ty, file, self.data_age(&mut k))
+            }
+            Rule::table => {
+                let file = self.text(k.next()?)?;
+                let age = self.data_age(&mut k);
+                Decl::Table(name, file, age, self.fields(k.next()?))
+            }
+            Rule::principal => Decl::Principal(name, self.condition(k.next()?)?),
+            Rule::condition_decl => Decl::Condition(name, self.condition(k.next()?)?),
+            Rule::quota => Decl::Quota(name, self.quota_spec(k.next()?)?),
+            Rule::routes => Decl::Routes(name, self.targets(k.next()?)),
+            Rule::guard_head => Decl::Guard(name, Vec::new()),
+            Rule::service_head => {
+                let hosts = k.opt(Rule::service_hosts).and_then(|p| kids(p).next());
+                let hosts = hosts.map_or_else(Vec::new, |strings| self.texts(strings));
+                let base = match k.opt(Rule::service_base) {
+                    Some(base) => Some(self.path(kids(base).next()?)?),
+                    None => None,
+                };
+                Decl::Service {
+                    name,
+                    hosts,
+                    base,
+                    body: Vec::new(),
+                }
+            }
+            Rule::persona => Decl::Persona(name, self.persona(k.next()?)?),
+            _ => return None,
+        })
+    }
+
+    fn data_age(&mut self, k: &mut super::Kids<'_>) -> Option<Spanned<Duration>> {
+        let age = k.opt(Rule::data_age)?;
+        self.duration(kids(age).next()?)
+    }
+
+    fn nets(&mut self, pair: Pair<'_, Rule>) -> Vec<Spanned<String>> {
+        self.each(pair, |b, net| Some(b.raw(&net)))
+    }
+
+    fn type_name(&mut self, pair: Pair<'_, Rule>) -> Option<Spanned<TypeName>> {
+        let span = self.span(&pair);
+        let inner = kids(pair).next()?;
+        let node = match inner.as_rule() {
+            Rule::set_or_string => TypeName::SetOrString,
+            _ => TypeName::Word(inner.as_str().to_owned()),
+        };
+        Some(Spanned { node, span })
+    }
+
+    fn fields(&mut self, pair: Pair<'_, Rule>) -> Vec<FieldDecl> {
+        self.each(pair, Build::field)
+    }
+
+    fn field(&mut self, pair: Pair<'_, Rule>) -> Option<FieldDecl> {
+        let span = self.span(&pair);
+        let mut k = kids(pair);
+        let name = self.raw(&k.next()?);
+        let ty = self.type_name(k.next()?)?;
+        let init = match k.next() {
+            None => None,
+            Some(init) if init.as_rule() == Rule::default => {
+                Some(FieldInit::Default(self.literal(kids(init).next()?)?))
+            }
+            Some(path) => Some(FieldInit::Path(self.each(path, |b, part| {
+                if part.as_str().starts_with('"') {
+                    b.text(part)
+                } else {
+                    Some(b.raw(&part))
+                }
+            }))),
+        };
+        Some(FieldDecl {
+            doc: self.doc(span),
+            name,
+            ty,
+            init,
+            span,
+        })
+    }
+
+    fn issuer_clause(&mut self, pair: Pair<'_, Rule>) -> Option<IssuerClause> {
+        let inner = kids(pair).next()?;
+        let rule = inner.as_rule();
+        let mut k = kids(inner);
+        Some(match rule {
+            Rule::issuer_url => IssuerClause::Url(self.text(k.next()?)?),
+            Rule::issuer_audience => IssuerClause::Audience(self.texts(k.next()?)),
+            Rule::issuer_algorithms => IssuerClause::Algorithms(self.each(k.next()?, Build::name)),
+            Rule::issuer_keys => IssuerClause::Keys(self.text(k.next()?)?),
+            Rule::issuer_leeway => IssuerClause::Leeway(self.duration(k.next()?)?),
+            Rule::from_header => IssuerClause::FromHeader(self.text(k.next()?)?),
+            Rule::from_cookie => IssuerClause::FromCookie(self.text(k.next()?)?),
+            Rule::verified => IssuerClause::VerifiedByGateway,
+            Rule::scopes_from => IssuerClause::ScopesFrom(self.raw(&k.next()?)),
+            Rule::implies => IssuerClause::Implies(self.text(k.next()?)?, self.texts(k.next()?)),
+            Rule::claims => IssuerClause::Claims(self.fields(k.next()?)),
+            Rule::token_type => IssuerClause::Type(self.text(k.next()?)?),
+            Rule::max_age_clause => IssuerClause::MaxAge(self.duration(k.next()?)?),
+            Rule::bound_to => IssuerClause::BoundToCertificate,
+            Rule::opaque => IssuerClause::Opaque,
+            Rule::no_expiry => IssuerClause::NoExpiry,
+            _ => return None,
+        })
+    }
+
+    fn keys_clause(&mut self, pair: Pair<'_, Rule>) -> Option<KeysClause> {
+        let inner = kids(pair).next()?;
+        let rule = inner.as_rule();
+        let first = kids(inner).next()?;
+        Some(match rule {
+            Rule::clause_header => KeysClause::Header(self.text(first)?),
+            Rule::clause_cookie => KeysClause::Cookie(self.text(first)?),
+            Rule::clause_file => KeysClause::File(self.text(first)?),
+            _ => KeysClause::Fields(self.fields(first)),
+        })
+    }
+
+    fn signature_clause(&mut self, pair: Pair<'_, Rule>) -> Option<SignatureClause> {
+        let inner = kids(pair).next()?;
+        let rule = inner.as_rule();
+        let mut k = kids(inner);
+        Some(match rule {
+            Rule::clause_header => SignatureClause::Header(self.text(k.next()?)?),
+            Rule::hmac => {
+                let (hash, encoding) = (self.raw(&k.next()?), self.raw(&k.next()?));
+                let prefix = match k.next() {
+                    Some(prefix) => Some(self.text(kids(prefix).next()?)?),
+                    None => None,
+                };
+                SignatureClause::Hmac {
+                    hash,
+                    encoding,
+                    prefix,
+                }
+            }
+            Rule::over_body => SignatureClause::OverBody,
+            Rule::sig_secret => SignatureClause::Secret(self.raw(&k.next()?)),
+            Rule::timestamp => SignatureClause::Timestamp(self.text(k.next()?)?, self.duration(k.next()?)?),
+            _ => return None,
+        })
+    }
+
+    fn trust_clause(&mut self, pair: Pair<'_, Rule>) -> Option<TrustClause> {
+        let inner = kids(pair).next()?;
+        let rule = inner.as_rule();
+        let mut k = kids(inner);
+        Some(match rule {
+            Rule::proxies => {
+                let nets = self.nets(k.next()?);
+                let hops = match k.next() {
+                    Some(hops) => Some(self.count(kids(hops).next()?)?),
+                    None => None,
+                };
+                TrustClause::Proxies(nets, hops)
+            }
+            _ => TrustClause::Header(
+                self.text(k.next()?)?,
+                self.raw(&k.next()?),
+                self.type_name(k.next()?)?,
+            ),
+        })
+    }
+
+    fn hours_range(&mut self, pair: Pair<'_, Rule>) -> Option<Spanned<HoursRange>> {
+        let span = self.span(&pair);
+        let mut k = kids(pair);
+        let mut days = Vec::new();
+        while let Some(range) = k.opt(Rule::days) {
+            let mut ends = kids(range);
+            days.push((
+                ends.next()?.as_str().to_owned(),
+                ends.next().map(|p| p.as_str().to_owned()),
+            ));
+        }
+        let (start, end) = (k.next()?.as_str().to_owned(), k.next()?.as_str().to_owned());
+        Some(Spanned {
+            node: HoursRange { days, start, end },
+            span,
+        })
+    }
+
+    pub(super) fn cors_clause(&mut self, pair: Pair<'_, Rule>) -> Option<CorsClause> {
+        let inner = kids(pair).next()?;
+        let rule = inner.as_rule();
+        let mut k = kids(inner);
+        Some(match rule {
+            Rule::cors_origins => CorsClause::Origins(self.texts(k.next()?)),
+            Rule::cors_methods => CorsClause::Methods(k.map(|m| self.raw(&m)).collect()),
+            Rule::cors_headers => CorsClause::Headers(self.texts(k.next()?)),
+            Rule::cors_credentials => CorsClause::Credentials,
+            Rule::max_age_clause => CorsClause::MaxAge(self.duration(k.next()?)?),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> Option<BlockSpec> {
+        let mut k = kids(pair);
+        let by = self.key_list(k.next()?);
+        let for_ = self.duration(k.next()?)?;
+        let trigger = k.next()?;
+        let answered = match trigger.as_rule() {
+            Rule::answered => Some(self.count(kids(trigger).next()?)?),
+            _ => None,
+        };
+        Some(BlockSpec {
+            by,
+            for_,
+            answered,
+            more_than: self.count(k.next()?)?,
+            per: self.duration(k.next()?)?,
+        })
+    }
+
+    pub(super) fn mark(&mut self, pair: Pair<'_, Rule>) -> Option<Mark> {
+        let inner = kids(pair).next()?;
+        Some(match inner.as_rule() {
+            Rule::public => Mark::Public,
+            Rule::deprecated => Mark::Deprecated,
+            Rule::sunset => Mark::Sunset(self.raw(&kids(inner).next()?)),
+            Rule::require_tls => Mark::RequireTls,
+            Rule::require_sni => Mark::RequireSniIsHost,
+            _ => return None,
+        })
+    }
+}

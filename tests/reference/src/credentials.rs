@@ -1,0 +1,331 @@
+//! Headers and what the host verified -> for each kind of credential: absent, valid or invalid (section 4).
+//! Verifies no cryptography: that is the host's word. Reads no single fact; see [`crate::facts`] for that.
+
+use std::collections::BTreeSet;
+
+use portcullis_lang::model::{Anchor, CredentialKind, Policy, TokenSource};
+use portcullis_vectors::{PeerCert, Vector};
+
+use crate::facts::cookies;
+use crate::json::{self, Json};
+use crate::normalise::{Canonical, is_token_byte};
+
+/// One kind's state.
+pub(crate) enum Credential<T> {
+    Absent,
+    Valid(T),
+    /// Presented and failed, with the detail code.
+    Invalid(String),
+}
+
+/// A verified token.
+pub(crate) struct TokenFacts {
+    /// Index of the issuer.
+    pub(crate) issuer: usize,
+    pub(crate) claims: Vec<(String, Json)>,
+}
+
+/// A verified API key.
+pub(crate) struct KeyFacts {
+    /// Index of the key set.
+    pub(crate) set: usize,
+    pub(crate) id: Option<String>,
+    pub(crate) fields: Vec<(String, Json)>,
+}
+
+/// A verified certificate.
+pub(crate) struct PeerFacts {
+    pub(crate) certificate: PeerCert,
+    /// Indices of the peer sets that claim it; none makes its facts readable, but vouches for nobody.
+    pub(crate) sets: Vec<usize>,
+}
+
+/// All kinds.
+pub(crate) struct Credentials {
+    pub(crate) token: Credential<TokenFacts>,
+    pub(crate) key: Credential<KeyFacts>,
+    pub(crate) peer: Credential<PeerFacts>,
+    /// Index of the signature scheme.
+    pub(crate) signature: Credential<usize>,
+}
+
+impl<T> Credential<T> {
+    pub(crate) fn valid(&self) -> Option<&T> {
+        match self {
+            Credential::Valid(facts) => Some(facts),
+            Credential::Absent | Credential::Invalid(_) => None,
+        }
+    }
+
+    fn is_presented(&self) -> bool {
+        !matches!(self, Credential::Absent)
+    }
+
+    fn fault(&self) -> Option<&str> {
+        match self {
+            Credential::Invalid(detail) => Some(detail),
+            Credential::Absent | Credential::Valid(_) => None,
+        }
+    }
+}
+
+impl Credentials {
+    pub(crate) fn of(policy: &Policy, request: &Canonical, vector: &Vector) -> Credentials {
+        // `bearer` stands for a header that nobody has verified
+        let token = vector.token.as_ref().filter(|_| vector.bearer.is_none());
+        let token =
+            token.map(|t| verified_token(policy, &t.issuer, t.claims.as_deref(), t.invalid.as_deref()));
+        let key = vector.key.as_ref().map(|k| verified_key(policy, k));
+        let signature = vector.signature.as_ref().map(|s| {
+            let index = policy.signatures.iter().position(|scheme| scheme.name == s.name);
+            match (index, &s.invalid) {
+                (None, _) => Credential::Invalid("unknown_signature".to_string()),
+                (Some(_), Some(detail)) => Credential::Invalid(detail.clone()),
+                (Some(index), None) => Credential::Valid(index),
+            }
+        });
+        let peer = match &vector.request.peer {
+            None => Credential::Absent,
+            Some(PeerCert {
+                invalid: Some(detail),
+                ..
+            }) => Credential::Invalid(detail.clone()),
+            Some(certificate) => Credential::Valid(peer_facts(policy, certificate)),
+        };
+        Credentials {
+            token: settle(&presented_tokens(policy, request), token),
+            key: settle(&presented_keys(policy, request), key),
+            peer,
+            signature: settle(&presented_signatures(policy, request), signature),
+        }
+    }
+
+    /// Whether a valid credential of the kind vouches for the caller.
+    pub(crate) fn is_valid(&self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::Token => self.token.valid().is_some(),
+            CredentialKind::Key => self.key.valid().is_some(),
+            CredentialKind::Peer => self.peer.valid().is_some_and(|peer| !peer.sets.is_empty()),
+            CredentialKind::Signature => self.signature.valid().is_some(),
+        }
+    }
+
+    /// Whether one of the kind was presented, valid or not.
+    pub(crate) fn is_presented(&self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::Token => self.token.is_presented(),
+            CredentialKind::Key => self.key.is_presented(),
+            CredentialKind::Peer => self.peer.is_presented(),
+            CredentialKind::Signature => self.signature.is_presented(),
+        }
+    }
+
+    /// The first kind, in the order of kinds, that failed, with its detail.
+    pub(crate) fn first_invalid(&self) -> Option<(CredentialKind, &str)> {
+        let faults = [
+            self.token.fault(),
+            self.key.fault(),
+            self.peer.fault(),
+            self.signature.fault(),
+        ];
+        CredentialKind::ALL
+            .into_iter()
+            .zip(faults)
+            .find_map(|(kind, fault)| fault.map(|detail| (kind, detail)))
+    }
+
+    /// Whether that verified credential is on the request.
+    pub(crate) fn holds(&self, anchor: Anchor) -> bool {
+        match anchor {
+            Anchor::Token(id) => self.token.valid().is_some_and(|token| token.issuer == id.index()),
+            Anchor::Key(id) => self.key.valid().is_some_and(|key| key.set == id.index()),
+            Anchor::Peer(id) => self
+                .peer
+                .valid()
+                .is_some_and(|peer| peer.sets.contains(&id.index())),
+            Anchor::Signed(id) => self.signature.valid() == Some(&id.index()),
+        }
+    }
+}
+
+/// A credential as it stands in the headers.
+enum Presented {
+    Once,
+    /// A list where one is expected.
+    Several,
+    Malformed,
+}
+
+/// Headers say what was presented, the host says what it is worth.
+fn settle<T>(presented: &[Presented], handed_over: Option<Credential<T>>) -> Credential<T> {
+    let invalid = |detail: &str| Credential::Invalid(detail.to_string());
+    match (presented, handed_over) {
+        ([], None) => Credential::Absent,
+        ([_, _, ..] | [Presented::Several], _) => invalid("ambiguous_credential"),
+        ([Presented::Malformed], _) => invalid("malformed_credential"),
+        ([] | [Presented::Once], Some(word)) => word,
+        ([Presented::Once], None) => invalid("not_verified"),
+    }
+}
+
+/// RFC 9110: letters, digits and `-._~+/`, then any number of `=`.
+fn is_token68(text: &[u8]) -> bool {
+    let end = text.iter().position(|b| *b == b'=').unwrap_or(text.len());
+    let (body, padding) = text.split_at_checked(end).unwrap_or((text, b""));
+    !body.is_empty()
+        && body
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(b))
+        && padding.iter().all(|b| *b == b'=')
+}
+
+fn token68(text: &[u8]) -> Presented {
+    if is_token68(text) {
+        Presented::Once
+    } else {
+        Presented::Malformed
+    }
+}
+
+fn not_empty(text: &[u8]) -> Presented {
+    if text.is_empty() {
+        Presented::Malformed
+    } else {
+        Presented::Once
+    }
+}
+
+fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+    let places: BTreeSet<&TokenSource> = policy.issuers.iter().map(|issuer| &issuer.source).collect();
+    let mut found = Vec::new();
+    for place in places {
+        match place {
+            TokenSource::Authorization => {
+                found.extend(request.header("authorization").filter_map(authorization))
+            }
+            TokenSource::Header(name) => found.extend(request.header(name).map(token68)),
+            TokenSource::Cookie(name) => found.extend(cookies(request, name).iter().map(|v| token68(v))),
+        }
+    }
+    found
+}
+
+/// `None` for another scheme, which is no credential.
+fn authorization(line: &[u8]) -> Option<Presented> {
+    let end = line.iter().position(|b| !is_token_byte(*b)).unwrap_or(line.len());
+    let (scheme, rest) = line.split_at_checked(end)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer") && !scheme.eq_ignore_ascii_case(b"dpop") {
+        return None;
+    }
+    if rest.contains(&b',') {
+        return Some(Presented::Several);
+    }
+    Some(rest.strip_prefix(b" ").map_or(Presented::Malformed, token68))
+}
+
+fn presented_keys(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+    let headers: BTreeSet<&str> = policy
+        .keys
+        .iter()
+        .filter_map(|keys| keys.header.as_deref())
+        .collect();
+    let names: BTreeSet<&str> = policy
+        .keys
+        .iter()
+        .filter_map(|keys| keys.cookie.as_deref())
+        .collect();
+    let in_headers = headers
+        .into_iter()
+        .flat_map(|name| request.header(name).map(not_empty).collect::<Vec<_>>());
+    let in_cookies = names.into_iter().flat_map(|name| cookies(request, name));
+    in_headers
+        .chain(in_cookies.map(|value| not_empty(&value)))
+        .collect()
+}
+
+fn presented_signatures(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+    let headers: BTreeSet<&str> = policy
+        .signatures
+        .iter()
+        .map(|scheme| scheme.header.as_str())
+        .collect();
+    headers
+        .into_iter()
+        .flat_map(|name| request.header(name).map(not_empty).collect::<Vec<_>>())
+        .collect()
+}
+
+/// A JSON object without duplicates, or the detail code.
+fn members(text: &str, malformed: &str) -> Result<Vec<(String, Json)>, String> {
+    let document = json::parse(text.as_bytes()).map_err(|_| malformed.to_string())?;
+    let has_duplicates = document.has_duplicates();
+    match document {
+        Json::Object(_) if has_duplicates => Err("duplicate_member".to_string()),
+        Json::Object(members) => Ok(members),
+        _ => Err(malformed.to_string()),
+    }
+}
+
+fn verified_token(
+    policy: &Policy,
+    issuer: &str,
+    claims: Option<&serde_json::value::RawValue>,
+    invalid: Option<&str>,
+) -> Credential<TokenFacts> {
+    let facts = || {
+        let issuer = policy
+            .issuers
+            .iter()
+            .position(|i| i.name == issuer)
+            .ok_or("unknown_issuer")?;
+        if let Some(detail) = invalid {
+            return Err(detail.to_string());
+        }
+        let text = claims.ok_or("malformed_token")?.get();
+        if text.len() > 65_536 {
+            return Err("token_too_large".to_string());
+        }
+        Ok(TokenFacts {
+            issuer,
+            claims: members(text, "malformed_token")?,
+        })
+    };
+    facts().map_or_else(Credential::Invalid, Credential::Valid)
+}
+
+fn verified_key(policy: &Policy, key: &portcullis_vectors::KeyCredential) -> Credential<KeyFacts> {
+    let facts = || {
+        let set = policy
+            .keys
+            .iter()
+            .position(|keys| keys.name == key.keys)
+            .ok_or("unknown_keys")?;
+        if let Some(detail) = &key.invalid {
+            return Err(detail.clone());
+        }
+        let fields = key.fields.as_ref().map_or("{}", |fields| fields.get());
+        Ok(KeyFacts {
+            set,
+            id: key.id.clone(),
+            fields: members(fields, "malformed_key")?,
+        })
+    };
+    facts().map_or_else(Credential::Invalid, Credential::Valid)
+}
+
+fn peer_facts(policy: &Policy, certificate: &PeerCert) -> PeerFacts {
+    let domain = certificate
+        .spiffe
+        .as_deref()
+        .and_then(|id| id.strip_prefix("spiffe://"))
+        .map(|rest| rest.split('/').next().unwrap_or_default());
+    let claims_it =
+        |set: &portcullis_lang::model::PeerSet| set.trust_domains.iter().any(|d| Some(d.as_str()) == domain);
+    let sets = (0..policy.peers.len())
+        .filter(|i| policy.peers.get(*i).is_some_and(claims_it))
+        .collect();
+    PeerFacts {
+        certificate: certificate.clone(),
+        sets,
+    }
+}

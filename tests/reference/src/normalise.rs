@@ -1,0 +1,352 @@
+//! Raw request -> [`Canonical`], or the first check it fails (section 8, and the fifteen steps of decision 0001,
+//! in their order). Knows no rules: only which headers the policy names and what options the host has.
+
+mod host;
+mod names;
+mod path;
+mod query;
+
+use std::collections::BTreeSet;
+
+use portcullis_lang::model::HostOptions;
+use portcullis_vectors::Vector;
+
+use host::{Authority, parse_authority};
+pub(crate) use names::HeaderNames;
+pub(crate) use path::Path;
+pub(crate) use query::Parameter;
+
+/// A refusal before any rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    pub(crate) status: u16,
+    pub(crate) detail: &'static str,
+}
+
+fn bad(detail: &'static str) -> Malformed {
+    Malformed { status: 400, detail }
+}
+
+/// What the request asks to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upgrade {
+    No,
+    WebSocket,
+    Other,
+}
+
+/// The one spelling of a request.
+pub(crate) struct Canonical {
+    pub(crate) method: String,
+    pub(crate) scheme: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Lower-case names and trimmed values in order, without those that `Connection` names.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// `None` for `*` and the authority form.
+    pub(crate) path: Option<Path>,
+    pub(crate) parameters: Vec<Parameter>,
+    /// The query as sent, after the `?`.
+    pub(crate) query: Option<String>,
+    /// The target as sent, for those without a path.
+    pub(crate) target: String,
+    pub(crate) upgrade: Upgrade,
+}
+
+impl Canonical {
+    /// All values of a header.
+    pub(crate) fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(&self.headers, name)
+    }
+
+    /// The value of a header that came exactly once.
+    pub(crate) fn single_header(&self, name: &str) -> Option<&[u8]> {
+        single(&self.headers, name)
+    }
+}
+
+type Lines = Vec<(String, Vec<u8>)>;
+
+fn values<'a>(lines: &'a Lines, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    lines
+        .iter()
+        .filter(move |(n, _)| n == name)
+        .map(|(_, value)| value.as_slice())
+}
+
+fn single<'a>(lines: &'a Lines, name: &str) -> Option<&'a [u8]> {
+    let mut all = lines.iter().filter(|(n, _)| n == name);
+    let (_, first) = all.next()?;
+    all.next().is_none().then_some(first.as_slice())
+}
+
+/// Space and tab off both ends.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let is_space = |b: &u8| *b == b' ' || *b == b'\t';
+    let start = bytes.iter().position(|b| !is_space(b)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|b| !is_space(b)).map_or(start, |i| i + 1);
+    bytes.get(start..end).unwrap_or_default()
+}
+
+/// A character of an RFC 9110 token.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// An RFC 9110 token.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|b| is_token_byte(*b))
+}
+
+/// All steps; `options_of` gives the options of the host pattern that a host selects.
+pub(crate) fn normalise(
+    vector: &Vector,
+    names: &HeaderNames,
+    options_of: &dyn Fn(&str) -> HostOptions,
+) -> Result<Canonical, Malformed> {
+    let request = &vector.request;
+    let mut raw: Vec<(&str, Vec<u8>)> = request
+        .headers
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.0.clone()))
+        .collect();
+    if let Some(bearer) = &vector.bearer {
+        raw.push(("authorization", format!("Bearer {bearer}").into_bytes()));
+    }
+    if raw.len() > 100 {
+        return Err(Malformed {
+            status: 431,
+            detail: "too_many_headers",
+        });
+    }
+    if raw
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        > 65_536
+    {
+        return Err(Malformed {
+            status: 431,
+            detail: "headers_too_large",
+        });
+    }
+    if request.method.len() > 32 || !is_token(request.method.as_bytes()) {
+        return Err(bad("bad_method"));
+    }
+    let target = request.target_bytes().map_err(|_| bad("bad_target"))?;
+    if target.len() > 8192 {
+        return Err(Malformed {
+            status: 414,
+            detail: "target_too_long",
+        });
+    }
+    let lines = header_lines(&raw)?;
+    check_collisions(&lines, names)?;
+    let hop_by_hop = connection_elements(&lines);
+    if hop_by_hop.iter().any(|name| names.is_identity(name)) {
+        return Err(bad("connection_drops_identity"));
+    }
+    if values(&lines, "cookie")
+        .map(|v| v.split(|b| *b == b';').count())
+        .sum::<usize>()
+        > 200
+    {
+        return Err(Malformed {
+            status: 431,
+            detail: "too_many_cookies",
+        });
+    }
+
+    let scheme = request.scheme_text();
+    let given = authority_of(request.authority_text(), &lines, &scheme)?;
+    let (authority, form) = target_form(&request.method, &target, given, &lines, &scheme)?;
+    let options = options_of(&authority.host);
+    let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
+    if !options.method_override_kept && lines.iter().any(|(name, _)| overrides.contains(&name.as_str())) {
+        return Err(bad("method_override"));
+    }
+
+    let (path, query) = match &form {
+        Form::NoPath => (None, None),
+        Form::Path(target) => {
+            let end = target.iter().position(|b| *b == b'?').unwrap_or(target.len());
+            path::check_bytes(target, end, options)?;
+            let path = path::parse(target.get(..end).unwrap_or_default(), options)?;
+            (
+                Some(path),
+                target
+                    .get(end + 1..)
+                    .map(|q| String::from_utf8_lossy(q).into_owned()),
+            )
+        }
+    };
+    let parameters = query::parameters(query.as_deref().unwrap_or_default());
+    if parameters.len() > 256 {
+        return Err(Malformed {
+            status: 414,
+            detail: "too_many_parameters",
+        });
+    }
+
+    Ok(Canonical {
+        upgrade: upgrade(&request.method, &lines, &hop_by_hop, path.is_some()),
+        method: request.method.clone(),
+        port: authority.port.unwrap_or(default_port(&scheme)),
+        host: authority.host,
+        scheme,
+        headers: lines
+            .into_iter()
+            .filter(|(name, _)| !hop_by_hop.contains(name))
+            .collect(),
+        path,
+        parameters,
+        query,
+        target: String::from_utf8_lossy(&target).into_owned(),
+    })
+}
+
+fn header_lines(raw: &[(&str, Vec<u8>)]) -> Result<Lines, Malformed> {
+    let mut lines = Vec::new();
+    for (name, value) in raw {
+        let name = name.to_ascii_lowercase();
+        if name != ":protocol" && !is_token(name.as_bytes()) {
+            return Err(bad("bad_header_name"));
+        }
+        if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+            return Err(bad("bad_header_value"));
+        }
+        lines.push((name, trim(value).to_vec()));
+    }
+    Ok(lines)
+}
+
+/// A name with `_` that some hop would read as another name.
+fn check_collisions(lines: &Lines, names: &HeaderNames) -> Result<(), Malformed> {
+    for (name, _) in lines.iter().filter(|(name, _)| name.contains('_')) {
+        let mapped = name.replace('_', "-");
+        if names.is_named(&mapped) || lines.iter().any(|(other, _)| *other == mapped) {
+            return Err(bad("header_collision"));
+        }
+    }
+    Ok(())
+}
+
+fn connection_elements(lines: &Lines) -> BTreeSet<String> {
+    values(lines, "connection")
+        .flat_map(|value| value.split(|b| *b == b','))
+        .map(|element| String::from_utf8_lossy(trim(element)).to_ascii_lowercase())
+        .collect()
+}
+
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "http" { 80 } else { 443 }
+}
+
+fn same_authority(a: &Authority, b: &Authority, scheme: &str) -> bool {
+    let port = |authority: &Authority| authority.port.unwrap_or(default_port(scheme));
+    a.host == b.host && port(a) == port(b)
+}
+
+/// The authority of the view or of the Host header; `None` where neither is there.
+fn authority_of(view: Option<&str>, lines: &Lines, scheme: &str) -> Result<Option<Authority>, Malformed> {
+    if values(lines, "host").count() > 1 {
+        return Err(bad("duplicate_host"));
+    }
+    let view = view
+        .map(|text| parse_authority(text.as_bytes()))
+        .transpose()
+        .map_err(bad)?;
+    let host = values(lines, "host")
+        .next()
+        .map(parse_authority)
+        .transpose()
+        .map_err(bad)?;
+    match (view, host) {
+        (Some(view), Some(host)) if !same_authority(&view, &host, scheme) => Err(bad("host_mismatch")),
+        (view, host) => Ok(view.or(host)),
+    }
+}
+
+enum Form {
+    NoPath,
+    /// Path and query.
+    Path(Vec<u8>),
+}
+
+fn target_form(
+    method: &str,
+    target: &[u8],
+    given: Option<Authority>,
+    lines: &Lines,
+    scheme: &str,
+) -> Result<(Authority, Form), Malformed> {
+    if let Some((authority, rest)) = absolute_form(target) {
+        if method == "CONNECT" && values(lines, ":protocol").next().is_none() {
+            return Err(bad("bad_target"));
+        }
+        let named = parse_authority(authority);
+        let authority = match (given, named) {
+            (None, named) => named.map_err(bad)?,
+            (Some(given), Ok(named)) if same_authority(&given, &named, scheme) => given,
+            (Some(_), _) => return Err(bad("host_mismatch")),
+        };
+        let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
+        return Ok((authority, Form::Path([slash, rest].concat())));
+    }
+    let authority = given.ok_or(bad("missing_host"))?;
+    if target == b"*" {
+        return if method == "OPTIONS" {
+            Ok((authority, Form::NoPath))
+        } else {
+            Err(bad("bad_target"))
+        };
+    }
+    if method == "CONNECT" {
+        let is_authority =
+            parse_authority(target).is_ok_and(|t| t.port.is_some() && same_authority(&t, &authority, scheme));
+        if is_authority {
+            return Ok((authority, Form::NoPath));
+        }
+        if values(lines, ":protocol").next().is_none() {
+            return Err(bad("bad_target"));
+        }
+    }
+    if target.starts_with(b"/") {
+        Ok((authority, Form::Path(target.to_vec())))
+    } else {
+        Err(bad("bad_target"))
+    }
+}
+
+/// `http://authority` and the rest from the first `/`, `?` or `#`.
+fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let prefix = ["http://", "https://"].into_iter().find(|prefix| {
+        target
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    })?;
+    let rest = target.get(prefix.len()..)?;
+    let end = rest.iter().position(|b| b"/?#".contains(b)).unwrap_or(rest.len());
+    rest.split_at_checked(end)
+}
+
+fn upgrade(method: &str, lines: &Lines, connection: &BTreeSet<String>, has_path: bool) -> Upgrade {
+    let named_websocket =
+        |header: &str| single(lines, header).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+    if method == "CONNECT" && has_path && values(lines, ":protocol").next().is_some() {
+        return if named_websocket(":protocol") {
+            Upgrade::WebSocket
+        } else {
+            Upgrade::Other
+        };
+    }
+    if connection.contains("upgrade") && values(lines, "upgrade").next().is_some() {
+        let websocket = method == "GET" && named_websocket("upgrade");
+        return if websocket {
+            Upgrade::WebSocket
+        } else {
+            Upgrade::Other
+        };
+    }
+    Upgrade::No
+}

@@ -1,0 +1,90 @@
+//! `accept query`: clauses that bind and a query -> the query to forward, or 400 or 422 (section 7).
+
+use std::net::IpAddr;
+
+use portcullis_lang::model::{Accept, AcceptedField, AcceptedType};
+
+use crate::facts::{parse_int, parse_ip};
+use crate::hours::parse_instant;
+use crate::normalise::Canonical;
+use crate::patterns::Patterns;
+
+const SHAPE: (u16, &str) = (422, "query_shape");
+
+/// What stands after the `?`, `None` without one. All clauses apply; a name is unknown if any does not know it.
+pub(crate) fn accepted(
+    accepts: &[&Accept],
+    request: &Canonical,
+    patterns: &Patterns,
+) -> Result<Option<String>, (u16, &'static str)> {
+    if accepts.is_empty() {
+        return Ok(request.query.clone());
+    }
+    let mut parameters = Vec::new();
+    for parameter in &request.parameters {
+        let text = |bytes: &Option<Vec<u8>>| bytes.clone().and_then(|bytes| String::from_utf8(bytes).ok());
+        match (text(&parameter.name), text(&parameter.value)) {
+            (Some(name), Some(value)) => parameters.push((parameter.raw.as_str(), name, value)),
+            _ => return Err((400, "query_syntax")),
+        }
+    }
+    let is_known = |name: &str| {
+        accepts
+            .iter()
+            .all(|a| a.fields.iter().any(|field| field.path == name))
+    };
+    let known: Vec<_> = parameters.iter().filter(|(_, name, _)| is_known(name)).collect();
+    let strips = accepts.iter().all(|accept| accept.strip_unknown);
+    if known.len() < parameters.len() && !strips {
+        return Err(SHAPE);
+    }
+    for field in accepts.iter().flat_map(|accept| &accept.fields) {
+        let given: Vec<&str> = parameters
+            .iter()
+            .filter(|(_, name, _)| *name == field.path)
+            .map(|(_, _, v)| v.as_str())
+            .collect();
+        let fits = match given.as_slice() {
+            [] => field.optional,
+            [value] => value_fits(field, value, patterns),
+            _ => false,
+        };
+        if !fits {
+            return Err(SHAPE);
+        }
+    }
+    if known.len() == parameters.len() {
+        return Ok(request.query.clone());
+    }
+    let kept: Vec<&str> = known.iter().map(|(raw, _, _)| *raw).collect();
+    Ok((!kept.is_empty()).then(|| kept.join("&")))
+}
+
+fn value_fits(field: &AcceptedField, value: &str, patterns: &Patterns) -> bool {
+    let bounds = &field.bounds;
+    let size = match field.ty {
+        AcceptedType::Bool => matches!(value, "true" | "false").then_some(None),
+        AcceptedType::Int => parse_int(value).map(|i| Some(i128::from(i))),
+        AcceptedType::String => i128::try_from(value.chars().count()).ok().map(Some),
+        AcceptedType::Ip => parse_ip(value).map(|_: IpAddr| None),
+        AcceptedType::Instant => parse_instant(value).map(|_| None),
+        // bodies only
+        AcceptedType::Number | AcceptedType::Object | AcceptedType::Any => None,
+    };
+    let Some(size) = size else { return false };
+    // a bound that is no integer is met by nothing
+    let bound = |text: &Option<String>, holds: fn(i128, i128) -> bool| match (size, text) {
+        (Some(size), Some(text)) => text.parse().is_ok_and(|bound| holds(size, bound)),
+        _ => true,
+    };
+    bound(&bounds.min, |size, min| size >= min)
+        && bound(&bounds.max, |size, max| size <= max)
+        && bounds
+            .one_of
+            .as_ref()
+            .is_none_or(|texts| texts.iter().any(|text| text == value))
+        && bounds
+            .matches
+            .as_ref()
+            .is_none_or(|regex| patterns.is_match(regex, value.as_bytes()) == Some(true))
+}

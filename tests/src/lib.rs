@@ -1,0 +1,20 @@
+//! The harness that puts one corpus and endless generated pairs of policy and request through every evaluator.
+//!
+//! ```text
+//! vectors --bridge--> the engine's own request structure --decide--> verdict lines
+//! seed --generate--> Gate text, side files, vectors --oracle--> both evaluators, every member compared
+//! corpus folders --corpus--> cases: policies with vectors that say what must come out
+//! ```
+//!
+//! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`] and [`corpus`].
+
+pub mod bridge;
+pub mod canary;
+pub mod corpus;
+pub mod counts;
+pub mod generate;
+pub mod hostile;
+pub mod oracle;
+pub mod rng;
+pub mod shrink;
+pub mod workload;

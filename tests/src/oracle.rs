@@ -1,0 +1,282 @@
+//! What must hold of any input: both evaluators agree on every member of a verdict, and nothing panics. Fuzz
+//! targets and tests call the same functions.
+
+use std::collections::BTreeMap;
+
+use portcullis::Worker;
+use portcullis_lang::check;
+use portcullis_lang::diagnostic::Severity;
+use portcullis_lang::model::Policy;
+use portcullis_reference::{Reference, Trace};
+use portcullis_vectors::{Vector, Verdict};
+
+use crate::bridge::Subject;
+use crate::generate;
+use crate::rng::Rng;
+
+/// The name under which generated text is checked.
+pub const FILE: &str = "policy.gate";
+
+/// Checks one file; an error is what its author would read.
+pub fn checked(text: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Policy, String> {
+    let checked = check::load(&[(FILE.to_string(), text.as_bytes().to_vec())], files);
+    checked.policy.ok_or_else(|| {
+        let errors: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .map(|d| {
+                let (line, column) = checked.sources.line_column(d.span.file, d.span.start);
+                let source = checked
+                    .sources
+                    .text(d.span.file)
+                    .lines()
+                    .nth(line as usize - 1)
+                    .unwrap_or("");
+                format!(
+                    "{} {line}:{column}: {} ({})\n    {source}",
+                    d.code,
+                    d.message,
+                    d.help.clone().unwrap_or_default()
+                )
+            })
+            .collect();
+        errors.join("\n")
+    })
+}
+
+/// One policy in both evaluators.
+pub struct Pair<'p> {
+    reference: Reference<'p>,
+    subject: Subject,
+    worker: Worker,
+}
+
+/// Both evaluators of one verdict that differs.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// Members that differ, each with the reference's and the engine's word.
+    pub members: Vec<(String, String, String)>,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (member, reference, engine) in &self.members {
+            writeln!(
+                f,
+                "  {member}: reference {reference}\n  {member}: engine    {engine}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl<'p> Pair<'p> {
+    /// Compiles for both.
+    pub fn new(policy: &'p Policy, files: &BTreeMap<String, Vec<u8>>) -> Result<Pair<'p>, String> {
+        Ok(Pair {
+            reference: Reference::new(policy, files),
+            subject: Subject::compile(policy, files)?,
+            worker: Worker::default(),
+        })
+    }
+
+    /// Decides with both; all members but `closest`, `policy` and `data` must be equal.
+    pub fn decide(&mut self, vector: &Vector) -> Result<(Verdict, Trace), Difference> {
+        let (expected, trace) = self.reference.decide_traced(vector);
+        let actual = self.engine(vector)?;
+        match difference(&expected, &actual) {
+            None => Ok((expected, trace)),
+            Some(difference) => Err(difference),
+        }
+    }
+
+    /// The engine's verdict alone.
+    pub fn engine(&mut self, vector: &Vector) -> Result<Verdict, Difference> {
+        let broken = |what: String| Difference {
+            members: vec![("line".to_string(), String::new(), what)],
+        };
+        let line = self.subject.line_with(vector, &mut self.worker).map_err(broken)?;
+        serde_json::from_str(&line).map_err(|e| broken(format!("{e}: {line}")))
+    }
+
+    /// The engine's verdict line.
+    pub fn line(&mut self, vector: &Vector) -> Result<String, String> {
+        self.subject.line_with(vector, &mut self.worker)
+    }
+
+    /// The reference's verdict alone.
+    pub fn reference(&self, vector: &Vector) -> Verdict {
+        self.reference.decide(vector)
+    }
+}
+
+/// What of two verdicts differs.
+pub fn difference(expected: &Verdict, actual: &Verdict) -> Option<Difference> {
+    let open = |verdict: &Verdict| {
+        let mut verdict = verdict.clone();
+        verdict.closest.clear();
+        verdict.policy.clear();
+        verdict.data.clear();
+        verdict
+    };
+    let (expected, actual) = (open(expected), open(actual));
+    if expected == actual {
+        return None;
+    }
+    // equality has decided; members only say where
+    let json = |verdict: &Verdict| serde_json::to_value(verdict).unwrap_or_default();
+    let (expected, actual) = (json(&expected), json(&actual));
+    let members = expected
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(member, value)| actual.get(member.as_str()) != Some(value))
+        .map(|(member, value)| {
+            let actual = actual.get(member).map(ToString::to_string).unwrap_or_default();
+            (member.clone(), value.to_string(), actual)
+        })
+        .collect();
+    Some(Difference { members })
+}
+
+/// How an oracle tells the fuzzer.
+#[allow(clippy::panic, reason = "a panic is what a fuzzer looks for")]
+fn fail(what: &str) {
+    panic!("{what}");
+}
+
+/// Fuzz oracle: any bytes are a policy or a list of complaints, and formatting keeps the tree.
+pub fn parser(bytes: &[u8]) {
+    let checked = check::load(&[(FILE.to_string(), bytes.to_vec())], &());
+    assert_eq!(
+        checked.policy.is_none(),
+        checked.diagnostics.iter().any(|d| d.severity == Severity::Error),
+        "a policy comes out exactly where no error is reported"
+    );
+    let (text, complaints) = portcullis_lang::parse::decode(portcullis_lang::source::FileId(0), bytes);
+    let parsed = portcullis_lang::parse::parse(portcullis_lang::source::FileId(0), &text);
+    if complaints.is_empty() && parsed.diagnostics.is_empty() {
+        let once = portcullis_lang::format::format(&parsed.file, &text);
+        let again = portcullis_lang::parse::parse(portcullis_lang::source::FileId(0), &once);
+        assert!(again.diagnostics.is_empty(), "formatted text parses: {once}");
+        assert_eq!(
+            portcullis_lang::format::format(&again.file, &once),
+            once,
+            "formatting is idempotent"
+        );
+    }
+}
+
+/// Fuzz oracle: any bytes are refused at the image's door, or decide without a panic.
+pub fn image(bytes: &[u8]) {
+    if let Ok(subject) = Subject::load(bytes, &BTreeMap::new()) {
+        let mut rng = Rng::new(bytes.len() as u64);
+        let policy = Policy::default();
+        let files = BTreeMap::new();
+        for index in 0..4 {
+            let vector = generate::Requests::new(&policy, &files).next(&mut rng, index.to_string());
+            let line = subject.line(&vector).unwrap_or_default();
+            assert!(line.starts_with('{'), "every decision has a verdict line");
+        }
+    }
+}
+
+const OPEN: &str = "gate 1;\nservice all { allow anyone to any /**; deny anyone to any /admin/**; }\n";
+
+/// Fuzz oracle: any bytes as a target; both evaluators agree, and no spelling reaches what is denied.
+pub fn normalise(bytes: &[u8]) {
+    use base64::Engine as _;
+    let policy = checked(OPEN, &BTreeMap::new()).unwrap_or_default();
+    let Ok(mut pair) = Pair::new(&policy, &BTreeMap::new()) else {
+        return;
+    };
+    let mut vector = Vector {
+        id: "fuzz".to_string(),
+        request: portcullis_vectors::Request {
+            method: "GET".to_string(),
+            target_base64: Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
+            authority: Some("h.example".to_string()),
+            ..Default::default()
+        },
+        token: None,
+        key: None,
+        signature: None,
+        bearer: None,
+        context: None,
+        now: None,
+        expect: None,
+    };
+    match pair.decide(&vector) {
+        Err(difference) => fail(&difference.to_string()),
+        Ok((verdict, _)) => {
+            if let Some(target) = verdict.upstream_target {
+                let path = target.split('?').next().unwrap_or_default();
+                assert!(
+                    path != "/admin" && !path.starts_with("/admin/"),
+                    "a denied path went upstream: {target}"
+                );
+                // what goes upstream is its own canonical spelling
+                vector.request.target_base64 = None;
+                vector.request.target = Some(target.clone());
+                assert_eq!(
+                    pair.reference(&vector).upstream_target.as_deref(),
+                    Some(target.as_str())
+                );
+            }
+        }
+    }
+}
+
+/// Fuzz oracle: the bytes are a seed and a count of draws; both evaluators agree on what is generated of it.
+pub fn differential(bytes: &[u8]) {
+    let mut seed = [0; 8];
+    seed.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    let mut rng = Rng::new(u64::from_le_bytes(seed));
+    let generated = generate::policy(&mut rng);
+    let policy = match checked(&generated.text(), &generated.files) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            assert!(
+                errors.is_empty(),
+                "the generator made a bad policy: {errors}\n{}",
+                generated.text()
+            );
+            return;
+        }
+    };
+    let Ok(mut pair) = Pair::new(&policy, &generated.files) else {
+        return;
+    };
+    for index in 0..bytes.len().min(64) {
+        let vector = generate::Requests::new(&policy, &generated.files).next(&mut rng, index.to_string());
+        if let Err(difference) = pair.decide(&vector) {
+            fail(&format!("{difference}{}", generated.text()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_member_but_three_makes_a_difference() {
+        let one = Verdict::default();
+        let open = Verdict {
+            policy: "sha256:x".into(),
+            data: "sha256:y".into(),
+            ..one.clone()
+        };
+        assert!(difference(&one, &open).is_none());
+        let tagged = Verdict {
+            tags: vec!["a".into()],
+            ..one.clone()
+        };
+        let found = difference(&one, &tagged).map(|d| d.members).unwrap_or_default();
+        assert_eq!(
+            found,
+            [("tags".to_string(), "[]".to_string(), "[\"a\"]".to_string())]
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! Engine against reference over generated pairs. The run also asserts that it is worth something: every reason,
+//! operator and obligation is reached often enough.
+//!
+//! `PORTCULLIS_SEED` replays a seed, `PORTCULLIS_PAIRS` sets how many pairs are drawn.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portcullis_tests::generate::{self, Requests};
+use portcullis_tests::oracle::{self, Pair};
+use portcullis_tests::rng::Rng;
+use portcullis_tests::{canary, counts, shrink};
+
+const REQUESTS: u64 = 40;
+
+/// What one thread saw.
+#[derive(Default)]
+struct Tally {
+    pairs: u64,
+    atoms: u64,
+    unknown: u64,
+    reasons: BTreeMap<String, u64>,
+    operators: BTreeMap<&'static str, u64>,
+    obligations: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.pairs += other.pairs;
+        self.atoms += other.atoms;
+        self.unknown += other.unknown;
+        other
+            .reasons
+            .into_iter()
+            .for_each(|(k, n)| *self.reasons.entry(k).or_default() += n);
+        other
+            .operators
+            .into_iter()
+            .for_each(|(k, n)| *self.operators.entry(k).or_default() += n);
+        other
+            .obligations
+            .into_iter()
+            .for_each(|(k, n)| *self.obligations.entry(k).or_default() += n);
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let text = text.trim();
+    text.strip_prefix("0x")
+        .map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok())
+}
+
+fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
+    let mut rng = Rng::part(seed, index);
+    let generated = generate::policy(&mut rng);
+    let text = generated.text();
+    let policy = match oracle::checked(&text, &generated.files) {
+        Ok(policy) => policy,
+        Err(errors) => panic!("seed {seed:#x}, policy {index}: the generator made a bad policy\n{errors}"),
+    };
+    let mut pair = match Pair::new(&policy, &generated.files) {
+        Ok(pair) => pair,
+        Err(error) => panic!("seed {seed:#x}, policy {index}: {error}\n{text}"),
+    };
+    let requests = Requests::new(&policy, &generated.files);
+    for request in 0..REQUESTS {
+        let vector = requests.next(&mut rng, format!("{index}-{request}"));
+        match pair.decide(&vector) {
+            Ok((verdict, trace)) => {
+                tally.pairs += 1;
+                tally.atoms += trace.atoms;
+                tally.unknown += trace.unknown_atoms;
+                *tally.reasons.entry(verdict.reason).or_default() += 1;
+                trace
+                    .operators
+                    .into_iter()
+                    .for_each(|(k, n)| *tally.operators.entry(k).or_default() += n);
+                trace
+                    .obligations
+                    .into_iter()
+                    .for_each(|(k, n)| *tally.obligations.entry(k).or_default() += n);
+            }
+            Err(_) => {
+                let (policy, vector) = shrink::shrink(&generated, &vector);
+                let difference = shrink::differs(&policy, &vector)
+                    .map(|d| d.to_string())
+                    .unwrap_or_default();
+                let folder = shrink::keep(seed, &format!("{index}-{request}"), &policy, &vector).unwrap();
+                panic!(
+                    "seed {seed:#x}, policy {index}, request {request}: kept in {}\n{difference}{}{}",
+                    folder.display(),
+                    policy.text(),
+                    serde_json::to_string(&vector).unwrap()
+                );
+            }
+        }
+    }
+}
+
+fn run(seed: u64, policies: u64) -> Tally {
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    let mut total = Tally::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut tally = Tally::default();
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        if index >= policies {
+                            return tally;
+                        }
+                        one_policy(seed, index, &mut tally);
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(tally) => total.add(tally),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    total
+}
+
+const REASONS: &[&str] = &[
+    "allowed",
+    "preflight",
+    "denied_by_rule",
+    "no_rule",
+    "no_service",
+    "no_route",
+    "method_not_allowed",
+    "gone",
+    "unauthenticated",
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+    "quota_key_unknown",
+    "query_refused",
+    "transport_refused",
+    "malformed",
+];
+const OPERATORS: &[&str] = &[
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "ignore case",
+    "in list",
+    "in network",
+    "in hours",
+    "in set",
+    "one of",
+    "has any",
+    "has all",
+    "like",
+    "matches",
+    "exists",
+    "presented",
+    "is true",
+    "sample",
+    "anchor",
+    "fact to fact",
+    "and",
+    "or",
+    "not",
+];
+const OBLIGATIONS: &[&str] = &[
+    "limit",
+    "default limit",
+    "redact",
+    "accept body",
+    "accept query",
+    "accept form",
+    "accept type",
+    "require response",
+    "set header",
+    "drop header",
+    "tag",
+    "require transport",
+    "sunset",
+];
+
+/// What a run of this size must have reached.
+fn assert_worth(tally: &Tally) {
+    let mut poor = Vec::new();
+    let share = |n: u64| n as f64 * 100.0 / tally.pairs as f64;
+    for reason in REASONS {
+        let seen = share(tally.reasons.get(*reason).copied().unwrap_or(0));
+        let least = if *reason == "allowed" { 25.0 } else { 1.0 };
+        if seen < least {
+            poor.push(format!("reason {reason}: {seen:.2} %, wanted {least} %"));
+        }
+    }
+    for (kind, names, seen) in [
+        ("operator", OPERATORS, &tally.operators),
+        ("obligation", OBLIGATIONS, &tally.obligations),
+    ] {
+        for name in names {
+            let n = seen.get(name).copied().unwrap_or(0);
+            if n < 500 {
+                poor.push(format!("{kind} {name}: {n} times, wanted 500"));
+            }
+        }
+    }
+    let unknown = tally.unknown as f64 * 100.0 / tally.atoms as f64;
+    if unknown < 10.0 {
+        poor.push(format!("unknown atoms: {unknown:.1} %, wanted 10 %"));
+    }
+    assert!(
+        poor.is_empty(),
+        "the run is worth too little:\n{}\n{:#?}",
+        poor.join("\n"),
+        tally.reasons
+    );
+}
+
+#[test]
+fn engine_and_reference_agree() {
+    canary::plant().unwrap();
+    let seed = number("PORTCULLIS_SEED").unwrap_or_else(|| {
+        let clock = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        clock.as_nanos() as u64
+    });
+    let pairs = number("PORTCULLIS_PAIRS").unwrap_or(100_000);
+    eprintln!("PORTCULLIS_SEED={seed:#x} PORTCULLIS_PAIRS={pairs}");
+    let tally = run(seed, pairs.div_ceil(REQUESTS));
+    eprintln!(
+        "{} pairs, {} atoms, {} unknown, {:?}",
+        tally.pairs, tally.atoms, tally.unknown, tally.reasons
+    );
+    if pairs >= 100_000 {
+        assert_worth(&tally);
+        counts::executed("differential", tally.pairs).unwrap();
+    }
+}
+
+#[test]
+fn a_seed_means_the_same_case_for_ever() {
+    let mut one = Rng::part(7, 3);
+    let mut two = Rng::part(7, 3);
+    assert_eq!(
+        generate::policy(&mut one).text(),
+        generate::policy(&mut two).text()
+    );
+}

@@ -1,0 +1,13 @@
+//! The one format of requests and verdicts (`vectors.md` of the design), as data: JSON text --parse--> [`Vector`],
+//! [`Verdict`] --write--> JSON text. Conformance cases, the command, importers, replays and the runners of every
+//! host speak it. Knows no policy and decides nothing.
+
+mod request;
+mod verdict;
+
+pub use request::{
+    Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector, VectorError, parse_line, parse_lines,
+};
+pub use verdict::{
+    Closest, Expect, Headers, Mismatch, QuotaCharge, Report, RequestBody, Response, Verdict, compare,
+};

@@ -1,0 +1,52 @@
+//! A vector -> the WASM module's own request structure, in wasmtime -> the verdict's line. A host like any other:
+//! it allocates in the module's memory, calls setters and reads text back; it holds no policy logic.
+
+mod build;
+mod host;
+
+pub use build::build;
+pub use host::{Loaded, Module};
+
+/// What can go wrong around the module; a denial is not among it.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// `cargo build` of the module failed.
+    #[error("building the module failed: {0}")]
+    Build(String),
+    /// The module asks its host for something.
+    #[error("the module imports {0}; it must import nothing")]
+    Imports(String),
+    /// wasmtime refused or trapped.
+    #[error("the module failed: {0}")]
+    Wasm(String),
+    /// An export said no.
+    #[error("`{export}` said {status}: {text}")]
+    Call {
+        /// Export.
+        export: &'static str,
+        /// Its status.
+        status: i64,
+        /// The module's error text.
+        text: String,
+    },
+    /// The vector is no vector.
+    #[error("vector `{id}`: {problem}")]
+    Vector {
+        /// Id.
+        id: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl From<wasmtime::Error> for HostError {
+    fn from(error: wasmtime::Error) -> HostError {
+        HostError::Wasm(format!("{error:#}"))
+    }
+}
+
+impl From<wasmtime::MemoryAccessError> for HostError {
+    fn from(error: wasmtime::MemoryAccessError) -> HostError {
+        HostError::Wasm(error.to_string())
+    }
+}

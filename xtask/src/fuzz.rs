@@ -1,0 +1,58 @@
+//! Every fuzz target is built and run for some seconds, so that none rots. Needs a nightly compiler and cargo-fuzz;
+//! the latter is installed from the crate registry where it is missing.
+
+use std::process::Command;
+
+use crate::step::{self, Failure};
+
+/// Pinned: a fuzz run must mean the same tomorrow.
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// Builds and runs all targets.
+pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
+    let nightly = |args: &[&str]| {
+        let mut command = Command::new("rustup");
+        command
+            .args(["run", "nightly", "cargo"])
+            .args(args)
+            .current_dir(step::root().join("tests/fuzz"));
+        command
+    };
+    if !step::probe(nightly(&["--version"]))?.0 {
+        return Err(Failure::Found(
+            "fuzzing needs a nightly compiler: `rustup toolchain install nightly --profile minimal`".into(),
+        ));
+    }
+    if !step::probe(nightly(&["fuzz", "--version"]))?.0 {
+        step::run(
+            "install cargo-fuzz",
+            nightly(&["install", "--locked", "--version", CARGO_FUZZ, "cargo-fuzz"]),
+        )?;
+    }
+    step::run("fuzz build", nightly(&["fuzz", "build", "--fuzz-dir", "."]))?;
+    let (_, listed) = step::probe(nightly(&["fuzz", "list", "--fuzz-dir", "."]))?;
+    let targets: Vec<&str> = listed
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.contains(' '))
+        .collect();
+    if targets.is_empty() {
+        return Err(Failure::Found("no fuzz target was listed".into()));
+    }
+    for target in targets {
+        let time = format!("-max_total_time={seconds}");
+        let flags = [
+            "fuzz",
+            "run",
+            "--fuzz-dir",
+            ".",
+            target,
+            "--",
+            &time,
+            "-rss_limit_mb=4096",
+            "-timeout=20",
+        ];
+        step::run(&format!("fuzz {target}"), nightly(&flags))?;
+    }
+    Ok(())
+}

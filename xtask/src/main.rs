@@ -1,0 +1,64 @@
+//! `cargo xtask VERB`: what people and CI run. Each verb sets up what it needs and prints how long each step took.
+//! Knows the commands of this workspace and nothing of policies.
+
+mod canary;
+mod demo;
+mod fuzz;
+mod licences;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use step::Failure;
+
+const HELP: &str = "\
+Chores of the Portcullis workspace.
+
+Usage: cargo xtask VERB
+
+Verbs:
+  demo            compile the GitHub policy, decide requests, explain a denial, replay an access log
+  test            set up and pass all tests
+  test --long     the same with millions of random pairs and longer fuzzing
+  canary          build the engine with planted bugs, one at a time: the tests must catch each
+  fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
+  licences        check that every dependency's licence is on the list of deny.toml
+  tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
+  bench [ARG..]   criterion benchmarks
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            step::say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["demo"] => demo::run(),
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        ["canary"] => canary::run(),
+        ["fuzz"] => fuzz::run(10),
+        ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
+        ["licences"] => licences::run(),
+        ["tidy"] => tidy::run(),
+        ["bench", rest @ ..] => step::cargo(
+            "bench",
+            &[&["bench", "-p", "portcullis-benches", "--"], rest].concat(),
+        ),
+        _ => Err(Failure::Usage),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            step::complain(&failure.to_string());
+            if matches!(failure, Failure::Usage) {
+                step::complain(HELP);
+            }
+            ExitCode::from(if matches!(failure, Failure::Usage) { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! All tests. What always runs is bounded; `--long` adds millions of random pairs and longer fuzzing.
+
+use std::process::Command;
+
+use crate::step::{self, Failure};
+use crate::{canary, fuzz, licences, tidy};
+
+/// Random pairs of a long run.
+const LONG_PAIRS: &str = "3000000";
+
+/// Sets up what tests need and runs them.
+pub(crate) fn run(long: bool) -> Result<(), Failure> {
+    wasm_target()?;
+    tidy::run()?;
+    licences::run()?;
+    step::cargo(
+        "build tests",
+        &["test", "--workspace", "--all-targets", "--locked", "--no-run"],
+    )?;
+    let mut tests = step::cargo_command();
+    tests.args(["test", "--workspace", "--all-targets", "--locked"]);
+    if long {
+        tests.env("PORTCULLIS_PAIRS", LONG_PAIRS);
+    }
+    step::run("tests", tests)?;
+    step::cargo("doc tests", &["test", "--workspace", "--doc", "--locked"])?;
+    canary::run()?;
+    fuzz::run(if long { 300 } else { 10 })
+}
+
+/// The target of the WASM module.
+fn wasm_target() -> Result<(), Failure> {
+    let mut command = Command::new("rustup");
+    command
+        .args(["target", "add", "wasm32-unknown-unknown"])
+        .current_dir(step::root());
+    step::run("wasm target", command)
+}
