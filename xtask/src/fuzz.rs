@@ -8,6 +8,9 @@ use crate::step::{self, Failure};
 /// Pinned: a fuzz run must mean the same tomorrow.
 const CARGO_FUZZ: &str = "0.13.2";
 
+/// Up to here a run is the bounded one of every change.
+const SHORT_SECONDS: u32 = 10;
+
 /// Builds and runs all targets.
 pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
     let nightly = |args: &[&str]| {

@@ -20,7 +20,16 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     let mut tests = step::cargo_command();
     tests.args(["test", "--workspace", "--all-targets", "--locked"]);
     if long {
-        tests.env("PORTCULLIS_PAIRS", LONG_PAIRS);
+        let clock = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let seed = format!("{}", clock.as_nanos() as u64);
+        step::say(&format!(
+            "── a fresh seed for the long run: PORTCULLIS_SEED={seed}"
+        ));
+        tests
+            .env("PORTCULLIS_PAIRS", LONG_PAIRS)
+            .env("PORTCULLIS_SEED", seed);
     }
     step::run("tests", tests)?;
     step::cargo("doc tests", &["test", "--workspace", "--doc", "--locked"])?;

@@ -65,11 +65,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
             }
             return Err(bad("empty_segment"));
         }
-        let piece = piece(segment, is_last, options)?;
-        // one that is empty but for its parameters is merged away with them
-        if is_last || !piece.decoded.is_empty() {
-            pieces.push((piece, is_last));
-        }
+        pieces.push((piece(segment, is_last, options)?, is_last));
     }
 
     let mut kept: Vec<Piece> = Vec::new();
@@ -119,9 +115,6 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
         _ => raw.len(),
     };
     let (name, parameters) = raw.split_at_checked(cut).unwrap_or((raw, b""));
-    if name.is_empty() && !is_last && !options.merge_slashes {
-        return Err(bad("empty_segment"));
-    }
     let whole = String::from_utf8(percent_decoded(raw)).map_err(|_| bad("bad_utf8"))?;
     if whole.contains(['\u{2044}', '\u{2215}', '\u{ff0f}']) {
         return Err(bad("lookalike_slash"));
@@ -134,6 +127,9 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
     let has_encoded = raw.windows(3).any(|w| w.eq_ignore_ascii_case(b"%3b"));
     if decoded.contains(';') || has_encoded {
         return Err(bad("path_parameter"));
+    }
+    if name.is_empty() && !is_last {
+        return Err(bad("empty_segment"));
     }
     Ok(Piece {
         decoded,
