@@ -44,6 +44,12 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
     }
     for target in targets {
         let time = format!("-max_total_time={seconds}");
+        // The short run of every change draws the same inputs each time; a long one explores.
+        let seed = if seconds <= SHORT_SECONDS {
+            "-seed=1"
+        } else {
+            "-seed=0"
+        };
         let flags = [
             "fuzz",
             "run",
@@ -52,6 +58,7 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             target,
             "--",
             &time,
+            seed,
             "-rss_limit_mb=4096",
             "-timeout=20",
         ];
