@@ -42,7 +42,7 @@ pub use read::{DOCUMENT_BYTES_MAX, document};
 use document::{Documents, Place};
 use operation::Reader;
 use security::Security;
-use text::{Names, comment};
+use text::{Names, comment, line};
 
 /// Arguments of `import openapi`.
 #[derive(Debug, clap::Args)]
@@ -217,7 +217,7 @@ pub fn openapi<'a>(
         files.push(("generated.jsonl".to_owned(), lines));
         files.push(("overlaps.md".to_owned(), overlap::report(&operations, &overlaps)));
     }
-    let notes = notes.iter().map(|n| comment(n)).collect();
+    let notes = notes.iter().map(|n| line(n)).collect();
     Ok(Skeleton { files, notes })
 }
 

@@ -288,7 +288,8 @@ pub(super) fn sample(name: &str, kind: &Kind) -> Option<String> {
 pub(super) enum Meeting {
     /// No path is in both, as far as literals and types tell.
     Apart,
-    /// The other one is this one with literals for captures: each such capture's name, and the literal.
+    /// The other one is this one with literals for captures, and what is left is no wider: each such capture's name,
+    /// and the literal. Leaving these literals out may leave out more than the other one takes, never less.
     Inside(Vec<(String, Kind, String)>),
     /// Some paths may be in both.
     Crossing,
@@ -323,7 +324,8 @@ pub(super) fn meet(this: &[Segment], other: &[Segment]) -> Meeting {
                     ..
                 },
             ) => {
-                if prefix != p || suffix != s || kind != k {
+                let takes_all = prefix.is_empty() && suffix.is_empty() && *kind == Kind::Text;
+                if !takes_all && (prefix != p || suffix != s || kind != k) {
                     crossing = true;
                 }
             }

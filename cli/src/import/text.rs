@@ -96,12 +96,17 @@ pub(super) fn quoted<'t>(texts: impl IntoIterator<Item = &'t String>) -> String 
 
 /// One line that can stand behind `#`.
 pub(super) fn comment(text: &str) -> String {
-    let flat: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
-    let mut flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut flat = line(text);
     if flat.chars().count() > COMMENT_CHARS_MAX {
         flat = flat.chars().take(COMMENT_CHARS_MAX).collect::<String>() + " ..";
     }
     flat
+}
+
+/// Text on one line, without characters that steer a terminal.
+pub(super) fn line(text: &str) -> String {
+    let flat: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
+    flat.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Literal text in a regex; a quote can not be written raw.

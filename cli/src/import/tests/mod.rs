@@ -160,6 +160,44 @@ fn templates_within_a_segment_become_one_capture() {
     assert!(text.contains("GET /compare/{") && text.contains("'"), "{text}");
 }
 
+/// A wide template must not grant what a narrow one asks a scope for.
+#[test]
+fn what_a_literal_template_says_is_left_out_of_wider_ones() {
+    let text = checked(
+        &import(
+            r##"
+swagger: "2.0"
+info: {title: T, version: "1"}
+host: a.example.com
+securityDefinitions: {corp: {type: oauth2, flow: implicit, authorizationUrl: "https://i/", scopes: {hooks: h}}}
+paths:
+  /r/{kind}/{ref}: {get: {operationId: archive, responses: {}}}
+  /r/hooks/{id}:
+    get:
+      operationId: hook
+      security: [{corp: [hooks]}]
+      parameters: [{name: id, in: path, required: true, type: integer}]
+      responses: {}
+  /u/{name}: {get: {operationId: user, responses: {}}}
+  /u/me: {get: {operationId: me, security: [{corp: [hooks]}], responses: {}}}
+"##,
+        )
+        .unwrap(),
+    );
+    assert!(
+        text.contains("GET /r/{kind}/{ref} unless path.kind == \"hooks\" as archive"),
+        "{text}"
+    );
+    assert!(
+        text.contains("GET /u/{name} unless path.name == \"me\" as user"),
+        "{text}"
+    );
+    assert!(
+        text.contains("GET /r/hooks/{id:int} with scope \"hooks\" as hook;"),
+        "{text}"
+    );
+}
+
 /// Names and prose of a document are data: nothing in them becomes policy.
 #[test]
 fn hostile_prose_stays_prose() {
