@@ -35,7 +35,7 @@ fn image(rules: usize) -> Vec<u8> {
 fn snapshot(rules: usize) -> Snapshot {
     let image = Image::load(&image(rules)).expect("the image loads");
     let data = Data::empty(image.config());
-    Snapshot { image, data }
+    Snapshot::new(image, data)
 }
 
 fn deciding(c: &mut Criterion) {

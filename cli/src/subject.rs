@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::{Data, Decision, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis::{Data, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained};
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
@@ -104,7 +104,7 @@ impl Subject {
             None => folder,
         };
         let data = load_data(&image, &folder, output)?;
-        let snapshot = Snapshot { image, data };
+        let snapshot = Snapshot::new(image, data);
         Ok(Subject {
             path: shown(path),
             snapshot,
@@ -117,7 +117,7 @@ impl Subject {
     /// A subject of an image that was made on the spot; data complaints were shown with the policy it came from.
     pub fn of_image(path: &Path, image: Image, folder: &Folder) -> Subject {
         let (data, _) = Data::load(image.config(), &|name| folder.read(name));
-        let snapshot = Snapshot { image, data };
+        let snapshot = Snapshot::new(image, data);
         Subject {
             path: shown(path),
             snapshot,
@@ -128,12 +128,12 @@ impl Subject {
     }
 
     /// What the engine says of a request.
-    pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> Decision {
-        decide(&self.snapshot, request, now, &mut self.worker)
+    pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> OwnedDecision {
+        decide_explained(&self.snapshot, request, now, &mut self.worker)
     }
 
     /// A verdict as the one line of the format.
-    pub fn line(&self, decision: &Decision, id: &str) -> String {
+    pub fn line(&self, decision: &OwnedDecision, id: &str) -> String {
         let image = &self.snapshot.image;
         portcullis::verdict::to_json(
             image.config(),

@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use common::{Folder, POLICY, garbage};
 use portcullis::decide::Effect;
-use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide_explained};
 use portcullis_cli::replay::judge::{Assumptions, Judge, Outcome};
 use portcullis_cli::replay::line;
 use portcullis_lang::check;
@@ -139,7 +139,7 @@ fn certain_means_every_completion() {
     let snapshot = |policy: &_| {
         let image = Image::load(&portcullis::compile(policy).unwrap()).unwrap();
         let data = Data::empty(image.config());
-        Ok(Snapshot { image, data })
+        Ok(Snapshot::new(image, data))
     };
     let real = snapshot(&policy).unwrap_or_else(|e: portcullis_cli::CliError| panic!("{e}"));
     let assumptions = Assumptions {
@@ -253,7 +253,7 @@ fn completions(entry: &line::Entry, snapshot: &Snapshot, worker: &mut Worker) ->
                                     wall_us: *wall_us,
                                     mono_us: 0,
                                 };
-                                effects.push(decide(snapshot, &request, now, worker).effect);
+                                effects.push(decide_explained(snapshot, &request, now, worker).effect);
                             }
                         }
                     }

@@ -44,7 +44,7 @@ pub mod canary;
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, compile};
 pub use data::{Data, DataError};
-pub use decide::{Decision, Now, Snapshot, Worker, decide};
+pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
 pub use exchange::{Engine, Exchange, Next};
 pub use image::{Image, LoadError};
-pub use request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+pub use request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};

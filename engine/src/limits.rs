@@ -21,6 +21,8 @@ pub const HOST_BYTES: usize = 253;
 pub const LABEL_BYTES: usize = 63;
 /// Bytes of a token's claims, or of an API key's fields: larger than any header can carry.
 pub const CLAIMS_BYTES: usize = 65_536;
+/// Claims that a host hands over split: more than any token has.
+pub const SPLIT_CLAIMS: usize = 1_024;
 /// Bytes of the context that a host hands over.
 pub const CONTEXT_BYTES: usize = 65_536;
 /// Open arrays and objects at once in JSON.
@@ -70,6 +72,7 @@ limits! {
     "path segments", SEGMENTS, "segments", "too_many_segments", "bounds the walk over routes";
     "query parameters", QUERY_PARAMETERS, "parameters", "too_many_parameters", "bounds look-ups by name";
     "claims", CLAIMS_BYTES, "bytes", "token_too_large", "larger than a header can carry";
+    "split claims", SPLIT_CLAIMS, "claims", "token_too_large", "more than a token has";
     "context", CONTEXT_BYTES, "bytes", "all context facts ill-typed", "a few facts, not a document";
     "JSON depth", JSON_DEPTH, "open containers", "malformed_token", "bounds what a reader must remember";
     "forwarding entries", FORWARDING_ENTRIES, "entries", "client.ip ill-typed", "more hops than a real route has";

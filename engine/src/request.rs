@@ -47,6 +47,15 @@ pub enum Credential<'a> {
         /// Claims, a JSON object.
         claims: &'a [u8],
     },
+    /// Claims that the host verified and took apart itself.
+    Split {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// By the names that the policy gives them: `sub`, `scope` (whatever member the issuer keeps scopes in), a
+        /// declared claim's own name whatever its path. What the policy does not read may be there or not. A name
+        /// given twice makes the token invalid.
+        claims: &'a [(&'a str, Claim<'a>)],
+    },
     /// A token that failed.
     Invalid {
         /// Issuer name in the policy.
@@ -54,6 +63,21 @@ pub enum Credential<'a> {
         /// Detail code, as `expired`.
         fault: &'a str,
     },
+}
+
+/// A claim's value, taken out of its JSON. A value of another type than the policy declares is ill-typed, as in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// `null`, or a value that no policy can read: an object, a fraction, an array of anything but strings.
+    Other,
+    /// true, false
+    Bool(bool),
+    /// An integer; of an instant, seconds since the epoch.
+    Int(i64),
+    /// A string, unescaped.
+    Text(&'a str),
+    /// An array of strings, unescaped; scopes may be one, or a text with spaces between.
+    Texts(&'a [&'a str]),
 }
 
 /// An API key that the host looked up.

@@ -42,7 +42,7 @@ fn with_digest(mut image: Vec<u8>) -> Vec<u8> {
 
 fn decides(image: Image) {
     let data = Data::empty(image.config());
-    let snapshot = Snapshot { image, data };
+    let snapshot = Snapshot::new(image, data);
     let mut worker = Worker::default();
     for target in ["/v1/orders/42", "/v1/files/v7/a/b", "/v1", "/", "*"] {
         let view = RequestView {

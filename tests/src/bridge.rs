@@ -190,7 +190,7 @@ impl Subject {
         let image = Image::load(image).map_err(|e| format!("load: {e}"))?;
         let (data, _) = Data::load(image.config(), &|name| files.get(name).cloned());
         Ok(Subject {
-            snapshot: Snapshot { image, data },
+            snapshot: Snapshot::new(image, data),
         })
     }
 
@@ -202,8 +202,8 @@ impl Subject {
     /// As [`Subject::line`] with a worker that is used again and again.
     pub fn line_with(&self, vector: &Vector, worker: &mut Worker) -> Result<String, String> {
         let request = OwnedRequest::from_vector(vector)?;
-        let decision =
-            request.with_view(|view| portcullis::decide(&self.snapshot, view, now_of(vector), worker));
+        let decision = request
+            .with_view(|view| portcullis::decide_explained(&self.snapshot, view, now_of(vector), worker));
         Ok(portcullis::verdict::to_json(
             self.snapshot.image.config(),
             &decision,

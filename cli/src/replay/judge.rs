@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use portcullis::decide::{Effect, Reason};
-use portcullis::{Credential, Decision, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis::{Credential, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained};
 use portcullis_lang::model::{Atom, Fact, HostPattern, Owner, Policy, Rule, TargetKind, Trust};
 
 use super::facts;
@@ -164,7 +164,7 @@ impl<'p> Judge<'p> {
         };
         let request = Shaped { entry, host: &host };
         let route = route(&self.routes, &request, &variants, &mut self.worker);
-        let best: Vec<Decision> = variants
+        let best: Vec<OwnedDecision> = variants
             .iter()
             .map(|variant| request.decide(&pair.grant, variant, Towards::Grant, &mut self.worker))
             .collect();
@@ -177,7 +177,7 @@ impl<'p> Judge<'p> {
                 route,
             });
         }
-        let worst: Vec<Decision> = variants
+        let worst: Vec<OwnedDecision> = variants
             .iter()
             .map(|variant| request.decide(&pair.denial, variant, Towards::Denial, &mut self.worker))
             .collect();
@@ -271,7 +271,7 @@ impl<'p> Judge<'p> {
         &self,
         logged: &Logged,
         image: &Image,
-        worst: &Decision,
+        worst: &OwnedDecision,
         variant: &Variant,
         best_rule: &str,
     ) -> BTreeSet<String> {
@@ -384,7 +384,13 @@ struct Shaped<'e> {
 }
 
 impl Shaped<'_> {
-    fn decide(&self, snapshot: &Snapshot, v: &Variant, towards: Towards, worker: &mut Worker) -> Decision {
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        v: &Variant,
+        towards: Towards,
+        worker: &mut Worker,
+    ) -> OwnedDecision {
         let entry = self.entry;
         let mut headers: Vec<(&[u8], &[u8])> = Vec::new();
         // Only what facts are read from: what else is in a logged header must not make the request malformed.
@@ -437,7 +443,7 @@ impl Shaped<'_> {
             wall_us: entry.time_us.or(worst_now),
             mono_us: 0,
         };
-        decide(snapshot, &request, now, worker)
+        decide_explained(snapshot, &request, now, worker)
     }
 }
 
@@ -481,7 +487,7 @@ fn only_host(policy: &Policy) -> Option<String> {
 
 /// Where the line belongs: the allow whose target it reaches first, in any variant.
 fn route(routes: &Snapshot, request: &Shaped<'_>, variants: &[Variant], worker: &mut Worker) -> String {
-    let mut reached: Vec<Decision> = variants
+    let mut reached: Vec<OwnedDecision> = variants
         .iter()
         .filter(|v| !v.preflight)
         .map(|v| request.decide(routes, v, Towards::Grant, worker))
@@ -494,7 +500,7 @@ fn route(routes: &Snapshot, request: &Shaped<'_>, variants: &[Variant], worker: 
 }
 
 /// The id of the deciding rule, else the reason with its detail.
-pub(super) fn decider(image: &Image, decision: &Decision) -> String {
+pub(super) fn decider(image: &Image, decision: &OwnedDecision) -> String {
     let rule = decision
         .rule
         .and_then(|rule| image.config().rules.get(rule as usize));

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use portcullis::decide::{Effect, Lack, Reason};
-use portcullis::{Data, Decision, Snapshot, Worker, decide};
+use portcullis::{Data, OwnedDecision, Snapshot, Worker, decide_explained};
 use portcullis_lang::model::{Policy, Rule};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Vector, Verdict};
@@ -103,11 +103,11 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
 
 struct Explained<'e> {
     vector: &'e Vector,
-    decision: &'e Decision,
+    decision: &'e OwnedDecision,
     verdict: &'e Verdict,
     denies: Vec<Deny>,
     /// The decision without the denies, where there were some and the policy's text is at hand.
-    behind: Option<Decision>,
+    behind: Option<OwnedDecision>,
     near: Vec<Near>,
 }
 
@@ -242,9 +242,9 @@ impl Explained<'_> {
 fn lift_denies(
     subject: &Subject,
     vector: &Vector,
-    decision: &Decision,
+    decision: &OwnedDecision,
     path: &std::path::Path,
-) -> Result<(Vec<Deny>, Option<Decision>), CliError> {
+) -> Result<(Vec<Deny>, Option<OwnedDecision>), CliError> {
     let mut denies = Vec::new();
     if decision.reason != Reason::DeniedByRule {
         return Ok((denies, None));
@@ -281,8 +281,8 @@ fn lift_denies(
         let message = current.message.clone();
         let (_, image) = subject::compile(&lifted, path)?;
         let data: Data = subject.snapshot.data.clone();
-        let snapshot = Snapshot { image, data };
-        current = decide(
+        let snapshot = Snapshot::new(image, data);
+        current = decide_explained(
             &snapshot,
             &request.view(&request.lines()),
             request.now,
@@ -361,7 +361,7 @@ fn lack_json(lack: &Lack) -> Value {
 }
 
 /// What a denial without a rule is about.
-fn hint(decision: &Decision, verdict: &Verdict) -> Option<String> {
+fn hint(decision: &OwnedDecision, verdict: &Verdict) -> Option<String> {
     let header = |name: &str| {
         verdict
             .headers

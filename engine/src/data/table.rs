@@ -2,11 +2,10 @@
 //! twice, rejects the file; members that the policy does not declare are not read.
 
 use super::{Canonical, Problem};
-use crate::front::Value;
 use crate::front::json::{Item, Json, Member};
+use crate::front::{Arena, Value};
 use crate::image::config::Type;
 use crate::limits;
-use std::borrow::Cow;
 
 /// Rows sorted by key; cells by column.
 #[derive(Clone, Debug)]
@@ -15,7 +14,25 @@ pub(super) struct Table {
 }
 
 /// By column; `None` where the row has none.
-type Cells = Box<[Option<Value<'static>>]>;
+type Cells = Box<[Option<Cell>]>;
+
+/// A value that the table keeps.
+#[derive(Clone, Debug)]
+enum Cell {
+    Bool(bool),
+    Int(i64),
+    Text(Box<[u8]>),
+}
+
+impl Cell {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Cell::Bool(value) => Value::Bool(*value),
+            Cell::Int(value) => Value::Int(*value),
+            Cell::Text(text) => Value::Bytes(text),
+        }
+    }
+}
 
 impl Table {
     pub(super) fn cell(&self, key: &[u8], column: u32) -> Option<Value<'_>> {
@@ -23,16 +40,19 @@ impl Table {
             .rows
             .binary_search_by(|(row, _)| row.as_ref().cmp(key))
             .ok()?;
-        match self.rows.get(at)?.1.get(column as usize)?.as_ref()? {
-            Value::Bytes(text) => Some(Value::Bytes(Cow::Borrowed(text))),
-            scalar => Some(scalar.clone()),
-        }
+        self.rows
+            .get(at)?
+            .1
+            .get(column as usize)?
+            .as_ref()
+            .map(Cell::value)
     }
 
     pub(super) fn digest(&self, hash: &mut Canonical, columns: &[(String, Type)]) {
         hash.count(columns.len());
         columns.iter().for_each(|(name, _)| hash.text(name.as_bytes()));
         hash.count(self.rows.len());
+        let arena = Arena::new();
         for (key, cells) in &self.rows {
             hash.text(key);
             for cell in cells {
@@ -40,7 +60,7 @@ impl Table {
                     None => hash.count(0),
                     Some(value) => {
                         hash.count(1);
-                        hash.text(&crate::front::facts::text(value).unwrap_or_default());
+                        hash.text(crate::front::facts::text(&value.value(), &arena));
                     }
                 }
             }
@@ -56,7 +76,8 @@ pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Pr
             unit: "bytes",
         });
     }
-    let json = Json::parse(bytes, limits::TABLE_BYTES)?;
+    let arena = Arena::new();
+    let json = Json::parse(bytes, limits::TABLE_BYTES, &arena)?;
     let object = json.object().ok_or(Problem::NotRows)?;
     if json.has_duplicate_members() {
         return Err(Problem::Twice);
@@ -68,28 +89,24 @@ pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Pr
         }
         let cells = columns
             .iter()
-            .map(|(name, ty)| cell(&key, row, name, *ty))
+            .map(|(name, ty)| cell(key, row, name, *ty))
             .collect::<Result<_, _>>()?;
-        rows.push((Box::from(key.as_ref()), cells));
+        rows.push((Box::from(key), cells));
     }
     rows.sort_by(|(a, _): &(Box<[u8]>, Cells), (b, _)| a.cmp(b));
     Ok(Table { rows })
 }
 
-fn cell(key: &[u8], row: Item<'_, '_>, name: &str, ty: Type) -> Result<Option<Value<'static>>, Problem> {
+fn cell(key: &[u8], row: Item<'_, '_>, name: &str, ty: Type) -> Result<Option<Cell>, Problem> {
     let item = match row.member(name.as_bytes()) {
         Member::Absent => return Ok(None),
         Member::Twice => return Err(Problem::Twice),
         Member::Once(item) => item,
     };
     let (value, wanted) = match ty {
-        Type::Bool => (item.bool().map(Value::Bool), "a bool"),
-        Type::Int => (item.int().map(Value::Int), "an integer"),
-        Type::String => (
-            item.string()
-                .map(|text| Value::Bytes(Cow::Owned(text.into_owned()))),
-            "a string",
-        ),
+        Type::Bool => (item.bool().map(Cell::Bool), "a bool"),
+        Type::Int => (item.int().map(Cell::Int), "an integer"),
+        Type::String => (item.string().map(|text| Cell::Text(text.into())), "a string"),
         Type::Ip | Type::Set | Type::Instant => (None, "a string, an integer or a bool"),
     };
     match value {

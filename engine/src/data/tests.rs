@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::image::config::{ListDecl, Source, TableDecl, Type};
-use std::borrow::Cow;
 
 fn config(ty: Type) -> Config {
     Config {
@@ -30,7 +29,7 @@ fn load(ty: Type, list: &str, table: &str) -> (Data, Vec<String>) {
 }
 
 fn text(text: &str) -> Value<'_> {
-    Value::Bytes(Cow::Borrowed(text.as_bytes()))
+    Value::Bytes(text.as_bytes())
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A variable and the request's facts -> a class: the only place where a decision looks at a value.
 //! Each variable is classified at most once per decision, and only when a node asks.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::canary::canary;
@@ -21,21 +20,21 @@ const TRUE: u32 = 2;
 
 /// What a classification may look at.
 #[derive(Clone, Copy)]
-pub(super) struct Sight<'c> {
+pub(super) struct Sight<'c, 'd> {
     pub(super) view: View<'c>,
-    pub(super) config: &'c Config,
-    pub(super) data: &'c Data,
-    pub(super) facts: &'c Facts<'c>,
-    pub(super) credentials: &'c Credentials<'c>,
+    pub(super) config: &'d Config,
+    pub(super) data: &'d Data,
+    pub(super) facts: &'d Facts<'d>,
+    pub(super) credentials: &'d Credentials<'d>,
 }
 
 /// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
-pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
+pub(super) fn classify(s: Sight<'_, '_>, at: u32) -> u32 {
     let p = |i: u32| s.view.word(at + 1 + i);
     let value = |i: u32| s.facts.fetch(p(i)).value;
     match s.view.word(at) {
         var::TEXT => match value(0) {
-            Some(Value::Bytes(text)) => find_text(s.view, p(1), &text).unwrap_or(FALSE),
+            Some(Value::Bytes(text)) => find_text(s.view, p(1), text).unwrap_or(FALSE),
             _ => UNKNOWN,
         },
         var::NUMBER => match value(0) {
@@ -43,7 +42,7 @@ pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
             _ => UNKNOWN,
         },
         var::PATTERN => match value(0) {
-            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, p(1), &text),
+            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, p(1), text),
             _ => UNKNOWN,
         },
         var::ADDRESS => match value(0) {
@@ -51,7 +50,7 @@ pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
             _ => UNKNOWN,
         },
         var::ELEMENT => match value(0) {
-            Some(Value::Set(set)) => truth(contains(&set, s.view.text(p(1), p(2)))),
+            Some(Value::Set(set)) => truth(contains(set, s.view.text(p(1), p(2)))),
             _ => UNKNOWN,
         },
         var::KNOWN => u32::from(value(0).is_some()),
@@ -68,7 +67,7 @@ pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
             _ => UNKNOWN,
         },
         var::CONTAINS => match (value(0), value(1)) {
-            (Some(Value::Set(set)), Some(Value::Bytes(element))) => truth(contains(&set, &element)),
+            (Some(Value::Set(set)), Some(Value::Bytes(element))) => truth(contains(set, element)),
             _ => UNKNOWN,
         },
         var::LIST => match value(0) {
@@ -79,10 +78,10 @@ pub(super) fn classify(s: Sight<'_>, at: u32) -> u32 {
             (Some(Value::Int(now_us)), Some(hours)) => truth(in_hours(hours, now_us)),
             _ => UNKNOWN,
         },
-        var::SAMPLE => match value(0).as_ref().and_then(Facts::text) {
+        var::SAMPLE => match value(0).map(|value| s.facts.text(&value)) {
             Some(text) => {
                 let below = u64::from(p(3)) | u64::from(p(4)) << 32;
-                truth(p(5) != 0 || sample(s.view.text(p(1), p(2)), &text) < below)
+                truth(p(5) != 0 || sample(s.view.text(p(1), p(2)), text) < below)
             }
             None => UNKNOWN,
         },
@@ -101,8 +100,8 @@ fn truth(holds: bool) -> u32 {
     if holds { TRUE } else { FALSE }
 }
 
-fn contains(set: &[Cow<'_, [u8]>], element: &[u8]) -> bool {
-    set.iter().any(|e| e.as_ref() == element)
+fn contains(set: &[&[u8]], element: &[u8]) -> bool {
+    set.contains(&element)
 }
 
 /// IPv4 as IPv4-mapped number, so that both families share one order without touching each other.

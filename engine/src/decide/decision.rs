@@ -1,6 +1,6 @@
 //! The outcome of one decision, as data; `verdict` writes it down, hosts act on it.
 
-use crate::image::config::{Redaction, RuleIndex};
+use crate::image::config::RuleIndex;
 
 /// What becomes of the request. Deny is 0: whoever forgets to ask gets a closed gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -91,12 +91,12 @@ reasons! {
 }
 
 /// One quota charge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Charge {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge<'d> {
     /// Index into the image's quotas.
     pub quota: u32,
     /// Composite key as decision 0001 writes it.
-    pub key: String,
+    pub key: &'d str,
     /// Cost, at least 1.
     pub cost: u64,
     /// Limit in force, at least 1.
@@ -104,10 +104,10 @@ pub struct Charge {
 }
 
 /// What a request's body must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestBody {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestBody<'d> {
     /// Rules whose accepts bind, sorted.
-    pub accept: Vec<RuleIndex>,
+    pub accept: &'d [RuleIndex],
     /// Smallest limit, bytes.
     pub max_bytes: u64,
     /// Unknown fields are stripped, not refused.
@@ -115,39 +115,50 @@ pub struct RequestBody {
 }
 
 /// What happens to the response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResponsePlan {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponsePlan<'d> {
     /// Merged: `only` lists first, then operations by path.
-    pub redact: Vec<Redaction>,
+    pub redact: &'d [Redact<'d>],
     /// (rule, status of its else), sorted.
-    pub require: Vec<(RuleIndex, u16)>,
+    pub require: &'d [(RuleIndex, u16)],
 }
 
-/// An allow that came close.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closest {
-    /// The allow.
-    pub rule: RuleIndex,
-    /// What it lacked.
-    pub lacks: Vec<Lack>,
+/// One redaction that binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redact<'d> {
+    /// Only these paths stay; sorted.
+    Only(&'d [String]),
+    /// What is done at a path.
+    Op(&'d str, Change<'d>),
 }
 
-/// What an allow lacked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
-    /// A scope.
-    Scope(String),
-    /// An authentication context class.
-    Acr(String),
-    /// A younger authentication, seconds.
-    MaxAge(i64),
-    /// A part of its condition, as text.
-    Condition(String),
+/// What is done to a value, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change<'d> {
+    /// Gone.
+    Drop,
+    /// Replaced.
+    Replace(&'d str),
+    /// Hashed.
+    Hash,
+    /// Masked; `keep` characters of one end stay.
+    Mask {
+        /// Which end; false with 0.
+        first: bool,
+        /// How many; 0 masks all.
+        keep: u32,
+    },
+    /// Truncated.
+    Truncate(u32),
 }
 
-/// A decision. `Default` is the closed gate: deny, `no_policy`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
+/// A header to set: name, value.
+pub type Set<'d> = (&'d str, &'d str);
+
+/// A decision: ids, and views into the snapshot, the request and the worker that made it, so nothing is copied that
+/// nobody asked for. [`Decision::to_owned`] keeps it. `Default` is the closed gate: deny, `no_policy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decision<'d> {
     /// Effect.
     pub effect: Effect,
     /// HTTP status.
@@ -155,33 +166,31 @@ pub struct Decision {
     /// Reason.
     pub reason: Reason,
     /// Detail code.
-    pub detail: Option<String>,
+    pub detail: Option<&'d str>,
     /// `because` of the deciding deny.
-    pub message: Option<String>,
+    pub message: Option<&'d str>,
     /// Deciding rule.
     pub rule: Option<RuleIndex>,
     /// Rules whose obligations bind, sorted.
-    pub rules: Vec<RuleIndex>,
-    /// Closest allows on a denial.
-    pub closest: Vec<Closest>,
+    pub rules: &'d [RuleIndex],
     /// Charges, sorted by quota (which is by name).
-    pub quotas: Vec<Charge>,
+    pub quotas: &'d [Charge<'d>],
     /// Body demands.
-    pub request_body: Option<RequestBody>,
+    pub request_body: Option<RequestBody<'d>>,
     /// Response plan.
-    pub response: Option<ResponsePlan>,
+    pub response: Option<ResponsePlan<'d>>,
     /// Headers to set upstream, by name.
-    pub request_set: Vec<(String, String)>,
+    pub request_set: &'d [Set<'d>],
     /// Headers to remove before it goes upstream, sorted.
-    pub request_drop: Vec<String>,
+    pub request_drop: &'d [&'d str],
     /// Headers to set on the reply: ours first, then the policy's by name.
-    pub response_set: Vec<(String, String)>,
+    pub response_set: &'d [Set<'d>],
     /// Headers to remove from the reply, sorted.
-    pub response_drop: Vec<String>,
+    pub response_drop: &'d [&'d str],
     /// Target to forward, on an allow (ASCII).
-    pub upstream_target: Option<String>,
+    pub upstream_target: Option<&'d str>,
     /// Sorted, unique.
-    pub tags: Vec<String>,
+    pub tags: &'d [&'d str],
     /// Reported rules: (rule, true; else unknown), sorted.
-    pub report: Vec<(RuleIndex, bool)>,
+    pub report: &'d [(RuleIndex, bool)],
 }

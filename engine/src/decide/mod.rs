@@ -5,30 +5,45 @@
 
 mod classify;
 mod decision;
+mod explain;
+mod owned;
 mod route;
 mod walk;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-pub use decision::{Charge, Closest, Decision, Effect, Lack, Reason, RequestBody, ResponsePlan};
+pub use decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
+pub use explain::decide_explained;
+pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
 
 use crate::data::Data;
-use crate::front::{self, Canonical, Credentials, Facts};
+use crate::front::{self, Arena, Canonical, Credentials, Facts};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
-use crate::image::layout::{dir, fallback, lack};
-use crate::oblige::{self, Binding};
+use crate::image::layout::{dir, fallback};
+use crate::oblige::{self, Binding, Draft};
 use crate::request::RequestView;
 use route::Found;
 use walk::Walk;
 
-/// One policy with its data: what one decision sees.
+/// One policy with its data: what one decision sees. Either is replaced without the other.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The compiled policy.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// Lists and tables.
-    pub data: Data,
+    pub data: Arc<Data>,
+}
+
+impl Snapshot {
+    /// Of a policy and its data.
+    pub fn new(image: impl Into<Arc<Image>>, data: impl Into<Arc<Data>>) -> Snapshot {
+        Snapshot {
+            image: image.into(),
+            data: data.into(),
+        }
+    }
 }
 
 /// The instant of a decision, given by the host.
@@ -40,84 +55,122 @@ pub struct Now {
     pub mono_us: u64,
 }
 
-/// Scratch of one thread. Reusing it saves allocations and changes no decision.
+/// Scratch of one thread. Reusing it saves allocations and changes no decision: once its arena has grown to what
+/// requests need, deciding allocates nothing.
 #[derive(Debug, Default)]
 pub struct Worker {
+    scratch: Scratch,
+    arena: Arena,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
     classes: Vec<(u32, u32)>,
     epoch: u32,
     touched: Cell<u64>,
 }
 
+/// Bytes that a worker keeps between decisions: what one honest request needs, many times over. A request that needed
+/// more gives them back.
+const ARENA_KEEP_MAX: usize = 1 << 18;
+
 impl Worker {
     /// Image words read since the worker was made; 0 unless the engine was built to count.
     pub fn words_touched(&self) -> u64 {
-        self.touched.get()
+        self.scratch.touched.get()
+    }
+
+    /// Forgets the last decision.
+    fn start(&mut self, image: &Image) {
+        if self.arena.allocated_bytes() > ARENA_KEEP_MAX {
+            self.arena = Arena::new();
+        } else {
+            self.arena.reset();
+        }
+        self.scratch.start(image);
     }
 }
 
-/// How many allows an explanation names at most.
-const CLOSEST_MAX: usize = 3;
-
-/// Decides one request. Total: whatever the bytes are, there is a decision.
-pub fn decide(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> Decision {
-    let config = s.image.config();
+/// Decides one request. Total: whatever the bytes are, there is a decision. It borrows from all it was made of, so a
+/// worker holds one at a time.
+pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut Worker) -> Decision<'d> {
     w.start(&s.image);
-    let Worker {
+    let Worker { scratch, arena } = w;
+    with_case(s, r, now, scratch, arena, |case| case.decide()).unwrap_or_else(|head| head)
+}
+
+/// Brings a request to the graphs of its entry, and runs `f` there; a request without a canonical form or a service
+/// has its verdict before.
+fn with_case<'d, T>(
+    s: &'d Snapshot,
+    r: &'d RequestView<'d>,
+    now: Now,
+    scratch: &mut Scratch,
+    arena: &'d Arena,
+    f: impl FnOnce(&mut Case<'_, 'd>) -> T,
+) -> Result<T, Decision<'d>> {
+    let config = s.image.config();
+    let Scratch {
         classes,
         epoch,
         touched,
-    } = w;
+    } = scratch;
     let view = s.image.view(touched);
 
     let mut group = None;
-    let canonical = front::normalise(r, config, &mut |host| {
+    let canonical = front::normalise(r, config, arena, &mut |host| {
         group = route::host_group(view, host);
         group.map_or_else(HostOptions::default, |g| route::host_options(view, g))
     });
-    let canonical = match canonical {
-        Ok(canonical) => canonical,
-        Err(malformed) => {
-            return Decision {
-                status: malformed.status,
-                reason: Reason::Malformed,
-                detail: Some(malformed.detail.to_string()),
-                ..Decision::default()
-            };
-        }
-    };
-    let Some(found) = group.and_then(|g| route::find(view, g, &canonical, config.has_grpc)) else {
-        return refusal(Reason::NoService);
-    };
-    let credentials = Credentials::read(r, &canonical, config);
-    let facts = Facts::new(config, &s.data, r, &canonical, &credentials, now.wall_us);
+    let canonical = canonical.map_err(|malformed| Decision {
+        status: malformed.status,
+        reason: Reason::Malformed,
+        detail: Some(malformed.detail),
+        ..Decision::default()
+    })?;
+    let found = group
+        .and_then(|g| route::find(view, g, &canonical, config.has_grpc))
+        .ok_or(refusal(Reason::NoService))?;
+    let canonical = &*arena.alloc(canonical);
+    let credentials = &*arena.alloc(Credentials::read(r, canonical, config, arena));
+    let facts = &*arena.alloc(Facts::new(
+        config,
+        &s.data,
+        r,
+        canonical,
+        credentials,
+        now.wall_us,
+        arena,
+    ));
     let walk = Walk::new(
         view,
         config,
         &s.data,
-        &facts,
-        &credentials,
+        facts,
+        credentials,
         classes,
         *epoch,
         found.entry,
     );
-    let matches = |pattern: u32, text: &[u8]| walk::matches(view, pattern, text);
-    let (canonical, credentials, facts) = (&canonical, &credentials, &facts);
-    Case {
+    let image = &s.image;
+    let matches: &'d dyn Fn(u32, &[u8]) -> bool =
+        arena.alloc(|pattern: u32, text: &[u8]| walk::matches(image.view(&Cell::new(0)), pattern, text));
+    Ok(f(&mut Case {
         config,
+        arena,
         canonical,
         credentials,
         facts,
         walk,
-        matches: &matches,
+        matches,
         found,
         sni: r.sni,
         now,
-    }
-    .decide()
+    }))
 }
 
 /// A denial with its reason's default status.
-fn refusal(reason: Reason) -> Decision {
+fn refusal<'d>(reason: Reason) -> Decision<'d> {
     Decision {
         status: reason.status(),
         reason,
@@ -126,39 +179,42 @@ fn refusal(reason: Reason) -> Decision {
 }
 
 /// One request of a known service.
-struct Case<'c> {
-    config: &'c Config,
-    canonical: &'c Canonical<'c>,
-    credentials: &'c Credentials<'c>,
-    facts: &'c Facts<'c>,
-    walk: Walk<'c>,
-    matches: &'c dyn Fn(u32, &[u8]) -> bool,
+struct Case<'c, 'd> {
+    config: &'d Config,
+    arena: &'d Arena,
+    canonical: &'d Canonical<'d>,
+    credentials: &'d Credentials<'d>,
+    facts: &'d Facts<'d>,
+    walk: Walk<'c, 'd>,
+    matches: &'d dyn Fn(u32, &[u8]) -> bool,
     found: Found,
-    sni: Option<&'c [u8]>,
+    sni: Option<&'d [u8]>,
     now: Now,
 }
 
-impl Case<'_> {
-    fn decide(mut self) -> Decision {
-        let standing = self.walk.standing();
-        let report = self.walk.reports();
-        let granting = Vec::new();
-        let mut decision = match self.refused(&standing) {
+type Standing<'d> = &'d [(RuleIndex, bool)];
+
+impl<'d> Case<'_, 'd> {
+    fn decide(&mut self) -> Decision<'d> {
+        let standing = self.walk.standing(self.arena);
+        let report = self.walk.reports(self.arena);
+        let mut draft = match self.refused(standing) {
             Some(mut refused) => {
-                oblige::refuse(&self.binding(&granting, &standing), &mut refused);
+                oblige::refuse(&self.binding(&[], standing), &mut refused);
                 refused
             }
-            None => self.answered(&standing),
+            None => self.answered(standing),
         };
-        decision.report = report;
-        decision
+        draft.decision.report = report;
+        draft.finish()
     }
 
-    fn binding<'b>(&'b self, granting: &'b [RuleIndex], standing: &'b [(RuleIndex, bool)]) -> Binding<'b> {
+    fn binding(&self, granting: &'d [RuleIndex], standing: Standing<'d>) -> Binding<'d> {
         Binding {
             config: self.config,
             service: self.found.service,
             facts: self.facts,
+            arena: self.arena,
             canonical: self.canonical,
             credentials: self.credentials,
             sni: self.sni,
@@ -169,14 +225,18 @@ impl Case<'_> {
         }
     }
 
+    fn draft(&self, head: Decision<'d>) -> Draft<'d> {
+        Draft::new(head, self.arena)
+    }
+
     /// What refuses before an allow is looked for, and the lack of one. A preflight is not among them.
-    fn refused(&mut self, standing: &[(RuleIndex, bool)]) -> Option<Decision> {
+    fn refused(&mut self, standing: Standing<'d>) -> Option<Draft<'d>> {
         let service = self.config.services.get(self.found.service as usize)?;
         if let Some(detail) = oblige::transport(&self.binding(&[], standing)) {
-            return Some(Decision {
-                detail: Some(detail.to_string()),
+            return Some(self.draft(Decision {
+                detail: Some(detail),
                 ..refusal(Reason::TransportRefused)
-            });
+            }));
         }
         if self.preflight().is_some() {
             return None;
@@ -188,17 +248,18 @@ impl Case<'_> {
                 0 => "Bearer error=\"invalid_token\"",
                 _ => challenge(kind),
             };
-            return Some(Decision {
+            let mut draft = self.draft(Decision {
                 detail: Some(detail),
-                response_set: vec![authenticate(challenge)],
                 ..refusal(Reason::InvalidToken)
             });
+            draft.response_set.push(authenticate(challenge));
+            return Some(draft);
         }
         if let Some(denied) = self.denied() {
             return Some(denied);
         }
         if oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
-            return Some(refusal(Reason::Gone));
+            return Some(self.draft(refusal(Reason::Gone)));
         }
         if self.walk.grant() == 0 {
             Some(self.ungranted())
@@ -207,7 +268,7 @@ impl Case<'_> {
         }
     }
 
-    fn preflight(&self) -> Option<&crate::image::config::Cors> {
+    fn preflight(&self) -> Option<&'d crate::image::config::Cors> {
         let cors = self
             .config
             .services
@@ -218,151 +279,127 @@ impl Case<'_> {
     }
 
     /// A preflight's answer, or an allow with what binds.
-    fn answered(&mut self, standing: &[(RuleIndex, bool)]) -> Decision {
+    fn answered(&mut self, standing: Standing<'d>) -> Draft<'d> {
         if let Some(cors) = self.preflight() {
-            let mut decision = Decision {
+            let mut draft = self.draft(Decision {
                 effect: Effect::Answer,
                 status: Reason::Preflight.status(),
                 reason: Reason::Preflight,
                 ..Decision::default()
-            };
-            oblige::preflight(&self.binding(&[], standing), cors, &mut decision);
-            return decision;
+            });
+            oblige::preflight(&self.binding(&[], standing), cors, &mut draft);
+            return draft;
         }
         let deciding = self.walk.grant();
-        let granting = self.walk.granting(deciding.saturating_sub(1));
-        let mut decision = Decision {
+        let granting = self.walk.granting(deciding.saturating_sub(1), self.arena);
+        let mut draft = self.draft(Decision {
             effect: Effect::Allow,
             status: Reason::Allowed.status(),
             reason: Reason::Allowed,
             rule: deciding.checked_sub(1),
             ..Decision::default()
-        };
-        oblige::allow(&self.binding(&granting, standing), &mut decision);
-        decision
+        });
+        oblige::allow(&self.binding(granting, standing), &mut draft);
+        draft
     }
 
     /// The deciding deny, if one applies.
-    fn denied(&mut self) -> Option<Decision> {
+    fn denied(&mut self) -> Option<Draft<'d>> {
         let leaf = self.walk.deny();
         let (rule, status) = self.walk.head(leaf.checked_sub(1)?)?;
         let Some(of) = self.config.rules.get(rule as usize) else {
-            return Some(refusal(Reason::Internal));
+            return Some(self.draft(refusal(Reason::Internal)));
         };
-        let mut decision = Decision {
+        let mut draft = self.draft(Decision {
             status: status as u16,
             reason: Reason::DeniedByRule,
-            message: of.message.clone(),
+            message: of.message.as_deref(),
             rule: Some(rule),
             ..Decision::default()
-        };
+        });
         if status == 401 {
-            decision.response_set.extend(challenges(of.kinds));
+            draft.response_set.extend(challenges(of.kinds));
         }
         if let Some(seconds) = of.retry_after_s {
-            decision
-                .response_set
-                .push(("retry-after".into(), seconds.to_string()));
+            let seconds = oblige::text(self.arena, format_args!("{seconds}"));
+            draft.response_set.push(("retry-after", seconds));
         }
         if let Some(location) = &of.location {
-            decision.response_set.push(("location".into(), location.clone()));
+            draft.response_set.push(("location", location));
         }
-        Some(decision)
+        Some(draft)
     }
 
     /// No allow applies: 404, 405 or the first class that exists.
-    fn ungranted(&mut self) -> Decision {
+    fn ungranted(&mut self) -> Draft<'d> {
         match self.walk.fallback() {
-            fallback::NO_ROUTE => refusal(Reason::NoRoute),
+            fallback::NO_ROUTE => self.draft(refusal(Reason::NoRoute)),
             fallback::METHOD => {
-                let allow = self
-                    .config
-                    .texts
-                    .get(self.walk.allow_text() as usize)
-                    .cloned()
-                    .unwrap_or_default();
-                Decision {
-                    response_set: vec![("allow".into(), allow)],
-                    ..refusal(Reason::MethodNotAllowed)
-                }
+                let allow = self.config.texts.get(self.walk.allow_text() as usize);
+                let mut draft = self.draft(refusal(Reason::MethodNotAllowed));
+                draft
+                    .response_set
+                    .push(("allow", allow.map_or("", String::as_str)));
+                draft
             }
-            _ => {
-                let mut decision = self.lacking();
-                decision.closest = self.closest();
-                decision
-            }
+            _ => self.lacking(),
         }
     }
 
-    fn lacking(&mut self) -> Decision {
+    fn lacking(&mut self) -> Draft<'d> {
         if let Some(rule) = self.walk.lacks_age().checked_sub(1) {
-            let mut text = String::from("Bearer error=\"insufficient_user_authentication\"");
             let of = self.config.rules.get(rule as usize);
             let (acr, age) = self.walk.lacked_acr_and_age(rule);
-            if let Some(wanted) = of.and_then(|r| r.acr.as_ref()).filter(|_| acr) {
-                text.push_str(&format!(", acr_values=\"{wanted}\""));
-            }
-            if let Some(wanted) = of.and_then(|r| r.max_age_us).filter(|_| age) {
-                text.push_str(&format!(", max_age=\"{}\"", wanted / 1_000_000));
-            }
-            return Decision {
-                response_set: vec![authenticate(&text)],
-                ..refusal(Reason::InsufficientUserAuthentication)
-            };
+            let acr = of.and_then(|r| r.acr.as_deref()).filter(|_| acr);
+            let age = of.and_then(|r| r.max_age_us).filter(|_| age);
+            let text = oblige::text(
+                self.arena,
+                format_args!(
+                    "Bearer error=\"insufficient_user_authentication\"{}{}",
+                    std::fmt::from_fn(|f| acr.map_or(Ok(()), |acr| write!(f, ", acr_values=\"{acr}\""))),
+                    std::fmt::from_fn(|f| age.map_or(Ok(()), |us| write!(
+                        f,
+                        ", max_age=\"{}\"",
+                        us / 1_000_000
+                    ))),
+                ),
+            );
+            let mut draft = self.draft(refusal(Reason::InsufficientUserAuthentication));
+            draft.response_set.push(authenticate(text));
+            return draft;
         }
         if let Some(rule) = self.walk.lacks_scope().checked_sub(1) {
             let scopes = self
                 .config
                 .rules
                 .get(rule as usize)
-                .map(|r| r.scopes.join(" "))
-                .unwrap_or_default();
-            let text = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
-            return Decision {
-                response_set: vec![authenticate(&text)],
-                ..refusal(Reason::InsufficientScope)
-            };
+                .map_or(&[] as &[String], |r| r.scopes.as_slice());
+            let scopes = std::fmt::from_fn(|f| {
+                scopes
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(at, scope)| write!(f, "{}{scope}", if at > 0 { " " } else { "" }))
+            });
+            let text = oblige::text(
+                self.arena,
+                format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
+            );
+            let mut draft = self.draft(refusal(Reason::InsufficientScope));
+            draft.response_set.push(authenticate(text));
+            return draft;
         }
         let kinds = self.walk.kinds();
         if kinds != 0 && !(0..4).any(|kind| kinds & (1 << kind) != 0 && self.credentials.valid(kind)) {
-            return Decision {
-                response_set: challenges(kinds).collect(),
-                ..refusal(Reason::Unauthenticated)
-            };
+            let mut draft = self.draft(refusal(Reason::Unauthenticated));
+            draft.response_set.extend(challenges(kinds));
+            return draft;
         }
-        refusal(Reason::NoRule)
-    }
-
-    /// The cold walk: what each allow of the entry lacked.
-    fn closest(&mut self) -> Vec<Closest> {
-        let mut all: Vec<Closest> = Vec::new();
-        for (rule, parts) in self.walk.explanations() {
-            let of = self.config.rules.get(rule as usize);
-            let lacks = parts
-                .into_iter()
-                .filter_map(|(kind, text)| {
-                    let text = || self.config.texts.get(text as usize).cloned().unwrap_or_default();
-                    match kind {
-                        lack::SCOPE => Some(Lack::Scope(text())),
-                        lack::ACR => of.and_then(|r| r.acr.clone()).map(Lack::Acr),
-                        lack::AGE => of
-                            .and_then(|r| r.max_age_us)
-                            .map(|us| Lack::MaxAge(us / 1_000_000)),
-                        _ => Some(Lack::Condition(text())),
-                    }
-                })
-                .collect();
-            all.push(Closest { rule, lacks });
-        }
-        all.sort_by_key(|c| (c.lacks.len(), c.rule));
-        all.dedup_by_key(|c| c.rule);
-        all.truncate(CLOSEST_MAX);
-        all
+        self.draft(refusal(Reason::NoRule))
     }
 }
 
-fn authenticate(challenge: &str) -> (String, String) {
-    ("www-authenticate".into(), challenge.into())
+fn authenticate(challenge: &str) -> Set<'_> {
+    ("www-authenticate", challenge)
 }
 
 fn challenge(kind: u8) -> &'static str {
@@ -375,13 +412,13 @@ fn challenge(kind: u8) -> &'static str {
 }
 
 /// One challenge a kind (a bit each), in the order of kinds.
-fn challenges(kinds: u8) -> impl Iterator<Item = (String, String)> {
+fn challenges<'c>(kinds: u8) -> impl Iterator<Item = Set<'c>> {
     (0..4)
         .filter(move |kind| kinds & (1 << kind) != 0)
         .map(|kind| authenticate(challenge(kind)))
 }
 
-impl Worker {
+impl Scratch {
     /// Forgets the last decision's classes without touching them.
     fn start(&mut self, image: &Image) {
         self.epoch = self.epoch.wrapping_add(1);

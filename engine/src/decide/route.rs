@@ -54,14 +54,13 @@ pub(super) fn host_options(view: View<'_>, group: u32) -> HostOptions {
 
 /// The service with the longest base, and the entry of path, method and kind of exchange.
 pub(super) fn find(view: View<'_>, group: u32, canonical: &Canonical<'_>, has_grpc: bool) -> Option<Found> {
-    let none: &[std::borrow::Cow<'_, [u8]>] = &[];
-    let (segments, slash, has_path) = match &canonical.form {
+    let (segments, slash, has_path) = match canonical.form {
         Form::Path {
             segments,
             trailing_slash,
             ..
-        } => (segments.as_slice(), *trailing_slash, true),
-        Form::NoPath { .. } => (none, false, false),
+        } => (segments, trailing_slash, true),
+        Form::NoPath { .. } => (&[] as &[&[u8]], false, false),
     };
     let segment_map = view.word(dir::SEGMENT_MAP);
     let ids: Vec<Option<u32>> = segments.iter().map(|s| find_text(view, segment_map, s)).collect();

@@ -3,7 +3,7 @@
 
 use crate::canary::canary;
 use crate::data::Data;
-use crate::front::{Credentials, Facts};
+use crate::front::{Arena, Credentials, Facts, List};
 use crate::image::config::{Config, RuleIndex};
 use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, lack, var};
 use crate::image::tables::{View, partition, run_dfa};
@@ -13,8 +13,8 @@ use super::classify::{Sight, classify};
 /// Arms up to which a node is searched from the front.
 const LINEAR_ARMS: u32 = 8;
 
-pub(super) struct Walk<'c> {
-    sight: Sight<'c>,
+pub(super) struct Walk<'c, 'd> {
+    sight: Sight<'c, 'd>,
     /// (epoch, class) by variable.
     classes: &'c mut [(u32, u32)],
     epoch: u32,
@@ -24,18 +24,18 @@ pub(super) struct Walk<'c> {
     granted: Option<u32>,
 }
 
-impl<'c> Walk<'c> {
+impl<'c, 'd> Walk<'c, 'd> {
     #[allow(clippy::too_many_arguments)] // the parts of a decision, once
     pub(super) fn new(
         view: View<'c>,
-        config: &'c Config,
-        data: &'c Data,
-        facts: &'c Facts<'c>,
-        credentials: &'c Credentials<'c>,
+        config: &'d Config,
+        data: &'d Data,
+        facts: &'d Facts<'d>,
+        credentials: &'d Credentials<'d>,
         classes: &'c mut [(u32, u32)],
         epoch: u32,
         entry: u32,
-    ) -> Walk<'c> {
+    ) -> Walk<'c, 'd> {
         let mut arrays = [0; entry::ITEM.len()];
         let mut at = entry + entry::LEN;
         for (i, size) in entry::ITEM.iter().enumerate() {
@@ -156,8 +156,9 @@ impl<'c> Walk<'c> {
     }
 
     /// Granting allows: the deciding one and those with a body that grant, sorted, unique.
-    pub(super) fn granting(&mut self, deciding: RuleIndex) -> Vec<RuleIndex> {
-        let mut rules = vec![deciding];
+    pub(super) fn granting(&mut self, deciding: RuleIndex, arena: &'d Arena) -> &'d [RuleIndex] {
+        let mut rules = List::new_in(arena);
+        rules.push(deciding);
         for (at, _) in self.items(entry::OBLIGE) {
             let grants = self.follow(self.word(at + 1)) != 0;
             if canary!(IdleAllow, true, grants) {
@@ -166,21 +167,21 @@ impl<'c> Walk<'c> {
         }
         rules.sort_unstable();
         rules.dedup();
-        rules
+        rules.into_bump_slice()
     }
 
     /// Standing rules that are true (`true`) or unknown.
-    pub(super) fn standing(&mut self) -> Vec<(RuleIndex, bool)> {
-        self.three_valued(entry::STANDING)
+    pub(super) fn standing(&mut self, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+        self.three_valued(entry::STANDING, arena)
     }
 
     /// Reported rules likewise.
-    pub(super) fn reports(&mut self) -> Vec<(RuleIndex, bool)> {
-        self.three_valued(entry::REPORT)
+    pub(super) fn reports(&mut self, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+        self.three_valued(entry::REPORT, arena)
     }
 
-    fn three_valued(&mut self, array: u32) -> Vec<(RuleIndex, bool)> {
-        let mut out = Vec::new();
+    fn three_valued(&mut self, array: u32, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+        let mut out = List::new_in(arena);
         for (at, _) in self.items(array) {
             if self.follow(self.word(at + 1)) != 0 {
                 out.push((self.word(at), true));
@@ -188,7 +189,7 @@ impl<'c> Walk<'c> {
                 out.push((self.word(at), false));
             }
         }
-        out
+        out.into_bump_slice()
     }
 
     /// What the entry answers where no allow applies.

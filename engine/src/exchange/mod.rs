@@ -5,7 +5,7 @@
 //! to a question that was not asked changes nothing. This module knows no sockets, stores, clocks or gateways.
 //!
 //! What the engine enforces itself so far ends at the verdict. Bodies are judged by the host against
-//! [`Decision::request_body`] ([`Next::ReadBody`]), and the response plan travels to the host with
+//! [`OwnedDecision::request_body`] ([`Next::ReadBody`]), and the response plan travels to the host with
 //! [`Rewrites`]: a host that cannot carry it out must not forward. A refusal after an allow (429, 503, a body)
 //! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
 
@@ -15,7 +15,9 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::data::{Data, DataError};
-use crate::decide::{Charge, Decision, Effect, Now, Reason, ResponsePlan, Snapshot, Worker, decide};
+use crate::decide::{
+    Effect, Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Reason, Snapshot, Worker, decide,
+};
 use crate::image::{Image, LoadError};
 use crate::oblige::grpc_status;
 use crate::request::RequestView;
@@ -47,7 +49,7 @@ impl Engine {
     ) -> Result<Vec<DataError>, LoadError> {
         let image = Image::load(image)?;
         let (data, errors) = Data::load(image.config(), files);
-        self.swap(Arc::new(Snapshot { image, data }));
+        self.swap(Arc::new(Snapshot::new(image, data)));
         Ok(errors)
     }
 
@@ -72,8 +74,8 @@ impl Engine {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<'e> {
     /// Charge all of these quotas or none, then call [`Exchange::charged`].
-    Charge(&'e [Charge]),
-    /// Read the request's body up to this many bytes and judge it against [`Decision::request_body`], then call
+    Charge(&'e [OwnedCharge]),
+    /// Read the request's body up to this many bytes and judge it against [`OwnedDecision::request_body`], then call
     /// [`Exchange::body`].
     ReadBody {
         /// Bytes.
@@ -99,7 +101,7 @@ pub struct Rewrites<'e> {
     /// Response headers to set.
     pub response_set: &'e [(String, String)],
     /// What happens to the response's body.
-    pub response: Option<&'e ResponsePlan>,
+    pub response: Option<&'e OwnedResponsePlan>,
 }
 
 /// An answer of the gateway itself. It tells the client nothing of the policy but what the policy says aloud.
@@ -155,7 +157,7 @@ enum Step {
 #[derive(Debug)]
 pub struct Exchange {
     snapshot: Option<Arc<Snapshot>>,
-    decision: Decision,
+    decision: OwnedDecision,
     step: Step,
     grpc: bool,
 }
@@ -168,20 +170,20 @@ impl Exchange {
         request: &RequestView<'_>,
         now: Now,
     ) -> Exchange {
-        let decision = decide(&snapshot, request, now, worker);
+        let decision = decide(&snapshot, request, now, worker).to_owned();
         Exchange::of(Some(snapshot), decision, speaks_grpc(request))
     }
 
     /// Denies: no policy is loaded.
     pub fn closed() -> Exchange {
-        let decision = Decision {
+        let decision = OwnedDecision {
             status: Reason::NoPolicy.status(),
-            ..Decision::default()
+            ..OwnedDecision::default()
         };
         Exchange::of(None, decision, false)
     }
 
-    fn of(snapshot: Option<Arc<Snapshot>>, decision: Decision, grpc: bool) -> Exchange {
+    fn of(snapshot: Option<Arc<Snapshot>>, decision: OwnedDecision, grpc: bool) -> Exchange {
         let mut exchange = Exchange {
             snapshot,
             decision,
@@ -195,7 +197,7 @@ impl Exchange {
     }
 
     /// The verdict as it stands; a refused charge or body has changed it.
-    pub fn decision(&self) -> &Decision {
+    pub fn decision(&self) -> &OwnedDecision {
         &self.decision
     }
 
@@ -291,13 +293,13 @@ impl Exchange {
         let grpc = self
             .grpc
             .then(|| ("grpc-status".to_string(), grpc_status(status).to_string()));
-        self.decision = Decision {
+        self.decision = OwnedDecision {
             effect: Effect::Deny,
             status,
             reason,
             report: before.report,
             response_set: first.into_iter().chain(kept).chain(grpc).collect(),
-            ..Decision::default()
+            ..OwnedDecision::default()
         };
         self.step = Step::Done;
     }

@@ -1,27 +1,27 @@
 //! The steps of an exchange, from made-up decisions: order of questions, and that no refusal forwards.
 
 use super::*;
-use crate::decide::RequestBody;
+use crate::decide::OwnedRequestBody;
 
-fn allowed() -> Decision {
-    Decision {
+fn allowed() -> OwnedDecision {
+    OwnedDecision {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
-        quotas: vec![Charge {
+        quotas: vec![OwnedCharge {
             quota: 0,
             key: "k".into(),
             cost: 1,
             limit: 1,
         }],
-        request_body: Some(RequestBody {
+        request_body: Some(OwnedRequestBody {
             accept: vec![0],
             max_bytes: 7,
             strip_unknown: false,
         }),
         response_set: vec![("vary".into(), "origin".into()), ("x-rule".into(), "1".into())],
         upstream_target: Some("/a".into()),
-        ..Decision::default()
+        ..OwnedDecision::default()
     }
 }
 
@@ -86,7 +86,7 @@ fn refusals_reply() {
 
 #[test]
 fn a_charged_denial_stays_what_it_is() {
-    let denied = Decision {
+    let denied = OwnedDecision {
         effect: Effect::Deny,
         status: 403,
         reason: Reason::NoRule,
@@ -114,7 +114,7 @@ fn without_a_policy_the_gate_is_shut() {
 
 #[test]
 fn an_allow_without_a_target_stays_closed() {
-    let broken = Decision {
+    let broken = OwnedDecision {
         upstream_target: None,
         quotas: vec![],
         request_body: None,

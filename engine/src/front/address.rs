@@ -10,7 +10,7 @@ pub fn parse(text: &[u8]) -> Option<IpAddr> {
         return text.parse::<Ipv6Addr>().ok().map(|v6| unmapped(IpAddr::V6(v6)));
     }
     let v4: Ipv4Addr = text.parse().ok()?;
-    (v4.to_string() == text).then_some(IpAddr::V4(v4))
+    super::authority::is_spelled(v4, text).then_some(IpAddr::V4(v4))
 }
 
 /// An IPv4-mapped IPv6 address is the IPv4 address.

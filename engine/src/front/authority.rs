@@ -1,69 +1,76 @@
 //! `:authority`, Host header and absolute targets -> one host and one port, or a refusal. Knows no policy patterns.
 
-use super::headers::{self, Header};
-use super::{Malformed, target, text};
+use super::headers::{Lines, name};
+use super::text::{self, class};
+use super::{Arena, Malformed, target};
 use crate::canary::canary;
 use crate::limits;
 use crate::request::RequestView;
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Host and port in their one spelling.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authority {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authority<'a> {
     /// Lower case, one trailing dot removed; IPv6 in brackets.
-    pub host: String,
+    pub host: &'a str,
     /// As given, else the scheme's.
     pub port: u16,
 }
 
+const BAD_HOST: Malformed = Malformed::bad("bad_host");
+const BAD_PORT: Malformed = Malformed::bad("bad_port");
+
 /// Step 8: the one authority of a request.
-pub(super) fn of_request(
-    view: &RequestView<'_>,
-    lines: &[Header<'_>],
+pub(super) fn of_request<'a>(
+    view: &'a RequestView<'a>,
+    lines: &Lines<'a>,
     scheme: &str,
-) -> Result<Authority, Malformed> {
-    let mut hosts = headers::all(lines, "host");
+    arena: &'a Arena,
+) -> Result<Authority<'a>, Malformed> {
+    let mut hosts = lines.framing(name::HOST, "host");
     let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Malformed::bad("duplicate_host"));
     }
     match (view.authority, host) {
-        (Some(given), None) | (None, Some(given)) => parse(given, scheme),
+        (Some(given), None) | (None, Some(given)) => parse(given, scheme, arena),
         (Some(given), Some(host)) => {
-            let given = parse(given, scheme)?;
-            match parse(host, scheme)? == given {
+            let given = parse(given, scheme, arena)?;
+            match parse(host, scheme, arena)? == given {
                 true => Ok(given),
                 false => Err(Malformed::bad("host_mismatch")),
             }
         }
         (None, None) => match target::absolute(view.target) {
-            Some((given, _)) => parse(given, scheme),
+            Some((given, _)) => parse(given, scheme, arena),
             None => Err(Malformed::bad("missing_host")),
         },
     }
 }
 
 /// Reads `host[:port]`.
-pub(super) fn parse(given: &[u8], scheme: &str) -> Result<Authority, Malformed> {
-    let bad_host = Malformed::bad("bad_host");
-    // User info and zones would move where host and port are split.
-    if given.iter().any(|b| matches!(b, b'@' | b'%')) {
-        return Err(bad_host);
-    }
-    let (host, port) = split_port(given).ok_or(bad_host)?;
+pub(super) fn parse<'a>(given: &'a [u8], scheme: &str, arena: &'a Arena) -> Result<Authority<'a>, Malformed> {
+    // What follows refuses user info and zones too: `@` and `%` are in no label, no address and no port.
+    let (host, port) = split_port(given).ok_or(BAD_HOST)?;
     let host = match host.strip_prefix(b"[") {
-        Some(rest) => bracketed(rest),
-        None => name(host),
+        Some(rest) => bracketed(host, rest),
+        None => dns_name(host, arena),
     };
-    let host = host.ok_or(bad_host)?;
+    if let Some(digits) = port
+        && (given.contains(&b'@') || digits.contains(&b'%'))
+    {
+        return Err(BAD_HOST);
+    }
+    let host = host.ok_or(BAD_HOST)?;
     let port = match port {
         None if scheme == "http" => 80,
         None => 443,
-        Some(digits) if text::is_decimal(digits) => match text::lossy(digits).parse::<u16>() {
-            Ok(port) if port > 0 => port,
-            _ => return Err(Malformed::bad("bad_port")),
+        Some(digits) if text::is_decimal(digits) => match text::int(digits).map(u16::try_from) {
+            Some(Ok(port)) if port > 0 => port,
+            _ => return Err(BAD_PORT),
         },
-        Some(_) => return Err(Malformed::bad("bad_port")),
+        Some(_) => return Err(BAD_PORT),
     };
     Ok(Authority { host, port })
 }
@@ -85,31 +92,73 @@ pub(super) fn split_port(given: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
 }
 
+/// Whether a value is written exactly so; without writing it anywhere.
+pub(crate) fn is_spelled(value: impl std::fmt::Display, text: &str) -> bool {
+    struct Rest<'t>(&'t str);
+    impl std::fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> std::fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(std::fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    write!(rest, "{value}").is_ok() && rest.0.is_empty()
+}
+
 /// An IPv6 literal in the spelling of RFC 5952, which is the one that the standard library writes.
-fn bracketed(rest: &[u8]) -> Option<String> {
+fn bracketed<'a>(host: &'a [u8], rest: &'a [u8]) -> Option<&'a str> {
     let text = std::str::from_utf8(rest.strip_suffix(b"]")?).ok()?;
     let address: Ipv6Addr = text.parse().ok()?;
-    (address.to_string() == text).then(|| format!("[{text}]"))
+    match is_spelled(address, text) {
+        true => std::str::from_utf8(host).ok(),
+        false => None,
+    }
 }
 
 /// A DNS name of letters, digits and hyphens, or four canonical decimals.
-fn name(host: &[u8]) -> Option<String> {
+fn dns_name<'a>(host: &'a [u8], arena: &'a Arena) -> Option<&'a str> {
     let host = host.strip_suffix(b".").unwrap_or(host);
-    let host = canary!(HostCase, text::lossy(host).to_string(), text::lower(host));
-    if host.len() > limits::HOST_BYTES || !host.split('.').all(is_label) {
+    if host.len() > limits::HOST_BYTES {
         return None;
     }
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let looks_numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
-    if looks_numeric && host.parse::<Ipv4Addr>().ok()?.to_string() != host {
+    let (mut upper, mut from) = (0, 0);
+    let mut last = host;
+    for (at, byte) in host.iter().enumerate() {
+        let classes = text::classes(*byte);
+        upper |= classes & class::UPPER;
+        if *byte == b'.' {
+            if !is_label(host.get(from..at)?) {
+                return None;
+            }
+            from = at + 1;
+            last = host.get(from..)?;
+        } else if classes & class::LABEL == 0 {
+            return None;
+        }
+    }
+    if !is_label(last) {
+        return None;
+    }
+    let host = std::str::from_utf8(host).ok()?;
+    let host = canary!(
+        HostCase,
+        host,
+        if upper == 0 {
+            host
+        } else {
+            text::lower(host, arena)
+        }
+    );
+    let looks_numeric = last.iter().all(|b| b.is_ascii_digit()) || matches!(last, [b'0', b'x' | b'X', ..]);
+    if looks_numeric && !host.parse::<Ipv4Addr>().is_ok_and(|v4| is_spelled(v4, host)) {
         return None;
     }
     Some(host)
 }
 
-fn is_label(label: &str) -> bool {
+/// Its bytes were looked at before.
+fn is_label(label: &[u8]) -> bool {
     (1..=limits::LABEL_BYTES).contains(&label.len())
-        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+        && label.first() != Some(&b'-')
+        && label.last() != Some(&b'-')
 }

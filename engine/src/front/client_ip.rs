@@ -1,7 +1,7 @@
 //! Socket address and forwarding headers -> the client's address. Walks from the right, where trusted hops write, and
 //! never looks left of the first untrusted entry.
 
-use super::{Canonical, address, text};
+use super::{Arena, Canonical, List, address, headers, text};
 use crate::image::config::Config;
 use crate::limits;
 use std::net::IpAddr;
@@ -18,19 +18,37 @@ pub enum ClientIp {
 }
 
 /// The client of a request.
-pub fn find(config: &Config, socket_peer: Option<IpAddr>, canonical: &Canonical<'_>) -> ClientIp {
+pub fn find<'a>(
+    config: &Config,
+    socket_peer: Option<IpAddr>,
+    canonical: &Canonical<'a>,
+    arena: &'a Arena,
+) -> ClientIp {
     let Some(socket) = socket_peer.map(address::unmapped) else {
         return ClientIp::Absent;
     };
-    if !address::is_proxy(config, socket) {
+    if config.proxies.is_empty() || !address::is_proxy(config, socket) {
         return ClientIp::Known(socket);
     }
-    let joined = |name: &str| {
-        let lines: Vec<&[u8]> = canonical.header_values(name).collect();
-        (!lines.is_empty()).then(|| lines.join(&b','))
+    let joined = |name: &'static str| -> Option<&'a [u8]> {
+        if !canonical.headers.has(headers::name::FORWARDED) {
+            return None;
+        }
+        let mut lines = canonical.header_values(name);
+        let (first, second) = (lines.next()?, lines.next());
+        let Some(second) = second else {
+            return Some(first);
+        };
+        let mut list = List::new_in(arena);
+        list.extend_from_slice_copy(first);
+        for line in std::iter::once(second).chain(lines) {
+            list.push(b',');
+            list.extend_from_slice_copy(line);
+        }
+        Some(list.into_bump_slice())
     };
-    let (listed, forwarded) = (joined("x-forwarded-for"), joined("forwarded"));
-    let entries: Vec<Option<IpAddr>> = match (&listed, &forwarded) {
+    let mut entries = List::new_in(arena);
+    match (joined("x-forwarded-for"), joined("forwarded")) {
         (Some(_), Some(_)) => return ClientIp::Ill,
         (None, None) => {
             return if config.hops.is_some() {
@@ -39,12 +57,17 @@ pub fn find(config: &Config, socket_peer: Option<IpAddr>, canonical: &Canonical<
                 ClientIp::Known(socket)
             };
         }
-        (Some(list), None) => list
-            .split(|b| *b == b',')
-            .map(|entry| address::parse(text::trim(entry)))
-            .collect(),
-        (None, Some(list)) => split_quoted(list, b',').into_iter().map(element).collect(),
-    };
+        (Some(list), None) => entries.extend(
+            list.split(|b| *b == b',')
+                .take(limits::FORWARDING_ENTRIES + 1)
+                .map(|entry| address::parse(text::trim(entry))),
+        ),
+        (None, Some(list)) => entries.extend(
+            split_quoted(list, b',')
+                .take(limits::FORWARDING_ENTRIES + 1)
+                .map(|entry| element(entry, arena)),
+        ),
+    }
     if entries.len() > limits::FORWARDING_ENTRIES {
         return ClientIp::Ill;
     }
@@ -72,9 +95,9 @@ fn walk(config: &Config, entries: &[Option<IpAddr>]) -> Option<IpAddr> {
 }
 
 /// Splits where no quotes are open.
-fn split_quoted(list: &[u8], separator: u8) -> Vec<&[u8]> {
+fn split_quoted(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
-    list.split(|byte| {
+    list.split(move |byte| {
         let splits = *byte == separator && !quoted;
         match byte {
             _ if escaped => escaped = false,
@@ -84,19 +107,18 @@ fn split_quoted(list: &[u8], separator: u8) -> Vec<&[u8]> {
         }
         splits
     })
-    .collect()
 }
 
 /// The address of the one `for` of an element of `Forwarded`.
-fn element(element: &[u8]) -> Option<IpAddr> {
+fn element(element: &[u8], arena: &Arena) -> Option<IpAddr> {
     let mut found = None;
     for pair in split_quoted(element, b';') {
         let (name, value) = text::split_once(text::trim(pair), b'=')?;
-        let value = unquoted(value)?;
+        let value = unquoted(value, arena)?;
         if !text::is_token(name) {
             return None;
         }
-        if name.eq_ignore_ascii_case(b"for") && found.replace(node(&value)?).is_some() {
+        if name.eq_ignore_ascii_case(b"for") && found.replace(node(value)?).is_some() {
             return None;
         }
     }
@@ -104,13 +126,13 @@ fn element(element: &[u8]) -> Option<IpAddr> {
 }
 
 /// A quoted string's text, or what stands there without quotes.
-fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
+fn unquoted<'a>(value: &'a [u8], arena: &'a Arena) -> Option<&'a [u8]> {
     let Some(rest) = value.strip_prefix(b"\"") else {
         let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
-        return (!value.is_empty() && value.iter().all(plain)).then(|| value.to_vec());
+        return (!value.is_empty() && value.iter().all(plain)).then_some(value);
     };
     let mut inner = rest.strip_suffix(b"\"")?;
-    let mut out = Vec::with_capacity(inner.len());
+    let mut out = List::with_capacity_in(inner.len(), arena);
     while let [byte, tail @ ..] = inner {
         inner = match (byte, tail) {
             (b'"', _) | (b'\\', []) => return None,
@@ -124,7 +146,7 @@ fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
             }
         };
     }
-    Some(out)
+    Some(out.into_bump_slice())
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]`, `[2001:db8::1]:80`.

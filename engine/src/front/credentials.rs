@@ -2,11 +2,10 @@
 //! verified, are invalid, never ignored. Knows no rules; does no cryptography.
 
 use super::json::Json;
-use super::{Canonical, headers, text};
-use crate::image::config::{Config, Issuer, TokenPlace};
+use super::{Arena, Canonical, List, headers, text};
+use crate::image::config::{Config, TokenPlace};
 use crate::limits;
-use crate::request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
-use std::collections::BTreeSet;
+use crate::request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 
 /// Token, key, peer, signature: the order in which failures are told.
 pub const TOKEN: u8 = 0;
@@ -29,18 +28,15 @@ pub enum State {
 }
 
 /// A credential of one kind.
-#[derive(Clone, Debug)]
-enum Kind<T> {
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a, T> {
     Absent,
     Valid(T),
-    Invalid(String),
+    /// Detail code.
+    Invalid(&'a str),
 }
 
-impl<T> Kind<T> {
-    fn invalid(detail: &str) -> Kind<T> {
-        Kind::Invalid(detail.to_string())
-    }
-
+impl<'a, T> Kind<'a, T> {
     fn state(&self) -> State {
         match self {
             Kind::Absent => State::Absent,
@@ -56,7 +52,7 @@ impl<T> Kind<T> {
         }
     }
 
-    fn fault(&self) -> Option<&str> {
+    fn fault(&self) -> Option<&'a str> {
         match self {
             Kind::Invalid(detail) => Some(detail),
             _ => None,
@@ -68,7 +64,16 @@ impl<T> Kind<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Token<'a> {
     pub(super) issuer: usize,
-    pub(super) claims: Json<'a>,
+    pub(super) claims: Claims<'a>,
+}
+
+/// What a token says.
+#[derive(Clone, Debug)]
+pub(super) enum Claims<'a> {
+    /// A JSON object, read.
+    Json(Json<'a>),
+    /// Split by the host, by the policy's names.
+    Split(&'a [(&'a str, Claim<'a>)]),
 }
 
 /// A verified API key.
@@ -80,20 +85,20 @@ pub(super) struct Key<'a> {
 }
 
 /// A verified certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Peer<'a> {
     pub(super) certificate: &'a PeerCert<'a>,
     /// The `peers` that its trust domain belongs to.
-    claimed_by: Vec<usize>,
+    claimed_by: &'a [u32],
 }
 
 /// All credentials of a request.
 #[derive(Clone, Debug)]
 pub struct Credentials<'a> {
-    token: Kind<Token<'a>>,
-    key: Kind<Key<'a>>,
-    peer: Kind<Peer<'a>>,
-    signature: Kind<usize>,
+    token: Kind<'a, Token<'a>>,
+    key: Kind<'a, Key<'a>>,
+    peer: Kind<'a, Peer<'a>>,
+    signature: Kind<'a, usize>,
 }
 
 /// How often a kind is presented in the headers.
@@ -105,9 +110,9 @@ enum Presented {
 }
 
 impl Presented {
-    /// `well_formed` of each presented credential.
-    fn count(found: impl Iterator<Item = bool>) -> Presented {
-        found.fold(Presented::No, |before, well_formed| match (before, well_formed) {
+    /// With further ones: `well_formed` of each presented credential.
+    fn and(self, found: impl Iterator<Item = bool>) -> Presented {
+        found.fold(self, |before, well_formed| match (before, well_formed) {
             (Presented::No, true) => Presented::Once,
             (Presented::No, false) => Presented::Malformed,
             _ => Presented::Ambiguous,
@@ -115,11 +120,11 @@ impl Presented {
     }
 
     /// What the headers say against the host's word; `None` where the host's word counts.
-    fn verdict<T>(self, handed_over: bool) -> Option<Kind<T>> {
+    fn verdict<T>(self, handed_over: bool) -> Option<Kind<'static, T>> {
         match (self, handed_over) {
-            (Presented::Ambiguous, _) => Some(Kind::invalid("ambiguous_credential")),
-            (Presented::Malformed, _) => Some(Kind::invalid("malformed_credential")),
-            (Presented::Once, false) => Some(Kind::invalid("not_verified")),
+            (Presented::Ambiguous, _) => Some(Kind::Invalid("ambiguous_credential")),
+            (Presented::Malformed, _) => Some(Kind::Invalid("malformed_credential")),
+            (Presented::Once, false) => Some(Kind::Invalid("not_verified")),
             (Presented::No, false) => Some(Kind::Absent),
             (_, true) => None,
         }
@@ -128,11 +133,16 @@ impl Presented {
 
 impl<'a> Credentials<'a> {
     /// Reads all kinds.
-    pub fn read(view: &'a RequestView<'a>, canonical: &Canonical<'a>, config: &Config) -> Credentials<'a> {
+    pub fn read(
+        view: &'a RequestView<'a>,
+        canonical: &Canonical<'a>,
+        config: &Config,
+        arena: &'a Arena,
+    ) -> Credentials<'a> {
         Credentials {
-            token: token(view, canonical, config),
-            key: key(view, canonical, config),
-            peer: peer(view, config),
+            token: token(view, canonical, config, arena),
+            key: key(view, canonical, config, arena),
+            peer: peer(view, config, arena),
             signature: signature(view, canonical, config),
         }
     }
@@ -161,23 +171,23 @@ impl<'a> Credentials<'a> {
         self.state(kind) != State::Absent
     }
 
-    /// Whether the declaration `index` of the kind verified what is there.
-    pub fn anchor(&self, kind: u8, index: u32) -> bool {
-        let index = index as usize;
+    /// Whether the declaration at `place` of the kind verified what is there.
+    pub fn anchor(&self, kind: u8, place: u32) -> bool {
+        let index = place as usize;
         match kind {
             TOKEN => self.token.valid().is_some_and(|token| token.issuer == index),
             KEY => self.key.valid().is_some_and(|key| key.keys == index),
             PEER => self
                 .peer
                 .valid()
-                .is_some_and(|peer| peer.claimed_by.contains(&index)),
+                .is_some_and(|peer| peer.claimed_by.contains(&place)),
             SIGNATURE => self.signature.valid() == Some(&index),
             _ => false,
         }
     }
 
     /// The first invalid kind with its detail code.
-    pub fn first_invalid(&self) -> Option<(u8, String)> {
+    pub fn first_invalid(&self) -> Option<(u8, &'a str)> {
         [
             self.token.fault(),
             self.key.fault(),
@@ -186,7 +196,7 @@ impl<'a> Credentials<'a> {
         ]
         .into_iter()
         .zip(TOKEN..)
-        .find_map(|(fault, kind)| Some((kind, fault?.to_string())))
+        .find_map(|(fault, kind)| Some((kind, fault?)))
     }
 
     pub(super) fn token(&self) -> Option<&Token<'a>> {
@@ -206,70 +216,110 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// Credentials are seen even where a hop may drop their header.
-fn all<'s, 'a>(canonical: &'s Canonical<'a>, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-    headers::all(&canonical.headers, name)
-}
-
-fn token<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'a>, config: &Config) -> Kind<Token<'a>> {
+fn token<'a>(
+    view: &'a RequestView<'a>,
+    canonical: &Canonical<'a>,
+    config: &Config,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
     let handed_over = !matches!(view.credential, Credential::Absent);
     if let Some(verdict) = presented_tokens(canonical, config).verdict(handed_over) {
         return verdict;
     }
     let find = |name: &str| config.issuers.iter().position(|issuer| issuer.name == name);
+    let of = |issuer: &str, claims: Result<Claims<'a>, &'static str>| match (find(issuer), claims) {
+        (None, _) => Kind::Invalid("unknown_issuer"),
+        (Some(issuer), Ok(claims)) => Kind::Valid(Token { issuer, claims }),
+        (Some(_), Err(fault)) => Kind::Invalid(fault),
+    };
     match view.credential {
         Credential::Absent => Kind::Absent,
-        Credential::Verified { issuer, claims } => match find(issuer) {
-            Some(issuer) => verified_token(issuer, claims),
-            None => Kind::invalid("unknown_issuer"),
-        },
-        Credential::Invalid { fault, .. } => Kind::invalid(fault),
+        Credential::Verified { issuer, claims } => of(issuer, json_claims(claims, arena)),
+        Credential::Split { issuer, claims } => of(issuer, split_claims(claims, arena)),
+        Credential::Invalid { fault, .. } => Kind::Invalid(fault),
     }
 }
 
-fn verified_token(issuer: usize, claims: &[u8]) -> Kind<Token<'_>> {
+fn json_claims<'a>(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'static str> {
     if claims.len() > limits::CLAIMS_BYTES {
-        return Kind::invalid("token_too_large");
+        return Err("token_too_large");
     }
-    match Json::parse(claims, limits::CLAIMS_BYTES) {
-        Ok(claims) if claims.object().is_none() => Kind::invalid("malformed_token"),
-        Ok(claims) if claims.has_duplicate_members() => Kind::invalid("duplicate_member"),
-        Ok(claims) => Kind::Valid(Token { issuer, claims }),
-        Err(_) => Kind::invalid("malformed_token"),
+    match Json::parse(claims, limits::CLAIMS_BYTES, arena) {
+        Ok(claims) if claims.object().is_none() => Err("malformed_token"),
+        Ok(claims) if claims.has_duplicate_members() => Err("duplicate_member"),
+        Ok(claims) => Ok(Claims::Json(claims)),
+        Err(_) => Err("malformed_token"),
     }
 }
+
+/// Claims that the host split are few; a list as long as a token could hold is sorted before it is compared.
+fn split_claims<'a>(
+    claims: &'a [(&'a str, Claim<'a>)],
+    arena: &'a Arena,
+) -> Result<Claims<'a>, &'static str> {
+    if claims.len() > limits::SPLIT_CLAIMS {
+        return Err("token_too_large");
+    }
+    let twice = if claims.len() <= PAIRWISE_MAX {
+        (1..).zip(claims).any(|(after, (name, _))| {
+            claims
+                .get(after..)
+                .is_some_and(|rest| rest.iter().any(|(other, _)| other == name))
+        })
+    } else {
+        let mut names = List::with_capacity_in(claims.len(), arena);
+        names.extend(claims.iter().map(|(name, _)| *name));
+        names.sort_unstable();
+        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+    };
+    match twice {
+        true => Err("duplicate_member"),
+        false => Ok(Claims::Split(claims)),
+    }
+}
+
+/// Names up to which comparing each with each costs less than sorting them.
+const PAIRWISE_MAX: usize = 24;
 
 fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> Presented {
-    let mut places: Vec<&TokenPlace> = Vec::new();
-    for Issuer { place, .. } in &config.issuers {
-        if !places.contains(&place) {
-            places.push(place);
-        }
+    // Several issuers may look at one place, which presents its tokens once.
+    let places = config
+        .issuers
+        .iter()
+        .enumerate()
+        .filter(|(at, issuer)| !config.issuers.iter().take(*at).any(|i| i.place == issuer.place))
+        .map(|(_, issuer)| &issuer.place);
+    let mut presented = Presented::No;
+    for place in places {
+        presented = match place {
+            TokenPlace::Authorization => presented.and(
+                canonical
+                    .headers
+                    .framing(headers::name::AUTHORIZATION, "authorization")
+                    .flat_map(bearer),
+            ),
+            TokenPlace::Header(name) => presented.and(canonical.headers.all(name).map(is_token68)),
+            TokenPlace::Cookie(name) => presented.and(canonical.cookie_values(name).map(is_token68)),
+        };
     }
-    let found = places.into_iter().flat_map(|place| -> Vec<bool> {
-        match place {
-            TokenPlace::Authorization => all(canonical, "authorization").flat_map(bearer).collect(),
-            TokenPlace::Header(name) => all(canonical, name).map(is_token68).collect(),
-            TokenPlace::Cookie(name) => canonical.cookie_values(name).map(is_token68).collect(),
-        }
-    });
-    Presented::count(found)
+    presented
 }
 
 /// The tokens of an Authorization line, each well-formed or not; none for another scheme.
-fn bearer(line: &[u8]) -> Vec<bool> {
+fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
     let end = line
         .iter()
         .position(|b| !text::is_token_byte(*b))
         .unwrap_or(line.len());
     let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case(b"bearer") && !scheme.eq_ignore_ascii_case(b"dpop") {
-        return Vec::new();
-    }
-    match rest.contains(&b',') {
-        true => vec![false; 2],
-        false => vec![rest.strip_prefix(b" ").is_some_and(is_token68)],
-    }
+    let found = if !scheme.eq_ignore_ascii_case(b"bearer") && !scheme.eq_ignore_ascii_case(b"dpop") {
+        [None, None]
+    } else if rest.contains(&b',') {
+        [Some(false), Some(false)]
+    } else {
+        [Some(rest.strip_prefix(b" ").is_some_and(is_token68)), None]
+    };
+    found.into_iter().flatten()
 }
 
 fn is_token68(value: &[u8]) -> bool {
@@ -278,20 +328,27 @@ fn is_token68(value: &[u8]) -> bool {
     end > 0 && value.iter().take(end).all(in_alphabet)
 }
 
-fn key<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'a>, config: &Config) -> Kind<Key<'a>> {
-    let names: BTreeSet<&String> = config
-        .keys
-        .iter()
-        .filter_map(|keys| keys.header.as_ref())
-        .collect();
-    let cookies: BTreeSet<&String> = config
-        .keys
-        .iter()
-        .filter_map(|keys| keys.cookie.as_ref())
-        .collect();
-    let in_headers = names.iter().flat_map(|name| all(canonical, name));
-    let in_cookies = cookies.iter().flat_map(|name| canonical.cookie_values(name));
-    let presented = Presented::count(in_headers.chain(in_cookies).map(|value| !value.is_empty()));
+fn key<'a>(
+    view: &'a RequestView<'a>,
+    canonical: &Canonical<'a>,
+    config: &Config,
+    arena: &'a Arena,
+) -> Kind<'a, Key<'a>> {
+    let not_empty = |value: &[u8]| !value.is_empty();
+    let mut presented = Presented::No;
+    for (at, keys) in config.keys.iter().enumerate() {
+        let mut before = config.keys.iter().take(at);
+        if let Some(name) = keys.header.as_deref()
+            && !before.clone().any(|other| other.header.as_deref() == Some(name))
+        {
+            presented = presented.and(canonical.headers.all(name).map(not_empty));
+        }
+        if let Some(name) = keys.cookie.as_deref()
+            && !before.any(|other| other.cookie.as_deref() == Some(name))
+        {
+            presented = presented.and(canonical.cookie_values(name).map(not_empty));
+        }
+    }
     if let Some(verdict) = presented.verdict(view.key.is_some()) {
         return verdict;
     }
@@ -299,46 +356,48 @@ fn key<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'a>, config: &Config
     match &view.key {
         None => Kind::Absent,
         Some(KeyFact::Verified { keys, id, fields }) => match find(keys) {
-            Some(keys) => verified_key(keys, id, fields),
-            None => Kind::invalid("unknown_keys"),
+            Some(keys) => verified_key(keys, id, fields, arena),
+            None => Kind::Invalid("unknown_keys"),
         },
-        Some(KeyFact::Invalid { fault, .. }) => Kind::invalid(fault),
+        Some(KeyFact::Invalid { fault, .. }) => Kind::Invalid(fault),
     }
 }
 
-fn verified_key<'a>(keys: usize, id: &'a str, fields: &'a [u8]) -> Kind<Key<'a>> {
-    match object_or_none(fields, limits::CLAIMS_BYTES) {
-        Some(fields) if fields.has_duplicate_members() => Kind::invalid("duplicate_member"),
+fn verified_key<'a>(keys: usize, id: &'a str, fields: &'a [u8], arena: &'a Arena) -> Kind<'a, Key<'a>> {
+    match object_or_none(fields, limits::CLAIMS_BYTES, arena) {
+        Some(fields) if fields.has_duplicate_members() => Kind::Invalid("duplicate_member"),
         Some(fields) => Kind::Valid(Key { keys, id, fields }),
-        None => Kind::invalid("malformed_key"),
+        None => Kind::Invalid("malformed_key"),
     }
 }
 
 /// A JSON object; no text is `{}`.
-pub(super) fn object_or_none(text: &[u8], max_bytes: usize) -> Option<Json<'_>> {
+pub(super) fn object_or_none<'a>(text: &'a [u8], max_bytes: usize, arena: &'a Arena) -> Option<Json<'a>> {
     let text = if text.is_empty() { b"{}" } else { text };
-    Json::parse(text, max_bytes)
+    Json::parse(text, max_bytes, arena)
         .ok()
         .filter(|json| json.object().is_some())
 }
 
-fn peer<'a>(view: &'a RequestView<'a>, config: &Config) -> Kind<Peer<'a>> {
+fn peer<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Arena) -> Kind<'a, Peer<'a>> {
     let Some(certificate) = &view.certificate else {
         return Kind::Absent;
     };
     if let Some(fault) = certificate.fault {
-        return Kind::invalid(fault);
+        return Kind::Invalid(fault);
     }
     let domain = certificate.spiffe.and_then(trust_domain);
     let claims = |domains: &Vec<String>| domains.iter().any(|d| Some(d.as_bytes()) == domain);
-    let claimed_by = (0..)
-        .zip(&config.peers)
-        .filter(|(_, domains)| claims(domains))
-        .map(|(index, _)| index)
-        .collect();
+    let mut claimed_by = List::new_in(arena);
+    claimed_by.extend(
+        (0..)
+            .zip(&config.peers)
+            .filter(|(_, domains)| claims(domains))
+            .map(|(index, _)| index),
+    );
     Kind::Valid(Peer {
         certificate,
-        claimed_by,
+        claimed_by: claimed_by.into_bump_slice(),
     })
 }
 
@@ -347,10 +406,18 @@ fn trust_domain(spiffe: &[u8]) -> Option<&[u8]> {
     spiffe.strip_prefix(b"spiffe://")?.split(|b| *b == b'/').next()
 }
 
-fn signature(view: &RequestView<'_>, canonical: &Canonical<'_>, config: &Config) -> Kind<usize> {
-    let names: BTreeSet<&String> = config.signatures.iter().map(|(_, header)| header).collect();
-    let lines = names.into_iter().flat_map(|name| all(canonical, name));
-    let presented = Presented::count(lines.map(|value| !value.is_empty()));
+fn signature<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'_>, config: &Config) -> Kind<'a, usize> {
+    let mut presented = Presented::No;
+    for (at, (_, header)) in config.signatures.iter().enumerate() {
+        if !config
+            .signatures
+            .iter()
+            .take(at)
+            .any(|(_, other)| other == header)
+        {
+            presented = presented.and(canonical.headers.all(header).map(|value| !value.is_empty()));
+        }
+    }
     if let Some(verdict) = presented.verdict(view.signature.is_some()) {
         return verdict;
     }
@@ -359,8 +426,8 @@ fn signature(view: &RequestView<'_>, canonical: &Canonical<'_>, config: &Config)
         None => Kind::Absent,
         Some(SignatureFact::Verified { name }) => match find(name) {
             Some(index) => Kind::Valid(index),
-            None => Kind::invalid("unknown_signature"),
+            None => Kind::Invalid("unknown_signature"),
         },
-        Some(SignatureFact::Invalid { fault, .. }) => Kind::invalid(fault),
+        Some(SignatureFact::Invalid { fault, .. }) => Kind::Invalid(fault),
     }
 }

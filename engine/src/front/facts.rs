@@ -2,35 +2,36 @@
 //! what `exists` sees is told apart. Knows no rules and no operators.
 
 use super::client_ip::{self, ClientIp};
-use super::credentials::{Credentials, object_or_none};
+use super::credentials::{Claims, Credentials, object_or_none};
 use super::headers::ContentType;
 use super::json::{Item, Json, Member};
-use super::{Canonical, Form, address, text};
+use super::{Arena, Canonical, Form, List, Text, address, text};
 use crate::canary::canary;
 use crate::data::Data;
-use crate::image::config::{Config, Literal, SegmentKind, Slot, Source, Type};
+use crate::image::config::{Config, IssuerClaim, Literal, SegmentKind, Slot, Source, Type};
 use crate::limits;
-use crate::request::RequestView;
-use std::borrow::Cow;
+use crate::request::{Claim, RequestView};
+use std::cell::OnceCell;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// A known value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// Bool.
     Bool(bool),
     /// Int, or instant in µs.
     Int(i64),
     /// String.
-    Bytes(Cow<'a, [u8]>),
+    Bytes(&'a [u8]),
     /// Address, never IPv4-mapped.
     Ip(IpAddr),
-    /// Sorted, each element once.
-    Set(Vec<Cow<'a, [u8]>>),
+    /// In any order; an element may stand there more than once.
+    Set(&'a [&'a [u8]]),
 }
 
 /// A fact, fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetched<'a> {
     /// What `exists` sees: any value was sent, good or not; defaults are not sent.
     pub sent: bool,
@@ -60,23 +61,47 @@ impl<'a> Fetched<'a> {
         }
     }
 
-    fn default(default: Option<&'a Literal>) -> Fetched<'a> {
+    fn default(default: Option<&'a Literal>, arena: &'a Arena) -> Fetched<'a> {
         Fetched {
             sent: false,
-            value: default.map(literal),
+            value: default.map(|default| literal(default, arena)),
         }
     }
 }
 
-/// The text form that quota keys, headers and samples use.
-pub fn text(value: &Value<'_>) -> Option<Vec<u8>> {
-    Some(match value {
-        Value::Bool(value) => value.to_string().into_bytes(),
-        Value::Int(value) => value.to_string().into_bytes(),
-        Value::Bytes(value) => value.to_vec(),
-        Value::Ip(value) => value.to_string().into_bytes(),
-        Value::Set(elements) => elements.join(&b' '),
-    })
+/// The text form that quota keys, headers and samples use; a set's elements sorted, each once.
+pub fn text<'a>(value: &Value<'a>, arena: &'a Arena) -> &'a [u8] {
+    let written = |value: &dyn std::fmt::Display| {
+        let mut text = Text::new_in(arena);
+        // Writing into a text does not fail.
+        let _ = write!(text, "{value}");
+        text.into_bump_str().as_bytes()
+    };
+    match value {
+        Value::Bool(true) => b"true",
+        Value::Bool(false) => b"false",
+        Value::Int(value) => written(value),
+        Value::Bytes(value) => value,
+        Value::Ip(value) => written(value),
+        Value::Set(elements) => {
+            let mut sorted = List::new_in(arena);
+            sorted.extend_from_slice_copy(elements);
+            sorted.sort_unstable();
+            sorted.dedup();
+            join(&sorted, b' ', arena)
+        }
+    }
+}
+
+fn join<'a>(parts: &[&[u8]], separator: u8, arena: &'a Arena) -> &'a [u8] {
+    let mut joined = List::new_in(arena);
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            joined.push(separator);
+        }
+        joined.extend_from_slice_copy(part);
+    }
+    joined.into_bump_slice()
 }
 
 /// All facts of one request.
@@ -88,10 +113,12 @@ pub struct Facts<'a> {
     canonical: &'a Canonical<'a>,
     credentials: &'a Credentials<'a>,
     now_us: Option<i64>,
-    client_ip: ClientIp,
+    arena: &'a Arena,
     socket: Option<IpAddr>,
-    /// `None` where it is no JSON object: then all its facts are ill-typed.
-    context: Option<Json<'a>>,
+    /// Once somebody has asked.
+    client_ip: OnceCell<ClientIp>,
+    /// Once somebody has asked; `None` where it is no JSON object: then all its facts are ill-typed.
+    context: OnceCell<Option<Json<'a>>>,
 }
 
 impl<'a> Facts<'a> {
@@ -103,10 +130,8 @@ impl<'a> Facts<'a> {
         canonical: &'a Canonical<'a>,
         credentials: &'a Credentials<'a>,
         now_us: Option<i64>,
+        arena: &'a Arena,
     ) -> Facts<'a> {
-        let client_ip = client_ip::find(config, view.socket_peer, canonical);
-        let socket = view.socket_peer.map(address::unmapped);
-        let context = object_or_none(view.context, limits::CONTEXT_BYTES);
         Facts {
             config,
             data,
@@ -114,21 +139,35 @@ impl<'a> Facts<'a> {
             canonical,
             credentials,
             now_us,
-            client_ip,
-            socket,
-            context,
+            arena,
+            socket: view.socket_peer.map(address::unmapped),
+            client_ip: OnceCell::new(),
+            context: OnceCell::new(),
         }
     }
 
+    /// Where its values may be written.
+    pub fn arena(&self) -> &'a Arena {
+        self.arena
+    }
+
     /// [`text()`], for those who hold facts.
-    pub fn text(value: &Value<'_>) -> Option<Vec<u8>> {
-        text(value)
+    pub fn text(&self, value: &Value<'a>) -> &'a [u8] {
+        text(value, self.arena)
     }
 
     /// The fact of a slot; a slot that is none is absent.
     pub fn fetch(&self, slot: Slot) -> Fetched<'a> {
-        // Cells may be keyed by cells; slots fall, so this ends.
-        let mut cells = Vec::new();
+        match self.config.sources.get(slot as usize) {
+            None => Fetched::ABSENT,
+            Some(Source::Cell { .. }) => self.cell(slot),
+            Some(source) => self.plain(source),
+        }
+    }
+
+    /// Cells may be keyed by cells; slots fall, so both ways end.
+    fn cell(&self, slot: Slot) -> Fetched<'a> {
+        let mut cells = List::new_in(self.arena);
         let mut at = slot;
         while let Some(Source::Cell { table, key, column }) = self.config.sources.get(at as usize) {
             if *key >= at {
@@ -142,8 +181,8 @@ impl<'a> Facts<'a> {
         };
         let mut fetched = self.plain(source);
         for (table, column) in cells.into_iter().rev() {
-            let key = fetched.value.as_ref().and_then(text);
-            fetched = Fetched::present(key.and_then(|key| self.data.cell(table, &key, column)));
+            let key = fetched.value.as_ref().map(|key| self.text(key));
+            fetched = Fetched::present(key.and_then(|key| self.data.cell(table, key, column)));
         }
         fetched
     }
@@ -173,11 +212,7 @@ impl<'a> Facts<'a> {
                 ContentType::Known(essence) => bytes(Some(essence.as_bytes())),
             },
             Source::Protocol => bytes(Some(self.view.protocol).filter(|protocol| !protocol.is_empty())),
-            Source::Sni => Fetched::present(
-                self.view
-                    .sni
-                    .map(|name| Value::Bytes(Cow::Owned(name.to_ascii_lowercase()))),
-            ),
+            Source::Sni => Fetched::present(self.view.sni.map(|name| self.lower(name))),
             Source::Segment {
                 index,
                 prefix,
@@ -185,11 +220,16 @@ impl<'a> Facts<'a> {
                 kind,
             } => self.segment(*index, *prefix, *suffix, *kind),
             Source::Rest { index } => self.rest(*index),
-            Source::ClientIp => match self.client_ip {
-                ClientIp::Absent => Fetched::ABSENT,
-                ClientIp::Ill => Fetched::ILL,
-                ClientIp::Known(address) => Fetched::sent(Some(Value::Ip(address))),
-            },
+            Source::ClientIp => {
+                let client_ip = self.client_ip.get_or_init(|| {
+                    client_ip::find(self.config, self.view.socket_peer, self.canonical, self.arena)
+                });
+                match client_ip {
+                    ClientIp::Absent => Fetched::ABSENT,
+                    ClientIp::Ill => Fetched::ILL,
+                    ClientIp::Known(address) => Fetched::sent(Some(Value::Ip(*address))),
+                }
+            }
             Source::ConnectionIp => Fetched::present(self.socket.map(Value::Ip)),
             Source::Claim(claim) => self.claim(*claim),
             Source::Scopes => self.scopes(),
@@ -202,7 +242,7 @@ impl<'a> Facts<'a> {
                     .peer()
                     .map(|peer| &peer.certificate.dns)
                     .filter(|dns| !dns.is_empty());
-                Fetched::present(names.map(|dns| set(dns.iter().map(|name| Cow::Borrowed(*name)).collect())))
+                Fetched::present(names.map(|dns| Value::Set(dns)))
             }
             Source::PeerSubject => bytes(self.credentials.peer().and_then(|peer| peer.certificate.subject)),
             Source::PeerFingerprint => bytes(
@@ -228,12 +268,10 @@ impl<'a> Facts<'a> {
     fn query(&self, name: &str) -> Fetched<'a> {
         let canonical = self.canonical;
         let named = canonical
-            .params
+            .params()
             .iter()
-            .filter(|param| param.name.as_deref() == Some(name.as_bytes()));
-        let value =
-            |param: &'a super::query::Param<'a>| Some(Value::Bytes(Cow::Borrowed(param.value.as_deref()?)));
-        once(named, value)
+            .filter(|param| param.name == Some(name.as_bytes()));
+        once(named, |param| Some(Value::Bytes(param.value?)))
     }
 
     fn segment(&self, index: u32, prefix: u32, suffix: u32, kind: SegmentKind) -> Fetched<'a> {
@@ -247,7 +285,7 @@ impl<'a> Facts<'a> {
         Fetched::sent(match kind {
             SegmentKind::Text => string(captured),
             SegmentKind::Int => text::int(captured).map(Value::Int),
-            SegmentKind::Uuid => Some(Value::Bytes(Cow::Owned(captured.to_ascii_lowercase()))),
+            SegmentKind::Uuid => Some(self.lower(captured)),
         })
     }
 
@@ -261,14 +299,29 @@ impl<'a> Facts<'a> {
             return Fetched::ABSENT;
         };
         let below = segments.get(index as usize..).unwrap_or_default();
-        let mut rest = below.join(&b'/');
+        let mut rest = List::new_in(self.arena);
+        for (at, segment) in below.iter().enumerate() {
+            if at > 0 {
+                rest.push(b'/');
+            }
+            rest.extend_from_slice_copy(segment);
+        }
         if *trailing_slash && !below.is_empty() {
             rest.push(b'/');
         }
-        Fetched::sent(Some(Value::Bytes(Cow::Owned(rest))))
+        Fetched::sent(Some(Value::Bytes(rest.into_bump_slice())))
     }
 
-    fn segments(&self) -> &'a [Cow<'a, [u8]>] {
+    fn lower(&self, bytes: &'a [u8]) -> Value<'a> {
+        if !bytes.iter().any(u8::is_ascii_uppercase) {
+            return Value::Bytes(bytes);
+        }
+        let copy = self.arena.alloc_slice_copy(bytes);
+        copy.make_ascii_lowercase();
+        Value::Bytes(copy)
+    }
+
+    fn segments(&self) -> &'a [&'a [u8]] {
         match &self.canonical.form {
             Form::Path { segments, .. } => segments,
             Form::NoPath { .. } => &[],
@@ -279,7 +332,7 @@ impl<'a> Facts<'a> {
         let Some(token) = self.credentials.token() else {
             return Fetched::ABSENT;
         };
-        let (Some(issuer), Some((_, ty))) = (
+        let (Some(issuer), Some((name, ty))) = (
             self.config.issuers.get(token.issuer),
             self.config.claims.get(claim as usize),
         ) else {
@@ -288,7 +341,31 @@ impl<'a> Facts<'a> {
         let Some(declared) = issuer.claims.iter().find(|declared| declared.claim == claim) else {
             return Fetched::ABSENT;
         };
-        let mut item = token.claims.object();
+        let sent = match &token.claims {
+            Claims::Json(claims) => self.json_claim(claims, declared, *ty),
+            Claims::Split(claims) => claims
+                .iter()
+                .find(|(given, _)| *given == name)
+                .map(|(_, claim)| self.split_claim(claim, *ty, declared.or_string)),
+        };
+        let default = || Fetched::default(declared.default.as_ref(), self.arena);
+        match sent {
+            Some(value) => canary!(
+                DefaultIllTyped,
+                if value.is_some() {
+                    Fetched::sent(value)
+                } else {
+                    default()
+                },
+                Fetched::sent(value)
+            ),
+            None => default(),
+        }
+    }
+
+    /// `None` where the claim is not there, `Some(None)` where it is ill-typed.
+    fn json_claim(&self, claims: &Json<'a>, declared: &IssuerClaim, ty: Type) -> Option<Option<Value<'a>>> {
+        let mut item = claims.object();
         for step in &declared.path {
             item = item.and_then(|object| match object.member(step.as_bytes()) {
                 Member::Once(value) => Some(value),
@@ -296,21 +373,29 @@ impl<'a> Facts<'a> {
                 Member::Absent | Member::Twice => None,
             });
         }
-        match item {
-            Some(item) => {
-                let sent = Fetched::sent(typed(item, *ty, declared.or_string));
-                canary!(
-                    DefaultIllTyped,
-                    if sent.value.is_some() {
-                        sent
-                    } else {
-                        Fetched::default(declared.default.as_ref())
-                    },
-                    sent
-                )
-            }
-            None => Fetched::default(declared.default.as_ref()),
+        item.map(|item| typed(item, ty, declared.or_string, self.arena))
+    }
+
+    fn split_claim(&self, claim: &Claim<'a>, ty: Type, or_string: bool) -> Option<Value<'a>> {
+        match (ty, claim) {
+            (Type::Bool, Claim::Bool(value)) => Some(Value::Bool(*value)),
+            (Type::Int, Claim::Int(value)) => Some(Value::Int(*value)),
+            (Type::Instant, Claim::Int(seconds)) => seconds.checked_mul(1_000_000).map(Value::Int),
+            (Type::String, Claim::Text(text)) => Some(Value::Bytes(text.as_bytes())),
+            (Type::Ip, Claim::Text(text)) => address::parse(text.as_bytes()).map(Value::Ip),
+            (Type::Set, Claim::Text(lone)) if or_string => Some(self.lone(lone.as_bytes())),
+            (Type::Set, Claim::Texts(texts)) => Some(Value::Set(self.elements(texts))),
+            _ => None,
         }
+    }
+
+    fn lone(&self, element: &'a [u8]) -> Value<'a> {
+        Value::Set(self.arena.alloc_slice_copy(&[element]))
+    }
+
+    fn elements(&self, texts: &[&'a str]) -> &'a [&'a [u8]] {
+        self.arena
+            .alloc_slice_fill_iter(texts.iter().map(|text| text.as_bytes()))
     }
 
     fn scopes(&self) -> Fetched<'a> {
@@ -320,31 +405,46 @@ impl<'a> Facts<'a> {
         let Some(issuer) = self.config.issuers.get(token.issuer) else {
             return Fetched::ABSENT;
         };
-        let member = token
-            .claims
-            .object()
-            .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
-        let Some(Member::Once(item)) = member else {
-            return Fetched::ABSENT;
+        let words = |text: &'a [u8]| {
+            let mut scopes = List::new_in(self.arena);
+            scopes.extend(text.split(|b| *b == b' ').filter(|scope| !scope.is_empty()));
+            scopes.into_bump_slice() as &[_]
         };
-        let given = match (item.string(), item.strings()) {
-            (Some(Cow::Borrowed(text)), _) => split_scopes(text).map(Cow::Borrowed).collect(),
-            (Some(Cow::Owned(text)), _) => split_scopes(&text)
-                .map(|scope| Cow::Owned(scope.to_vec()))
-                .collect(),
-            (None, Some(scopes)) => scopes,
-            (None, None) => return Fetched::ILL,
+        let given: &'a [&'a [u8]] = match &token.claims {
+            Claims::Json(claims) => {
+                let member = claims
+                    .object()
+                    .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
+                let Some(Member::Once(item)) = member else {
+                    return Fetched::ABSENT;
+                };
+                match (item.string(), item.strings()) {
+                    (Some(text), _) => words(text),
+                    (None, Some(scopes)) => scopes,
+                    (None, None) => return Fetched::ILL,
+                }
+            }
+            Claims::Split(claims) => match claims.iter().find(|(given, _)| *given == SCOPE) {
+                None => return Fetched::ABSENT,
+                Some((_, Claim::Text(text))) => words(text.as_bytes()),
+                Some((_, Claim::Texts(texts))) => self.elements(texts),
+                Some(_) => return Fetched::ILL,
+            },
         };
-        let mut scopes = given.clone();
-        for scope in &given {
+        if issuer.implies.is_empty() {
+            return Fetched::sent(Some(Value::Set(given)));
+        }
+        let mut scopes = List::new_in(self.arena);
+        scopes.extend_from_slice_copy(given);
+        for scope in given {
             let found = issuer
                 .implies
                 .binary_search_by(|(from, _)| from.as_bytes().cmp(scope));
             if let Some((_, implied)) = found.ok().and_then(|at| issuer.implies.get(at)) {
-                scopes.extend(implied.iter().map(|scope| Cow::Borrowed(scope.as_bytes())));
+                scopes.extend(implied.iter().map(|scope| scope.as_bytes()));
             }
         }
-        Fetched::sent(Some(set(scopes)))
+        Fetched::sent(Some(Value::Set(scopes.into_bump_slice())))
     }
 
     fn key_field(&self, field: u32) -> Fetched<'a> {
@@ -363,12 +463,17 @@ impl<'a> Facts<'a> {
         ) else {
             return Fetched::ABSENT;
         };
-        handed_over(Some(&key.fields), name, *ty, default.as_ref())
+        self.handed_over(Some(&key.fields), name, *ty, default.as_ref())
     }
 
     fn context(&self, index: u32) -> Fetched<'a> {
         match self.config.context.get(index as usize) {
-            Some(fact) => handed_over(self.context.as_ref(), &fact.name, fact.ty, fact.default.as_ref()),
+            Some(fact) => {
+                let context = self
+                    .context
+                    .get_or_init(|| object_or_none(self.view.context, limits::CONTEXT_BYTES, self.arena));
+                self.handed_over(context.as_ref(), &fact.name, fact.ty, fact.default.as_ref())
+            }
             None => Fetched::ABSENT,
         }
     }
@@ -384,7 +489,28 @@ impl<'a> Facts<'a> {
             _ => Fetched::ABSENT,
         }
     }
+
+    /// A member of an object that the host handed over; no object is ill-typed, and `exists` false.
+    fn handed_over(
+        &self,
+        object: Option<&Json<'a>>,
+        name: &str,
+        ty: Type,
+        default: Option<&'a Literal>,
+    ) -> Fetched<'a> {
+        let Some(object) = object.and_then(Json::object) else {
+            return Fetched::ABSENT;
+        };
+        match object.member(name.as_bytes()) {
+            Member::Absent => Fetched::default(default, self.arena),
+            Member::Once(item) => Fetched::sent(typed(item, ty, false, self.arena)),
+            Member::Twice => Fetched::ILL,
+        }
+    }
 }
+
+/// The policy's name of the set of scopes, in claims that the host split.
+const SCOPE: &str = "scope";
 
 /// A fact that may come once.
 fn once<'a, T>(mut given: impl Iterator<Item = T>, read: impl FnOnce(T) -> Option<Value<'a>>) -> Fetched<'a> {
@@ -396,55 +522,27 @@ fn once<'a, T>(mut given: impl Iterator<Item = T>, read: impl FnOnce(T) -> Optio
 }
 
 fn string(text: &[u8]) -> Option<Value<'_>> {
-    Some(Value::Bytes(Cow::Borrowed(text)))
+    Some(Value::Bytes(text))
 }
 
 fn bytes(text: Option<&[u8]>) -> Fetched<'_> {
     Fetched::present(text.and_then(string))
 }
 
-fn set(mut elements: Vec<Cow<'_, [u8]>>) -> Value<'_> {
-    elements.sort_unstable();
-    elements.dedup();
-    Value::Set(elements)
-}
-
-fn split_scopes(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|b| *b == b' ').filter(|scope| !scope.is_empty())
-}
-
-fn literal(literal: &Literal) -> Value<'_> {
+fn literal<'a>(literal: &'a Literal, arena: &'a Arena) -> Value<'a> {
     match literal {
         Literal::Bool(value) => Value::Bool(*value),
         Literal::Int(value) => Value::Int(*value),
-        Literal::String(value) => Value::Bytes(Cow::Borrowed(value.as_bytes())),
+        Literal::String(value) => Value::Bytes(value.as_bytes()),
         Literal::Ip(value) => Value::Ip(*value),
-        Literal::Set(elements) => set(elements
-            .iter()
-            .map(|element| Cow::Borrowed(element.as_bytes()))
-            .collect()),
-    }
-}
-
-/// A member of an object that the host handed over; no object is ill-typed, and `exists` false.
-fn handed_over<'a>(
-    object: Option<&Json<'a>>,
-    name: &str,
-    ty: Type,
-    default: Option<&'a Literal>,
-) -> Fetched<'a> {
-    let Some(object) = object.and_then(Json::object) else {
-        return Fetched::ABSENT;
-    };
-    match object.member(name.as_bytes()) {
-        Member::Absent => Fetched::default(default),
-        Member::Once(item) => Fetched::sent(typed(item, ty, false)),
-        Member::Twice => Fetched::ILL,
+        Literal::Set(elements) => {
+            Value::Set(arena.alloc_slice_fill_iter(elements.iter().map(|element| element.as_bytes())))
+        }
     }
 }
 
 /// JSON as a type. Instants are whole seconds.
-fn typed<'a>(item: Item<'_, 'a>, ty: Type, or_string: bool) -> Option<Value<'a>> {
+fn typed<'a>(item: Item<'_, 'a>, ty: Type, or_string: bool, arena: &'a Arena) -> Option<Value<'a>> {
     match ty {
         Type::Bool => item.bool().map(Value::Bool),
         Type::Int => item.int().map(Value::Int),
@@ -453,10 +551,10 @@ fn typed<'a>(item: Item<'_, 'a>, ty: Type, or_string: bool) -> Option<Value<'a>>
             .and_then(|seconds| seconds.checked_mul(1_000_000))
             .map(Value::Int),
         Type::String => item.string().map(Value::Bytes),
-        Type::Ip => address::parse(&item.string()?).map(Value::Ip),
+        Type::Ip => address::parse(item.string()?).map(Value::Ip),
         Type::Set => match item.string() {
-            Some(lone) if or_string => Some(set(vec![lone])),
-            _ => item.strings().map(set),
+            Some(lone) if or_string => Some(Value::Set(arena.alloc_slice_copy(&[lone]))),
+            _ => item.strings().map(Value::Set),
         },
     }
 }

@@ -1,21 +1,43 @@
-//! Header lines -> checked [`Header`]s, and what framing headers say: cookies, upgrade, media type. Knows which names
+//! Header lines -> checked [`Lines`], and what framing headers say: cookies, upgrade, media type. Knows which names
 //! the policy reads (to refuse look-alikes of them) but not what for.
 
-use super::{Malformed, text};
+use super::text::{self, class};
+use super::{Arena, List, Malformed};
 use crate::image::config::Config;
 use crate::limits;
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// One header line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// Lower case.
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// Without spaces and tabs around it.
     pub value: &'a [u8],
     /// Named in `Connection`: no fact sees it.
     pub hidden: bool,
+}
+
+/// All header lines of a request, in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lines<'a> {
+    lines: &'a [Header<'a>],
+    /// Bits of [`name`] of the names that are there, so that most look-ups for framing end before they begin.
+    seen: u16,
+}
+
+/// Names that framing asks for, a bit each.
+pub(super) mod name {
+    pub(in super::super) const HOST: u16 = 1;
+    pub(in super::super) const COOKIE: u16 = 2;
+    pub(in super::super) const CONNECTION: u16 = 4;
+    pub(in super::super) const UPGRADE: u16 = 8;
+    pub(in super::super) const PROTOCOL: u16 = 16;
+    pub(in super::super) const CONTENT_TYPE: u16 = 32;
+    pub(in super::super) const AUTHORIZATION: u16 = 64;
+    pub(in super::super) const OVERRIDE: u16 = 128;
+    /// Some name holds an underscore.
+    pub(in super::super) const UNDERSCORE: u16 = 256;
+    pub(in super::super) const FORWARDED: u16 = 512;
 }
 
 /// Which upgrade a request asks for.
@@ -31,21 +53,20 @@ pub enum Upgrade {
 }
 
 /// Essence of the media type of the body.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum ContentType {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ContentType<'a> {
     /// Not sent.
     #[default]
     Absent,
     /// Given twice, or no media type.
     Ill,
     /// `type/subtype` in lower case.
-    Known(String),
+    Known(&'a str),
 }
 
 /// Names that say who asks and for what, whatever the policy reads.
 const COLLIDING: [&str; 5] = ["authorization", "cookie", "host", "forwarded", "x-forwarded-for"];
 const IDENTITY: [&str; 4] = ["authorization", "cookie", "forwarded", "x-forwarded-for"];
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Step 1: how many and how large.
 pub(super) fn check_sizes(lines: &[(&[u8], &[u8])]) -> Result<(), Malformed> {
@@ -69,42 +90,96 @@ pub(super) fn check_sizes(lines: &[(&[u8], &[u8])]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Step 4: names are tokens, values have no control bytes.
-pub(super) fn read<'a>(lines: &'a [(&'a [u8], &'a [u8])]) -> Result<Vec<Header<'a>>, Malformed> {
-    lines.iter().map(|(name, value)| read_line(name, value)).collect()
+/// Steps 4 to 6: names are tokens, values have no control bytes, no name looks like another, and what `Connection`
+/// names is hidden.
+pub(super) fn read<'a>(
+    lines: &'a [(&'a [u8], &'a [u8])],
+    config: &Config,
+    arena: &'a Arena,
+) -> Result<Lines<'a>, Malformed> {
+    let mut read = List::with_capacity_in(lines.len(), arena);
+    let mut seen = 0;
+    for (name, value) in lines {
+        let line = read_line(name, value, arena)?;
+        seen |= bit(line.name);
+        read.push(line);
+    }
+    if seen & name::UNDERSCORE != 0 {
+        check_collisions(&read, config)?;
+    }
+    if seen & name::CONNECTION != 0 {
+        hide_connection_options(&mut read, config, arena)?;
+    }
+    Ok(Lines {
+        lines: read.into_bump_slice(),
+        seen,
+    })
 }
 
-fn read_line<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Header<'a>, Malformed> {
-    let name = match std::str::from_utf8(name) {
-        Ok(text) if text::is_token(name) || text.eq_ignore_ascii_case(":protocol") => text,
-        _ => return Err(Malformed::bad("bad_header_name")),
+fn bit(given: &str) -> u16 {
+    let of = match given {
+        "host" => name::HOST,
+        "cookie" => name::COOKIE,
+        "connection" => name::CONNECTION,
+        "upgrade" => name::UPGRADE,
+        ":protocol" => name::PROTOCOL,
+        "content-type" => name::CONTENT_TYPE,
+        "authorization" => name::AUTHORIZATION,
+        "x-http-method-override" | "x-http-method" | "x-method-override" => name::OVERRIDE,
+        "forwarded" | "x-forwarded-for" => name::FORWARDED,
+        _ => 0,
     };
-    if value.iter().any(|b| *b < 0x20 && *b != b'\t' || *b == 0x7f) {
+    if of == 0 && given.as_bytes().contains(&b'_') {
+        name::UNDERSCORE
+    } else {
+        of
+    }
+}
+
+fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<Header<'a>, Malformed> {
+    const BAD_NAME: Malformed = Malformed::bad("bad_header_name");
+    let (mut all, mut any) = (class::TOKEN, 0);
+    for byte in name {
+        let classes = text::classes(*byte);
+        all &= classes;
+        any |= classes;
+    }
+    let text = std::str::from_utf8(name).map_err(|_| BAD_NAME)?;
+    if (all == 0 || name.is_empty()) && !text.eq_ignore_ascii_case(":protocol") {
+        return Err(BAD_NAME);
+    }
+    if value
+        .iter()
+        .fold(0, |any, byte| any | text::classes(*byte) & class::CONTROL)
+        != 0
+    {
         return Err(Malformed::bad("bad_header_value"));
     }
-    let name = match name.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => Cow::Owned(name.to_ascii_lowercase()),
-        false => Cow::Borrowed(name),
-    };
     Ok(Header {
-        name,
+        name: if any & class::UPPER != 0 {
+            text::lower(text, arena)
+        } else {
+            text
+        },
         value: text::trim(value),
         hidden: false,
     })
 }
 
 /// Step 5: servers behind us may read `_` as `-`, so such a name must not stand for one that somebody trusts.
-pub(super) fn check_collisions(lines: &[Header<'_>], config: &Config) -> Result<(), Malformed> {
-    if lines.iter().all(|line| !line.name.contains('_')) {
-        return Ok(());
-    }
-    let sent: BTreeSet<&str> = lines.iter().map(|line| line.name.as_ref()).collect();
-    for line in lines.iter().filter(|line| line.name.contains('_')) {
-        let mapped = line.name.replace('_', "-");
-        let mapped = mapped.as_str();
-        if sent.contains(mapped)
-            || COLLIDING.contains(&mapped)
-            || config.named_headers.iter().any(|n| n == mapped)
+fn check_collisions(lines: &[Header<'_>], config: &Config) -> Result<(), Malformed> {
+    let underscored = lines.iter().filter(|line| line.name.contains('_'));
+    for line in underscored {
+        let maps_to = |other: &str| {
+            other.len() == line.name.len()
+                && other
+                    .bytes()
+                    .zip(line.name.bytes())
+                    .all(|(o, own)| o == if own == b'_' { b'-' } else { own })
+        };
+        if lines.iter().any(|other| maps_to(other.name))
+            || COLLIDING.iter().any(|name| maps_to(name))
+            || config.named_headers.iter().any(|name| maps_to(name))
         {
             return Err(Malformed::bad("header_collision"));
         }
@@ -113,26 +188,39 @@ pub(super) fn check_collisions(lines: &[Header<'_>], config: &Config) -> Result<
 }
 
 /// Step 6: a hop may drop what `Connection` names, so it must name nothing that identity hangs on.
-pub(super) fn hide_connection_options(lines: &mut [Header<'_>], config: &Config) -> Result<(), Malformed> {
-    let named: BTreeSet<String> = options(lines, "connection").map(text::lower).collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    let is_identity =
-        |name: &String| IDENTITY.contains(&name.as_str()) || config.identity_headers.contains(name);
-    if named.iter().any(is_identity) {
+fn hide_connection_options(
+    lines: &mut [Header<'_>],
+    config: &Config,
+    arena: &Arena,
+) -> Result<(), Malformed> {
+    let given = lines
+        .iter()
+        .filter(|line| line.name == "connection")
+        .flat_map(|line| elements(line.value));
+    let mut named = List::new_in(arena);
+    named.extend(given.map(|option| {
+        let copy = arena.alloc_slice_copy(option);
+        copy.make_ascii_lowercase();
+        &*copy
+    }));
+    // Sorted, for a hostile list is long.
+    named.sort_unstable();
+    let is_named = |name: &str| named.binary_search(&name.as_bytes()).is_ok();
+    if IDENTITY.iter().any(|name| is_named(name)) || config.identity_headers.iter().any(|name| is_named(name))
+    {
         return Err(Malformed::bad("connection_drops_identity"));
     }
     for line in lines {
-        line.hidden = named.contains(line.name.as_ref());
+        line.hidden = is_named(line.name);
     }
     Ok(())
 }
 
 /// Step 7.
-pub(super) fn check_cookies(lines: &[Header<'_>]) -> Result<(), Malformed> {
-    let count: usize = all(lines, "cookie")
-        .map(|value| value.split(|b| *b == b';').count())
+pub(super) fn check_cookies(lines: &Lines<'_>) -> Result<(), Malformed> {
+    let count: usize = lines
+        .framing(name::COOKIE, "cookie")
+        .map(|value| 1 + value.iter().filter(|b| **b == b';').count())
         .sum();
     match count > limits::COOKIES {
         true => Err(Malformed {
@@ -143,39 +231,53 @@ pub(super) fn check_cookies(lines: &[Header<'_>]) -> Result<(), Malformed> {
     }
 }
 
-/// Step 10.
-pub(super) fn overrides_method(lines: &[Header<'_>]) -> bool {
-    lines
-        .iter()
-        .any(|line| METHOD_OVERRIDES.contains(&line.name.as_ref()))
-}
+impl<'a> Lines<'a> {
+    /// Step 10.
+    pub(super) fn overrides_method(&self) -> bool {
+        self.seen & name::OVERRIDE != 0
+    }
 
-/// Values of a header, hidden or not.
-pub(super) fn all<'s, 'a>(
-    lines: &'s [Header<'a>],
-    name: &'s str,
-) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-    lines
-        .iter()
-        .filter(move |line| line.name == name)
-        .map(|line| line.value)
-}
+    /// Values of a header that has a bit in [`name`], hidden or not.
+    #[inline]
+    pub(super) fn framing<'s>(
+        &self,
+        bit: u16,
+        name: &'s str,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
+        let lines: &'a [Header<'a>] = if self.seen & bit != 0 { self.lines } else { &[] };
+        lines
+            .iter()
+            .filter(move |line| line.name == name)
+            .map(|line| line.value)
+    }
 
-/// Values of a header that facts may see.
-pub(super) fn visible<'s, 'a>(
-    lines: &'s [Header<'a>],
-    name: &'s str,
-) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-    lines
-        .iter()
-        .filter(move |line| line.name == name && !line.hidden)
-        .map(|line| line.value)
+    /// Whether a name that has a bit in [`name`] is there.
+    #[inline]
+    pub(super) fn has(&self, bit: u16) -> bool {
+        self.seen & bit != 0
+    }
+
+    /// Values of a header, hidden or not.
+    pub(super) fn all<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
+        self.lines
+            .iter()
+            .filter(move |line| line.name == name)
+            .map(|line| line.value)
+    }
+
+    /// Values of a header that facts may see.
+    pub(super) fn visible<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
+        self.lines
+            .iter()
+            .filter(move |line| line.name == name && !line.hidden)
+            .map(|line| line.value)
+    }
 }
 
 /// Elements of a comma-separated header, trimmed, empty ones left out.
-fn options<'s, 'a>(lines: &'s [Header<'a>], name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-    all(lines, name)
-        .flat_map(|value| value.split(|b| *b == b','))
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|b| *b == b',')
         .map(text::trim)
         .filter(|option| !option.is_empty())
 }
@@ -189,16 +291,19 @@ pub(super) fn cookies<'s, 'a>(line: &'a [u8], name: &'s str) -> impl Iterator<It
 }
 
 /// `Connection` names `upgrade` in honest requests too, so hidden headers count here.
-pub(super) fn upgrade(method: &[u8], lines: &[Header<'_>], has_path: bool) -> Upgrade {
-    let extended = method == b"CONNECT" && has_path && all(lines, ":protocol").next().is_some();
-    let classic = options(lines, "connection").any(|option| option.eq_ignore_ascii_case(b"upgrade"))
-        && all(lines, "upgrade").next().is_some();
-    let header = match (extended, classic) {
-        (true, _) => ":protocol",
-        (false, true) => "upgrade",
+pub(super) fn upgrade(method: &[u8], lines: &Lines<'_>, has_path: bool) -> Upgrade {
+    if !lines.has(name::PROTOCOL | name::CONNECTION) {
+        return Upgrade::None;
+    }
+    let extended = method == b"CONNECT" && has_path && lines.has(name::PROTOCOL);
+    let asks = |value| elements(value).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let classic = lines.has(name::UPGRADE) && lines.framing(name::CONNECTION, "connection").any(asks);
+    let (bit, header) = match (extended, classic) {
+        (true, _) => (name::PROTOCOL, ":protocol"),
+        (false, true) => (name::UPGRADE, "upgrade"),
         (false, false) => return Upgrade::None,
     };
-    let mut protocols = all(lines, header);
+    let mut protocols = lines.framing(bit, header);
     match (protocols.next(), protocols.next()) {
         (Some(only), None)
             if only.eq_ignore_ascii_case(b"websocket") && has_path && (extended || method == b"GET") =>
@@ -210,8 +315,11 @@ pub(super) fn upgrade(method: &[u8], lines: &[Header<'_>], has_path: bool) -> Up
 }
 
 /// `request.content_type`
-pub(super) fn content_type(lines: &[Header<'_>]) -> ContentType {
-    let mut values = visible(lines, "content-type");
+pub(super) fn content_type<'a>(lines: &Lines<'a>, arena: &'a Arena) -> ContentType<'a> {
+    if !lines.has(name::CONTENT_TYPE) {
+        return ContentType::Absent;
+    }
+    let mut values = lines.visible("content-type");
     let (value, second) = (values.next(), values.next());
     let Some(value) = value else {
         return ContentType::Absent;
@@ -219,7 +327,7 @@ pub(super) fn content_type(lines: &[Header<'_>]) -> ContentType {
     let essence = text::trim(value.split(|b| *b == b';').next().unwrap_or_default());
     match text::split_once(essence, b'/') {
         Some((kind, sub)) if second.is_none() && text::is_token(kind) && text::is_token(sub) => {
-            ContentType::Known(text::lower(essence))
+            ContentType::Known(text::lower(text::lossy(essence, arena), arena))
         }
         _ => ContentType::Ill,
     }

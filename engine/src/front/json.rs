@@ -1,9 +1,10 @@
-//! JSON text -> a flat tape of nodes that facts are read from by path. Validates all of RFC 8259 and refuses lone
-//! surrogates, keeps an explicit stack of bounded depth, and notices members given twice. Knows no claims and no context.
+//! JSON text -> a flat tape of nodes that facts are read from by path, in one pass. Validates all of RFC 8259 and
+//! refuses lone surrogates, keeps an explicit stack of bounded depth, and notices members given twice. Knows no claims
+//! and no context.
 
-use super::text;
+use super::text::{self, class};
+use super::{Arena, List};
 use crate::limits;
-use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why text is not a document.
@@ -40,7 +41,7 @@ struct Node {
     /// Of scalars; text without its quotes.
     start: u32,
     end: u32,
-    /// First node that is not inside.
+    /// First node that is not inside; of a member's name, which holds nothing, the hash of the name.
     next: u32,
 }
 
@@ -48,7 +49,8 @@ struct Node {
 #[derive(Clone, Debug)]
 pub struct Json<'a> {
     text: &'a [u8],
-    nodes: Vec<Node>,
+    nodes: &'a [Node],
+    arena: &'a Arena,
 }
 
 /// A value of a document.
@@ -71,7 +73,7 @@ pub enum Member<'j, 'a> {
 
 impl<'a> Json<'a> {
     /// Validates `text` of at most `max_bytes`.
-    pub fn parse(text: &'a [u8], max_bytes: usize) -> Result<Json<'a>, JsonFault> {
+    pub fn parse(text: &'a [u8], max_bytes: usize, arena: &'a Arena) -> Result<Json<'a>, JsonFault> {
         // Offsets have 32 bits.
         if text.len() > max_bytes || u32::try_from(text.len()).is_err() {
             return Err(JsonFault::TooLarge(max_bytes));
@@ -82,13 +84,17 @@ impl<'a> Json<'a> {
         let mut scanner = Scanner {
             text,
             at: 0,
-            nodes: Vec::new(),
-            open: Vec::new(),
+            // About one node for eight bytes; a denser text lets it grow.
+            nodes: List::with_capacity_in(text.len() / 8 + 2, arena),
+            open: [0; limits::JSON_DEPTH],
+            depth: 0,
+            arena,
         };
         match scanner.document() {
             Ok(()) => Ok(Json {
                 text,
-                nodes: scanner.nodes,
+                nodes: scanner.nodes.into_bump_slice(),
+                arena,
             }),
             Err(Stop::Syntax) => Err(JsonFault::Syntax(scanner.at)),
             Err(Stop::TooDeep) => Err(JsonFault::TooDeep(scanner.at)),
@@ -103,15 +109,18 @@ impl<'a> Json<'a> {
 
     /// Whether any object has a member name twice (escapes decoded).
     pub fn has_duplicate_members(&self) -> bool {
-        let mut names: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            if node.kind == Kind::Object {
-                let object = Item { json: self, index };
-                names.extend(object.members().map(|(name, _)| (index, name)));
-            }
+        self.nodes.iter().enumerate().any(|(index, node)| {
+            let object = Item { json: self, index };
+            node.kind == Kind::Object && object.has_member_twice()
+        })
+    }
+
+    fn string(&self, node: &Node) -> Option<&'a [u8]> {
+        match node.kind {
+            Kind::Text { plain: true } => Some(self.slice(node)),
+            Kind::Text { plain: false } => Some(unescape(self.slice(node), self.arena)),
+            _ => None,
         }
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
 
     fn slice(&self, node: &Node) -> &'a [u8] {
@@ -130,35 +139,70 @@ impl<'j, 'a> Item<'j, 'a> {
         self.node().is_some_and(|node| node.kind == kind)
     }
 
-    /// Nodes right inside, names included.
-    fn inside(self) -> impl Iterator<Item = Item<'j, 'a>> {
-        let end = self.node().map_or(0, |node| node.next as usize);
-        let at = move |index: usize| {
-            (index < end).then_some(Item {
-                json: self.json,
-                index,
-            })
+    fn at(self, index: usize) -> Item<'j, 'a> {
+        Item {
+            json: self.json,
+            index,
+        }
+    }
+
+    /// Names of an object's members, in order; each value stands right behind its name. None of anything else.
+    fn names(self) -> impl Iterator<Item = (&'j Node, Item<'j, 'a>)> {
+        let (mut at, end) = match self.node() {
+            Some(node) if node.kind == Kind::Object => (self.index + 1, node.next as usize),
+            _ => (0, 0),
         };
-        std::iter::successors(at(self.index + 1), move |item| at(item.node()?.next as usize))
+        std::iter::from_fn(move || {
+            if at >= end {
+                return None;
+            }
+            let name = self.json.nodes.get(at)?;
+            let value = self.at(at + 1);
+            at = value.node()?.next as usize;
+            Some((name, value))
+        })
     }
 
     /// Members of an object in order; none of anything else.
-    pub fn members(self) -> impl Iterator<Item = (Cow<'a, [u8]>, Item<'j, 'a>)> {
-        let mut inside = self.is(Kind::Object).then(|| self.inside()).into_iter().flatten();
-        std::iter::from_fn(move || {
-            let (name, value) = (inside.next()?, inside.next()?);
-            Some((name.string()?, value))
-        })
+    pub fn members(self) -> impl Iterator<Item = (&'a [u8], Item<'j, 'a>)> {
+        self.names()
+            .filter_map(move |(name, value)| Some((self.json.string(name)?, value)))
     }
 
     /// What is under a name.
     pub fn member(self, name: &[u8]) -> Member<'j, 'a> {
-        let mut found = self.members().filter(|(given, _)| given.as_ref() == name);
+        let hash = hash(name);
+        let mut found = self
+            .names()
+            .filter(|(given, _)| given.next == hash && self.json.string(given) == Some(name));
         match (found.next(), found.next()) {
             (None, _) => Member::Absent,
             (Some((_, value)), None) => Member::Once(value),
             (Some(_), Some(_)) => Member::Twice,
         }
+    }
+
+    fn has_member_twice(self) -> bool {
+        let mut first = [0; PAIRWISE_MAX];
+        let mut count = 0;
+        for (name, _) in self.names() {
+            let Some(place) = first.get_mut(count) else {
+                return self.has_member_twice_sorted();
+            };
+            *place = name.next;
+            count += 1;
+        }
+        let hashes = first.get(..count).unwrap_or_default();
+        let equal = |(at, hash): (usize, &u32)| hashes.get(..at).is_some_and(|h| h.contains(hash));
+        // Equal hashes are as good as never honest; then the names decide.
+        hashes.iter().enumerate().any(equal) && self.has_member_twice_sorted()
+    }
+
+    fn has_member_twice_sorted(self) -> bool {
+        let mut names = List::new_in(self.json.arena);
+        names.extend(self.members().map(|(name, _)| name));
+        names.sort_unstable();
+        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
 
     /// Whether it is an object.
@@ -183,32 +227,49 @@ impl<'j, 'a> Item<'j, 'a> {
     }
 
     /// A string.
-    pub fn string(self) -> Option<Cow<'a, [u8]>> {
-        let node = self.node()?;
-        match node.kind {
-            Kind::Text { plain: true } => Some(Cow::Borrowed(self.json.slice(node))),
-            Kind::Text { plain: false } => Some(unescape(self.json.slice(node))),
-            _ => None,
-        }
+    pub fn string(self) -> Option<&'a [u8]> {
+        self.json.string(self.node()?)
     }
 
     /// Elements of an array in order; `None` for anything else.
     pub fn elements(self) -> Option<impl Iterator<Item = Item<'j, 'a>>> {
-        self.is(Kind::Array).then(|| self.inside())
+        let node = self.node().filter(|node| node.kind == Kind::Array)?;
+        let (mut at, end) = (self.index + 1, node.next as usize);
+        Some(std::iter::from_fn(move || {
+            let element = (at < end).then(|| self.at(at))?;
+            at = element.node()?.next as usize;
+            Some(element)
+        }))
     }
 
     /// An array of nothing but strings.
-    pub fn strings(self) -> Option<Vec<Cow<'a, [u8]>>> {
-        self.elements()?.map(Item::string).collect()
+    pub fn strings(self) -> Option<&'a [&'a [u8]]> {
+        let mut strings = List::new_in(self.json.arena);
+        for element in self.elements()? {
+            strings.push(element.string()?);
+        }
+        Some(strings.into_bump_slice())
     }
 }
 
-/// Decodes escapes of validated text.
-fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
-    if !raw.contains(&b'\\') {
-        return Cow::Borrowed(raw);
+/// Members up to which comparing each with each costs less than sorting them.
+const PAIRWISE_MAX: usize = 24;
+
+/// A hash of names that only sorts out which of them to compare; collisions cost time and never an answer.
+fn hash(name: &[u8]) -> u32 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, rest) = name.as_chunks::<8>();
+    let mut h = name.len() as u64;
+    for word in words {
+        h = (h ^ u64::from_le_bytes(*word)).wrapping_mul(MIX).rotate_left(29);
     }
-    let (mut out, mut rest) = (Vec::with_capacity(raw.len()), raw);
+    let tail = rest.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte));
+    ((h ^ tail).wrapping_mul(MIX) >> 32) as u32
+}
+
+/// Decodes escapes of validated text.
+fn unescape<'a>(raw: &'a [u8], arena: &'a Arena) -> &'a [u8] {
+    let (mut out, mut rest) = (List::with_capacity_in(raw.len(), arena), raw);
     while let [byte, tail @ ..] = rest {
         let ([b'\\', escape, after @ ..], b'\\') = (rest, byte) else {
             out.push(*byte);
@@ -224,14 +285,14 @@ fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
             b't' => out.push(b'\t'),
             b'u' => {
                 if let Some((c, length)) = unicode(after) {
-                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    out.extend_from_slice_copy(c.encode_utf8(&mut [0; 4]).as_bytes());
                     rest = after.get(length..).unwrap_or_default();
                 }
             }
             itself => out.push(*itself),
         }
     }
-    Cow::Owned(out)
+    out.into_bump_slice()
 }
 
 /// The character whose `\u` escape goes on with `digits`, and how many bytes of them it takes. A lone surrogate is
@@ -268,9 +329,11 @@ enum Expect {
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    nodes: Vec<Node>,
+    nodes: List<'a, Node>,
     /// Open containers, innermost last.
-    open: Vec<usize>,
+    open: [u32; limits::JSON_DEPTH],
+    depth: usize,
+    arena: &'a Arena,
 }
 
 impl Scanner<'_> {
@@ -284,13 +347,13 @@ impl Scanner<'_> {
                     if self.peek() != Some(b'"') {
                         return Err(Stop::Syntax);
                     }
-                    self.string()?;
+                    self.string(true)?;
                     self.space();
                     self.take(b":")?;
                     Expect::Value
                 }
                 Expect::After => {
-                    let Some(open) = self.open.last().copied() else {
+                    let Some(open) = self.innermost() else {
                         return if self.at == self.text.len() {
                             Ok(())
                         } else {
@@ -315,7 +378,7 @@ impl Scanner<'_> {
         match self.peek().ok_or(Stop::Syntax)? {
             b'{' => return self.container(Kind::Object, b'}', Expect::Name),
             b'[' => return self.container(Kind::Array, b']', Expect::Value),
-            b'"' => self.string()?,
+            b'"' => self.string(false)?,
             b't' => self.word(b"true", Kind::Bool(true))?,
             b'f' => self.word(b"false", Kind::Bool(false))?,
             b'n' => self.word(b"null", Kind::Null)?,
@@ -325,12 +388,13 @@ impl Scanner<'_> {
     }
 
     fn container(&mut self, kind: Kind, end: u8, first: Expect) -> Result<Expect, Stop> {
-        if self.open.len() >= limits::JSON_DEPTH {
-            return Err(Stop::TooDeep);
-        }
         let index = self.nodes.len();
+        let Some(place) = self.open.get_mut(self.depth) else {
+            return Err(Stop::TooDeep);
+        };
+        *place = index as u32;
+        self.depth += 1;
         self.push(kind, self.at, self.at);
-        self.open.push(index);
         self.at += 1;
         self.space();
         Ok(if self.peek() == Some(end) {
@@ -340,9 +404,14 @@ impl Scanner<'_> {
         })
     }
 
+    fn innermost(&self) -> Option<usize> {
+        let last = self.depth.checked_sub(1)?;
+        self.open.get(last).map(|index| *index as usize)
+    }
+
     fn close(&mut self, index: usize) -> Expect {
         self.at += 1;
-        self.open.pop();
+        self.depth = self.depth.saturating_sub(1);
         let next = self.nodes.len() as u32;
         if let Some(node) = self.nodes.get_mut(index) {
             node.next = next;
@@ -350,14 +419,20 @@ impl Scanner<'_> {
         Expect::After
     }
 
-    fn string(&mut self) -> Result<(), Stop> {
+    /// A text, from its quote on.
+    fn string(&mut self, is_name: bool) -> Result<(), Stop> {
         self.at += 1;
         let (start, mut plain) = (self.at, true);
         loop {
-            match self.peek().ok_or(Stop::Syntax)? {
-                b'"' => break,
-                0..0x20 => return Err(Stop::Syntax),
-                b'\\' => {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let run = rest
+                .iter()
+                .position(|byte| text::classes(*byte) & class::JSON_STOP != 0)
+                .unwrap_or(rest.len());
+            self.at += run;
+            match rest.get(run) {
+                Some(b'"') => break,
+                Some(b'\\') => {
                     plain = false;
                     self.at += 1;
                     match self.peek() {
@@ -368,12 +443,17 @@ impl Scanner<'_> {
                         }
                         _ => return Err(Stop::Syntax),
                     }
+                    self.at += 1;
                 }
-                _ => {}
+                _ => return Err(Stop::Syntax),
             }
-            self.at += 1;
         }
+        let index = self.nodes.len();
         self.push(Kind::Text { plain }, start, self.at);
+        if is_name && let Some(node) = self.nodes.get_mut(index) {
+            let raw = self.text.get(start..self.at).unwrap_or_default();
+            node.next = hash(if plain { raw } else { unescape(raw, self.arena) });
+        }
         self.at += 1;
         Ok(())
     }

@@ -21,16 +21,22 @@ mod tests;
 
 pub use credentials::{Credentials, State};
 pub use facts::{Facts, Fetched, Value};
-pub use headers::{ContentType, Header, Upgrade};
+pub use headers::{ContentType, Header, Lines, Upgrade};
 pub use query::Param;
 
 use crate::image::config::{Config, HostOptions};
 use crate::limits;
 use crate::request::RequestView;
-use authority::Authority;
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use target::RawForm;
 use thiserror::Error;
+
+/// Where a decision writes what the request does not hold as bytes. Emptied, not freed, before the next decision.
+pub type Arena = bumpalo::Bump;
+/// A list that grows in the arena.
+pub(crate) type List<'a, T> = bumpalo::collections::Vec<'a, T>;
+/// A text that grows in the arena.
+pub(crate) type Text<'a> = bumpalo::collections::String<'a>;
 
 /// A request that has no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -50,21 +56,21 @@ impl Malformed {
 }
 
 /// What the target names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form<'a> {
     /// A path.
     Path {
         /// Canonical spelling.
-        path: String,
+        path: &'a str,
         /// Decoded segments, without the empty last one.
-        segments: Vec<Cow<'a, [u8]>>,
+        segments: &'a [&'a [u8]],
         /// The path ends in `/`; `/` itself is no segments and a trailing slash.
         trailing_slash: bool,
     },
     /// `OPTIONS *`, or CONNECT with an authority.
     NoPath {
         /// As sent.
-        target: String,
+        target: &'a str,
     },
 }
 
@@ -74,9 +80,9 @@ pub struct Canonical<'a> {
     /// Exact token.
     pub method: &'a [u8],
     /// `http`, `https`, or whatever else the host said, in lower case.
-    pub scheme: String,
+    pub scheme: &'a str,
     /// Lower case, without port and trailing dot; IPv6 in brackets.
-    pub host: String,
+    pub host: &'a str,
     /// As given, else the scheme's.
     pub port: u16,
     /// Path or none.
@@ -84,21 +90,25 @@ pub struct Canonical<'a> {
     /// Which upgrade it asks for.
     pub upgrade: Upgrade,
     /// Essence of the media type.
-    pub content_type: ContentType,
+    pub content_type: ContentType<'a>,
     /// All header lines in order.
-    pub headers: Vec<Header<'a>>,
+    pub headers: Lines<'a>,
     /// After the first `?`, as sent.
     pub query: Option<&'a [u8]>,
-    /// Decoded query parameters in order.
-    pub params: Vec<Param<'a>>,
+    /// Decoded query parameters, once somebody has asked for them.
+    params: OnceCell<&'a [Param<'a>]>,
     /// The path to forward where it is not the form's: with path parameters.
-    forwarded: Option<String>,
+    forwarded: Option<&'a str>,
+    /// Path and query as sent, where they are canonical.
+    sent: Option<&'a [u8]>,
+    arena: &'a Arena,
 }
 
 /// One request -> its canonical form. `options` is asked once, with the normalised host.
 pub fn normalise<'a>(
     view: &'a RequestView<'a>,
     config: &Config,
+    arena: &'a Arena,
     options: &mut dyn FnMut(&str) -> HostOptions,
 ) -> Result<Canonical<'a>, Malformed> {
     headers::check_sizes(view.headers)?;
@@ -111,52 +121,66 @@ pub fn normalise<'a>(
             detail: "target_too_long",
         });
     }
-    let mut lines = headers::read(view.headers)?;
-    headers::check_collisions(&lines, config)?;
-    headers::hide_connection_options(&mut lines, config)?;
+    let lines = headers::read(view.headers, config, arena)?;
     headers::check_cookies(&lines)?;
-    let scheme = text::lower(if view.scheme.is_empty() {
-        b"https"
-    } else {
-        view.scheme
-    });
-    let Authority { host, port } = authority::of_request(view, &lines, &scheme)?;
-    let raw = target::form(view, &lines, &host, port, &scheme)?;
-    let options = options(&host);
-    if !options.method_override_kept && headers::overrides_method(&lines) {
+    let scheme = match view.scheme {
+        b"" | b"https" => "https",
+        given => text::lower(text::lossy(given, arena), arena),
+    };
+    let authority = authority::of_request(view, &lines, scheme, arena)?;
+    let raw = target::form(view, &lines, authority, scheme, arena)?;
+    let options = options(authority.host);
+    if !options.method_override_kept && lines.overrides_method() {
         return Err(Malformed::bad("method_override"));
     }
-    let (form, forwarded, query) = match raw {
-        RawForm::NoPath(sent) => (
-            Form::NoPath {
-                target: text::lossy(sent),
-            },
-            None,
-            None,
-        ),
-        RawForm::Path(sent) => {
-            let (raw_path, query) = query::split(sent);
-            path::check_bytes(raw_path, query, options)?;
-            let path = path::canonical(raw_path, options)?;
-            (path.form, path.forwarded, query)
-        }
-    };
-    let params = query::params(query.unwrap_or_default())?;
-    let upgrade = headers::upgrade(view.method, &lines, matches!(form, Form::Path { .. }));
-    let content_type = headers::content_type(&lines);
-    Ok(Canonical {
+    let mut canonical = Canonical {
         method: view.method,
         scheme,
-        host,
-        port,
-        form,
-        upgrade,
-        content_type,
+        host: authority.host,
+        port: authority.port,
+        form: Form::NoPath { target: "" },
+        upgrade: Upgrade::None,
+        content_type: headers::content_type(&lines, arena),
         headers: lines,
-        query,
-        params,
-        forwarded,
-    })
+        query: None,
+        params: OnceCell::new(),
+        forwarded: None,
+        sent: None,
+        arena,
+    };
+    match raw {
+        RawForm::NoPath(sent) => {
+            canonical.form = Form::NoPath {
+                target: text::lossy(sent, arena),
+            };
+        }
+        RawForm::Path(sent) => {
+            let (raw_path, query) = query::split(sent);
+            let path = match path::plain(raw_path, arena) {
+                Some(path) => {
+                    path::check_query(query)?;
+                    path
+                }
+                None => {
+                    path::check_bytes(raw_path, query, options)?;
+                    path::canonical(raw_path, options, arena)?
+                }
+            };
+            canonical.form = path.form;
+            canonical.forwarded = path.forwarded;
+            canonical.sent = path.as_sent.then_some(sent);
+            canonical.query = query;
+        }
+    }
+    if let Some(query) = canonical.query {
+        query::check(query)?;
+    }
+    canonical.upgrade = headers::upgrade(
+        view.method,
+        &canonical.headers,
+        matches!(canonical.form, Form::Path { .. }),
+    );
+    Ok(canonical)
 }
 
 impl<'a> Canonical<'a> {
@@ -166,25 +190,41 @@ impl<'a> Canonical<'a> {
     }
 
     /// The target to forward: path, `?` and the query as sent; without a path, as sent.
-    pub fn upstream_target(&self) -> String {
-        let path = match &self.form {
-            Form::NoPath { target } => return target.clone(),
-            Form::Path { path, .. } => self.forwarded.as_ref().unwrap_or(path),
+    pub fn upstream_target(&self) -> &'a str {
+        if let Some(sent) = self.sent {
+            return text::lossy(sent, self.arena);
+        }
+        let path = match self.form {
+            Form::NoPath { target } => return target,
+            Form::Path { path, .. } => self.forwarded.unwrap_or(path),
         };
         match self.query {
-            None => path.clone(),
-            Some(query) => format!("{path}?{}", text::lossy(query)),
+            None => path,
+            Some(query) => {
+                let mut target = Text::with_capacity_in(path.len() + 1 + query.len(), self.arena);
+                target.push_str(path);
+                target.push('?');
+                target.push_str(text::lossy(query, self.arena));
+                target.into_bump_str()
+            }
         }
     }
 
+    /// Decoded query parameters in order.
+    pub fn params(&self) -> &'a [Param<'a>] {
+        self.params
+            .get_or_init(|| query::params(self.query.unwrap_or_default(), self.arena))
+    }
+
     /// Values of a header (lower-case name) that facts may see, in order.
-    pub fn header_values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-        headers::visible(&self.headers, name)
+    pub fn header_values<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
+        self.headers.visible(name)
     }
 
     /// Values of a cookie, in order. Nothing can hide a Cookie header.
-    pub fn cookie_values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
-        self.header_values("cookie")
+    pub fn cookie_values<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'s, 'a> {
+        self.headers
+            .framing(headers::name::COOKIE, "cookie")
             .flat_map(move |line| headers::cookies(line, name))
     }
 }

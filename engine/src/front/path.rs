@@ -1,11 +1,14 @@
 //! Raw path -> canonical spelling and decoded segments (steps 11 to 15). Every spelling that some server reads
 //! differently is refused, not repaired. Knows no routes.
 
-use super::{Form, Malformed, text};
+use super::text::{self, class};
+use super::{Arena, Form, List, Malformed, Text};
 use crate::canary::canary;
 use crate::image::config::HostOptions;
 use crate::limits;
-use std::borrow::Cow;
+
+/// Segments that a plain path has room for before it grows.
+const PLAIN_SEGMENTS: usize = 12;
 
 /// Characters that look like a slash, and that some servers fold into one.
 const LOOKALIKES: [&[u8]; 3] = [
@@ -32,6 +35,11 @@ pub(super) fn check_bytes(path: &[u8], query: Option<&[u8]>, options: HostOption
         }
         rest = tail;
     }
+    check_query(query)
+}
+
+/// The part of step 11 that is about the query.
+pub(super) fn check_query(query: Option<&[u8]>) -> Result<(), Malformed> {
     query
         .unwrap_or_default()
         .iter()
@@ -48,9 +56,10 @@ fn check_byte(byte: u8) -> Result<(), Malformed> {
 }
 
 /// One segment that has passed step 13.
+#[derive(Clone, Copy)]
 struct Segment<'a> {
     raw: &'a [u8],
-    decoded: Cow<'a, [u8]>,
+    decoded: &'a [u8],
     /// From the first `;` on, where the host keeps them.
     parameters: &'a [u8],
 }
@@ -59,28 +68,77 @@ struct Segment<'a> {
 pub(super) struct Path<'a> {
     pub(super) form: Form<'a>,
     /// What is forwarded where it differs from the form's spelling: with path parameters.
-    pub(super) forwarded: Option<String>,
+    pub(super) forwarded: Option<&'a str>,
+    /// The spelling is the one that was sent.
+    pub(super) as_sent: bool,
+}
+
+const TOO_MANY_SEGMENTS: Malformed = Malformed {
+    status: 414,
+    detail: "too_many_segments",
+};
+
+/// A path whose every byte means itself and whose every segment is plain: there is nothing to decode, nothing to
+/// remove and nothing to refuse, so it is canonical as it stands. Most are. `None`: the long way must look.
+pub(super) fn plain<'a>(path: &'a [u8], arena: &'a Arena) -> Option<Path<'a>> {
+    let below = path.strip_prefix(b"/")?;
+    let mut segments = List::with_capacity_in(PLAIN_SEGMENTS, arena);
+    let mut from = 0;
+    for (at, byte) in below.iter().enumerate() {
+        if *byte == b'/' {
+            let segment = below.get(from..at)?;
+            // Empty segments and those that end in a dot, dot segments among them.
+            if matches!(segment.last(), None | Some(b'.')) {
+                return None;
+            }
+            segments.push(segment);
+            from = at + 1;
+        } else if text::classes(*byte) & class::PLAIN == 0 {
+            return None;
+        }
+    }
+    let last = below.get(from..)?;
+    if last.last() == Some(&b'.') {
+        return None;
+    }
+    if !last.is_empty() {
+        segments.push(last);
+    }
+    // One slash before each segment, and one more for a trailing one.
+    if segments.len() + usize::from(last.is_empty()) > limits::SEGMENTS {
+        return None;
+    }
+    Some(Path {
+        form: Form::Path {
+            path: std::str::from_utf8(path).ok()?,
+            segments: segments.into_bump_slice(),
+            trailing_slash: last.is_empty(),
+        },
+        forwarded: None,
+        as_sent: true,
+    })
 }
 
 /// Steps 12 to 15. An empty path is `/`.
-pub(super) fn canonical(path: &[u8], options: HostOptions) -> Result<Path<'_>, Malformed> {
+pub(super) fn canonical<'a>(
+    path: &'a [u8],
+    options: HostOptions,
+    arena: &'a Arena,
+) -> Result<Path<'a>, Malformed> {
     if path.iter().filter(|b| **b == b'/').count() > limits::SEGMENTS {
-        return Err(Malformed {
-            status: 414,
-            detail: "too_many_segments",
-        });
+        return Err(TOO_MANY_SEGMENTS);
     }
     let path = path.strip_prefix(b"/").unwrap_or(path);
     let last = path.iter().filter(|b| **b == b'/').count();
-    let mut checked = Vec::with_capacity(last + 1);
+    let mut checked = List::with_capacity_in(last + 1, arena);
     for (index, raw) in path.split(|b| *b == b'/').enumerate() {
-        checked.extend(segment(raw, index == last, options)?);
+        checked.extend(segment(raw, index == last, options, arena)?);
     }
     let last_parameters = match checked.last() {
         Some(segment) if segment.raw.is_empty() => segment.parameters,
         _ => b"",
     };
-    let (kept, trailing_slash) = without_dots(checked)?;
+    let (kept, trailing_slash) = without_dots(&checked, arena)?;
     if kept
         .iter()
         .any(|segment| matches!(segment.decoded.last(), Some(b'.' | b' ')))
@@ -88,7 +146,7 @@ pub(super) fn canonical(path: &[u8], options: HostOptions) -> Result<Path<'_>, M
         return Err(Malformed::bad("trailing_dot_or_space"));
     }
     let spelling = |with_parameters: bool| {
-        let mut out = String::with_capacity(path.len() + 1);
+        let mut out = Text::with_capacity_in(path.len() + 1, arena);
         for segment in &kept {
             out.push('/');
             spell(segment.raw, &mut out);
@@ -102,34 +160,37 @@ pub(super) fn canonical(path: &[u8], options: HostOptions) -> Result<Path<'_>, M
         if with_parameters {
             spell(last_parameters, &mut out);
         }
-        out
+        out.into_bump_str()
     };
     let has_parameters =
         !last_parameters.is_empty() || kept.iter().any(|segment| !segment.parameters.is_empty());
-    let forwarded = has_parameters.then(|| spelling(true));
-    let path = spelling(false);
-    let segments = kept.into_iter().map(|segment| segment.decoded).collect();
     Ok(Path {
+        forwarded: has_parameters.then(|| spelling(true)),
         form: Form::Path {
-            path,
-            segments,
+            path: spelling(false),
+            segments: arena.alloc_slice_fill_iter(kept.iter().map(|segment| segment.decoded)),
             trailing_slash,
         },
-        forwarded,
+        as_sent: false,
     })
 }
 
 /// Step 13 for one segment; `None` where it is merged away.
-fn segment<'a>(raw: &'a [u8], is_last: bool, options: HostOptions) -> Result<Option<Segment<'a>>, Malformed> {
+fn segment<'a>(
+    raw: &'a [u8],
+    is_last: bool,
+    options: HostOptions,
+    arena: &'a Arena,
+) -> Result<Option<Segment<'a>>, Malformed> {
     if raw.is_empty() && !is_last {
         return match options.merge_slashes {
             true => Ok(None),
             false => Err(Malformed::bad("empty_segment")),
         };
     }
-    let once = text::decode(raw, false).ok_or(Malformed::bad("bad_percent"))?;
-    let decoded = canary!(DoubleDecoding, twice(once), once);
-    if std::str::from_utf8(&decoded).is_err() {
+    let once = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
+    let decoded = canary!(DoubleDecoding, twice(once, arena), once);
+    if std::str::from_utf8(decoded).is_err() {
         return Err(Malformed::bad("bad_utf8"));
     }
     if LOOKALIKES
@@ -158,7 +219,7 @@ fn segment<'a>(raw: &'a [u8], is_last: bool, options: HostOptions) -> Result<Opt
     if raw.is_empty() && !is_last {
         return Err(Malformed::bad("empty_segment"));
     }
-    let decoded = text::decode(raw, false).ok_or(Malformed::bad("bad_percent"))?;
+    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
     Ok(Some(Segment {
         raw,
         decoded,
@@ -167,27 +228,27 @@ fn segment<'a>(raw: &'a [u8], is_last: bool, options: HostOptions) -> Result<Opt
 }
 
 #[cfg(feature = "canary")]
-fn twice(decoded: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    match text::decode(&decoded, false) {
-        Some(again) => Cow::Owned(again.into_owned()),
-        None => decoded,
-    }
+fn twice<'a>(decoded: &'a [u8], arena: &'a Arena) -> &'a [u8] {
+    text::decode(decoded, false, arena).unwrap_or(decoded)
 }
 
 /// Step 14: segments without dots and without the empty last one, and whether a trailing slash is left.
-fn without_dots(segments: Vec<Segment<'_>>) -> Result<(Vec<Segment<'_>>, bool), Malformed> {
-    let mut kept = Vec::with_capacity(segments.len());
+fn without_dots<'a>(
+    segments: &[Segment<'a>],
+    arena: &'a Arena,
+) -> Result<(List<'a, Segment<'a>>, bool), Malformed> {
+    let mut kept = List::with_capacity_in(segments.len(), arena);
     // No segment at all is the root, which ends in its slash.
     let mut trailing_slash = true;
     for segment in segments {
-        trailing_slash = match segment.decoded.as_ref() {
+        trailing_slash = match segment.decoded {
             b"" | b"." => true,
             b".." => match kept.pop() {
                 Some(_) => true,
                 None => return Err(Malformed::bad("above_root")),
             },
             _ => {
-                kept.push(segment);
+                kept.push(*segment);
                 false
             }
         };
@@ -196,14 +257,17 @@ fn without_dots(segments: Vec<Segment<'_>>) -> Result<(Vec<Segment<'_>>, bool), 
 }
 
 /// Writes a checked segment: unreserved characters plain, other triples in upper case, the rest as it came.
-fn spell(raw: &[u8], out: &mut String) {
+fn spell(raw: &[u8], out: &mut Text<'_>) {
     let mut rest = raw;
     while let [byte, tail @ ..] = rest {
         rest = match text::triple(rest) {
             Some(plain) => {
                 match text::is_unreserved(plain) {
                     true => out.push(char::from(plain)),
-                    false => out.extend(['%'].into_iter().chain(upper_hex(plain))),
+                    false => {
+                        out.push('%');
+                        upper_hex(plain).into_iter().for_each(|digit| out.push(digit));
+                    }
                 }
                 rest.get(3..).unwrap_or_default()
             }

@@ -1,15 +1,15 @@
 //! Query -> parameters, each decoded once. Never refuses a spelling (that is for `accept query`), only a flood.
 
-use super::{Malformed, text};
+use super::{Arena, Malformed, text};
 use crate::limits;
 
 /// One query parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param<'a> {
     /// Decoded; `None` where a triple is bad, and then it matches no name.
-    pub name: Option<Vec<u8>>,
+    pub name: Option<&'a [u8]>,
     /// Decoded; `None` where a triple is bad.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<&'a [u8]>,
     /// As sent, for what is forwarded.
     pub raw: &'a [u8],
 }
@@ -22,24 +22,37 @@ pub(super) fn split(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Parameters between `&`, empty ones left out.
-pub(super) fn params(query: &[u8]) -> Result<Vec<Param<'_>>, Malformed> {
-    let parts = || query.split(|b| *b == b'&').filter(|part| !part.is_empty());
-    if parts().count() > limits::QUERY_PARAMETERS {
-        return Err(Malformed {
-            status: 414,
-            detail: "too_many_parameters",
-        });
-    }
-    Ok(parts().map(param).collect())
+fn parts(query: &[u8]) -> impl Iterator<Item = &[u8]> {
+    query.split(|b| *b == b'&').filter(|part| !part.is_empty())
 }
 
-fn param(raw: &[u8]) -> Param<'_> {
+/// Whether there are not more parameters than anybody looks through.
+pub(super) fn check(query: &[u8]) -> Result<(), Malformed> {
+    match parts(query).count() > limits::QUERY_PARAMETERS {
+        true => Err(Malformed {
+            status: 414,
+            detail: "too_many_parameters",
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Parameters between `&`, empty ones left out; what was sent past the limit was refused before.
+pub(super) fn params<'a>(query: &'a [u8], arena: &'a Arena) -> &'a [Param<'a>] {
+    let mut params = super::List::new_in(arena);
+    params.extend(
+        parts(query)
+            .take(limits::QUERY_PARAMETERS)
+            .map(|raw| param(raw, arena)),
+    );
+    params.into_bump_slice()
+}
+
+fn param<'a>(raw: &'a [u8], arena: &'a Arena) -> Param<'a> {
     let (name, value) = text::split_once(raw, b'=').unwrap_or((raw, b""));
-    let decoded = |text| text::decode(text, true).map(|decoded| decoded.into_owned());
     Param {
-        name: decoded(name),
-        value: decoded(value),
+        name: text::decode(name, true, arena),
+        value: text::decode(value, true, arena),
         raw,
     }
 }

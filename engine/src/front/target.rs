@@ -1,7 +1,7 @@
 //! Request target -> path and query, or no path (step 9). Knows the four forms of RFC 9112 and nothing of paths.
 
-use super::headers::{self, Header};
-use super::{Malformed, authority};
+use super::headers::{Lines, name};
+use super::{Arena, Malformed, authority};
 use crate::request::RequestView;
 
 /// A target before its bytes are looked at.
@@ -15,13 +15,16 @@ pub(super) enum RawForm<'a> {
 
 /// Which of the forms the target has, and whether the method may have it.
 pub(super) fn form<'a>(
-    view: &RequestView<'a>,
-    lines: &[Header<'_>],
-    host: &str,
-    port: u16,
+    view: &'a RequestView<'a>,
+    lines: &Lines<'_>,
+    own: authority::Authority<'_>,
     scheme: &str,
+    arena: &'a Arena,
 ) -> Result<RawForm<'a>, Malformed> {
     let target = view.target;
+    if target.first() == Some(&b'/') && view.method != b"CONNECT" {
+        return Ok(RawForm::Path(target));
+    }
     let bad_target = Malformed::bad("bad_target");
     if target == b"*" {
         return match view.method {
@@ -29,13 +32,12 @@ pub(super) fn form<'a>(
             _ => Err(bad_target),
         };
     }
-    let same =
-        |given: &[u8]| matches!(authority::parse(given, scheme), Ok(a) if a.host == host && a.port == port);
+    let same = |given: &'a [u8]| authority::parse(given, scheme, arena).is_ok_and(|given| given == own);
     if view.method == b"CONNECT" {
         if matches!(authority::split_port(target), Some((_, Some(_)))) && same(target) {
             return Ok(RawForm::NoPath(target));
         }
-        if headers::all(lines, ":protocol").next().is_none() {
+        if !lines.has(name::PROTOCOL) {
             return Err(bad_target);
         }
     }

@@ -1,19 +1,100 @@
 //! Bytes -> the small lexical forms of HTTP: tokens, trimmed values, decoded triples, canonical integers. Knows no
-//! headers and no facts.
+//! headers and no facts. What is not already there as bytes of the request is written into the decision's arena.
 
-use std::borrow::Cow;
+use super::Arena;
+
+/// Bits of [`CLASS`]: what a byte may be.
+pub(super) mod class {
+    /// Part of an RFC 9110 token.
+    pub(in super::super) const TOKEN: u8 = 1;
+    /// An upper-case letter.
+    pub(in super::super) const UPPER: u8 = 2;
+    /// Anything but a token byte that a header value must not hold: controls but the tab.
+    pub(in super::super) const CONTROL: u8 = 4;
+    /// Means only itself in a path: visible ASCII but `%`, `\`, `#`, `;`, `?` and the slash.
+    pub(in super::super) const PLAIN: u8 = 8;
+    /// Letter, digit or hyphen: what a label of a host name is made of.
+    pub(in super::super) const LABEL: u8 = 16;
+    /// RFC 3986's unreserved.
+    pub(in super::super) const UNRESERVED: u8 = 32;
+    /// A decimal digit.
+    pub(in super::super) const DIGIT: u8 = 64;
+    /// Ends a run in a JSON string: the quote, the backslash and controls.
+    pub(in super::super) const JSON_STOP: u8 = 128;
+}
+
+/// The classes of every byte: one look-up instead of a chain of comparisons.
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0usize;
+    while byte < 256 {
+        let b = byte as u8;
+        let mut bits = 0;
+        let symbol = matches!(
+            b,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        if b.is_ascii_alphanumeric() || symbol {
+            bits |= class::TOKEN;
+        }
+        if b.is_ascii_uppercase() {
+            bits |= class::UPPER;
+        }
+        if b < 0x20 && b != b'\t' || b == 0x7f {
+            bits |= class::CONTROL;
+        }
+        if b.is_ascii_graphic() && !matches!(b, b'%' | b'\\' | b'#' | b';' | b'?' | b'/') {
+            bits |= class::PLAIN;
+        }
+        if b.is_ascii_alphanumeric() || b == b'-' {
+            bits |= class::LABEL;
+        }
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
+            bits |= class::UNRESERVED;
+        }
+        if b.is_ascii_digit() {
+            bits |= class::DIGIT;
+        }
+        if b < 0x20 || b == b'"' || b == b'\\' {
+            bits |= class::JSON_STOP;
+        }
+        table[byte] = bits;
+        byte += 1;
+    }
+    table
+};
+
+/// The classes of a byte.
+#[inline]
+pub(super) fn classes(byte: u8) -> u8 {
+    CLASS[usize::from(byte)]
+}
 
 /// One byte of an RFC 9110 token.
 pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    classes(byte) & class::TOKEN != 0
 }
 
 /// A non-empty RFC 9110 token.
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().copied().all(is_token_byte)
+    !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
 }
 
 /// Without spaces and tabs at both ends.
+#[inline]
 pub fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
@@ -21,14 +102,23 @@ pub fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Bytes as text, in lower case.
-pub fn lower(text: &[u8]) -> String {
-    lossy(text).to_ascii_lowercase()
+/// Text in lower case; what has no upper case stays where it is.
+pub(super) fn lower<'a>(text: &'a str, arena: &'a Arena) -> &'a str {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let copy = arena.alloc_str(text);
+        copy.make_ascii_lowercase();
+        copy
+    } else {
+        text
+    }
 }
 
-/// Bytes as text; what is ASCII by an earlier check stays as it is.
-pub fn lossy(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+/// Bytes as text; what is ASCII by an earlier check stays as it is and where it is.
+pub(super) fn lossy<'a>(text: &'a [u8], arena: &'a Arena) -> &'a str {
+    match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(_) => arena.alloc_str(&String::from_utf8_lossy(text)),
+    }
 }
 
 /// At the first `byte`: what stands before and after it.
@@ -39,7 +129,7 @@ pub fn split_once(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// A byte that RFC 3986 calls unreserved.
 pub fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    classes(byte) & class::UNRESERVED != 0
 }
 
 fn hex(byte: u8) -> Option<u8> {
@@ -57,11 +147,11 @@ pub fn triple(text: &[u8]) -> Option<u8> {
 }
 
 /// Decodes every triple once; `None` where a `%` starts none. With `plus`, `+` is a space.
-pub fn decode(text: &[u8], plus: bool) -> Option<Cow<'_, [u8]>> {
+pub(super) fn decode<'a>(text: &'a [u8], plus: bool, arena: &'a Arena) -> Option<&'a [u8]> {
     if !text.iter().any(|b| *b == b'%' || plus && *b == b'+') {
-        return Some(Cow::Borrowed(text));
+        return Some(text);
     }
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = super::List::with_capacity_in(text.len(), arena);
     let mut rest = text;
     while let [byte, tail @ ..] = rest {
         if *byte == b'%' {
@@ -72,7 +162,7 @@ pub fn decode(text: &[u8], plus: bool) -> Option<Cow<'_, [u8]>> {
             rest = tail;
         }
     }
-    Some(Cow::Owned(out))
+    Some(out.into_bump_slice())
 }
 
 /// JSON's integer, `-?(0|[1-9][0-9]*)`, in i64.
@@ -113,9 +203,10 @@ mod tests {
 
     #[test]
     fn triples_are_decoded_once() {
-        assert_eq!(decode(b"a%2541+", false).as_deref(), Some(&b"a%41+"[..]));
-        assert_eq!(decode(b"a+b", true).as_deref(), Some(&b"a b"[..]));
-        assert_eq!(decode(b"a%4", false), None);
+        let arena = Arena::new();
+        assert_eq!(decode(b"a%2541+", false, &arena), Some(&b"a%41+"[..]));
+        assert_eq!(decode(b"a+b", true, &arena), Some(&b"a b"[..]));
+        assert_eq!(decode(b"a%4", false, &arena), None);
         assert_eq!(trim(b" \ta b\t "), b"a b");
     }
 }

@@ -1,10 +1,12 @@
 //! Request of a service with `cors` -> the CORS headers of its answer (Fetch standard, CORS protocol). Knows no
 //! rules: a preflight is answered before them.
 
-use crate::front::Canonical;
+use super::{Binding, text};
+use crate::decide::Set;
+use crate::front::{Canonical, List};
 use crate::image::config::Cors;
 
-type Headers = Vec<(String, String)>;
+type Headers<'b> = List<'b, Set<'b>>;
 
 /// Whether the request is a preflight: OPTIONS with one `origin` and one `access-control-request-method`.
 pub fn is_preflight(canonical: &Canonical, _cors: &Cors) -> bool {
@@ -14,8 +16,8 @@ pub fn is_preflight(canonical: &Canonical, _cors: &Cors) -> bool {
 }
 
 /// Headers of a preflight's answer.
-pub(super) fn answer(canonical: &Canonical, cors: &Cors, headers: &mut Headers) {
-    if let Some(origin) = allowed_origin(canonical, cors) {
+pub(super) fn answer<'b>(b: &Binding<'b>, cors: &'b Cors, headers: &mut Headers<'b>) {
+    if let Some(origin) = allowed_origin(b.canonical, cors) {
         put(headers, "access-control-allow-origin", origin);
         put(headers, "access-control-allow-methods", &cors.methods);
         if !cors.headers.is_empty() {
@@ -25,7 +27,11 @@ pub(super) fn answer(canonical: &Canonical, cors: &Cors, headers: &mut Headers) 
             put(headers, "access-control-allow-credentials", "true");
         }
         if let Some(seconds) = cors.max_age_s {
-            put(headers, "access-control-max-age", &seconds.to_string());
+            put(
+                headers,
+                "access-control-max-age",
+                text(b.arena, format_args!("{seconds}")),
+            );
         }
     }
     if !cors.any_origin {
@@ -34,7 +40,7 @@ pub(super) fn answer(canonical: &Canonical, cors: &Cors, headers: &mut Headers) 
 }
 
 /// Headers of any other verdict: only for an origin that is allowed.
-pub(super) fn actual(canonical: &Canonical, cors: &Cors, headers: &mut Headers) {
+pub(super) fn actual<'b>(canonical: &Canonical, cors: &'b Cors, headers: &mut Headers<'b>) {
     let Some(origin) = allowed_origin(canonical, cors) else {
         return;
     };
@@ -66,6 +72,6 @@ fn allowed_origin<'c>(canonical: &Canonical, cors: &'c Cors) -> Option<&'c str> 
     }
 }
 
-fn put(headers: &mut Headers, name: &str, value: &str) {
-    headers.push((name.to_string(), value.to_string()));
+fn put<'b>(headers: &mut Headers<'b>, name: &'b str, value: &'b str) {
+    headers.push((name, value));
 }

@@ -6,7 +6,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`; parts of a second are cut off.
-pub fn imf_fixdate(instant_us: i64) -> String {
+pub fn imf_fixdate(instant_us: i64) -> impl std::fmt::Display {
     let seconds = instant_us.div_euclid(1_000_000);
     let day = seconds.div_euclid(86_400);
     let of_day = seconds.rem_euclid(86_400);
@@ -15,7 +15,12 @@ pub fn imf_fixdate(instant_us: i64) -> String {
     let weekday = DAYS[day.rem_euclid(7) as usize];
     let month = MONTHS[month as usize];
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{weekday}, {date:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    std::fmt::from_fn(move |f| {
+        write!(
+            f,
+            "{weekday}, {date:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+        )
+    })
 }
 
 /// Days since the epoch -> year, month from 0, day of month from 1, in the proleptic Gregorian calendar. Years
@@ -48,8 +53,9 @@ mod tests {
             (1_798_761_600, "Fri, 01 Jan 2027 00:00:00 GMT"),
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
         ] {
-            assert_eq!(imf_fixdate(seconds * 1_000_000), text);
+            assert_eq!(imf_fixdate(seconds * 1_000_000).to_string(), text);
         }
-        assert!(imf_fixdate(i64::MAX).ends_with("GMT") && imf_fixdate(i64::MIN).ends_with("GMT"));
+        assert!(imf_fixdate(i64::MAX).to_string().ends_with("GMT"));
+        assert!(imf_fixdate(i64::MIN).to_string().ends_with("GMT"));
     }
 }

@@ -19,10 +19,10 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::{Decision, Effect, Reason, ResponsePlan};
-use crate::front::Canonical;
+use crate::decide::{Decision, Effect, Reason, ResponsePlan, Set};
 use crate::front::credentials::Credentials;
 use crate::front::facts::Facts;
+use crate::front::{Arena, Canonical, List};
 use crate::image::config::{Config, Cors, Rule, RuleIndex, Service};
 
 pub use cors::is_preflight;
@@ -32,6 +32,32 @@ pub use http_date::imf_fixdate;
 /// Challenge of each credential kind, in the order of kinds.
 pub const CHALLENGES: [&str; 4] = ["Bearer", "ApiKey", "Certificate", "Signature"];
 
+/// A decision whose reply's headers are still being collected.
+pub struct Draft<'b> {
+    /// All but `response_set`.
+    pub decision: Decision<'b>,
+    /// Headers to set on the reply, in order.
+    pub response_set: List<'b, Set<'b>>,
+}
+
+impl<'b> Draft<'b> {
+    /// A draft of a head.
+    pub fn new(head: Decision<'b>, arena: &'b Arena) -> Draft<'b> {
+        Draft {
+            decision: head,
+            response_set: List::new_in(arena),
+        }
+    }
+
+    /// The decision.
+    pub fn finish(self) -> Decision<'b> {
+        Decision {
+            response_set: self.response_set.into_bump_slice(),
+            ..self.decision
+        }
+    }
+}
+
 /// Who grants, what stands, and the request they are about.
 pub struct Binding<'b> {
     /// Declarations of the image.
@@ -40,6 +66,8 @@ pub struct Binding<'b> {
     pub service: u32,
     /// Facts of the request.
     pub facts: &'b Facts<'b>,
+    /// Where lists and texts of the decision go.
+    pub arena: &'b Arena,
     /// The request, normalised.
     pub canonical: &'b Canonical<'b>,
     /// Its credentials.
@@ -81,7 +109,7 @@ impl<'b> Binding<'b> {
     }
 
     /// Granting allows and standing rules, by rule id.
-    fn all_rules(&self) -> Vec<Bound<'b>> {
+    fn all_rules(&self) -> List<'b, Bound<'b>> {
         let config = self.config;
         let granting = self.granting.iter().filter_map(move |&index| {
             config.rules.get(index as usize).map(|rule| Bound {
@@ -90,9 +118,18 @@ impl<'b> Binding<'b> {
                 certain: true,
             })
         });
-        let mut rules: Vec<Bound<'b>> = granting.chain(self.standing_rules()).collect();
-        rules.sort_by_key(|bound| bound.index);
+        let mut rules = List::new_in(self.arena);
+        rules.extend(granting.chain(self.standing_rules()));
+        if !self.standing.is_empty() {
+            rules.sort_unstable_by_key(|bound| (bound.index, !bound.certain));
+        }
         rules
+    }
+
+    fn list<T>(&self, items: impl Iterator<Item = T>) -> List<'b, T> {
+        let mut list = List::new_in(self.arena);
+        list.extend(items);
+        list
     }
 }
 
@@ -145,128 +182,126 @@ pub fn transport(b: &Binding) -> Option<&'static str> {
 
 /// After an allow granted (the caller set effect, status, reason and rule): a query or a quota that cannot be
 /// keyed may still refuse; else everything that binds is filled in.
-pub fn allow(b: &Binding, decision: &mut Decision) {
+pub fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
     let rules = b.all_rules();
     let target = match query::judge(b, &rules) {
         Ok(target) => target,
         Err(refusal) => {
-            deny(
-                decision,
-                Reason::QueryRefused,
-                refusal.status,
-                Some(refusal.detail.to_string()),
-            );
-            return refuse(b, decision);
+            deny(draft, Reason::QueryRefused, refusal.status, Some(refusal.detail));
+            return refuse(b, draft);
         }
     };
     match quotas::on_allow(b, &rules) {
-        Ok(charges) => decision.quotas = charges,
-        Err(unknown) => return refuse_quota(b, unknown, decision),
+        Ok(charges) => draft.decision.quotas = charges.into_bump_slice(),
+        Err(unknown) => return refuse_quota(b, unknown, draft),
     }
-    decision.rules = rules
-        .iter()
-        .filter(|bound| binds_on_allow(bound))
-        .map(|bound| bound.index)
-        .collect();
-    decision.request_body = body::demand(&rules);
-    decision.response = response_plan(&rules);
-    decision.tags = tags(&rules);
-    decision.upstream_target = Some(target);
-    own_headers(b, decision);
-    headers::request(b, &rules, decision);
-    headers::response(b, &rules, decision);
+    let binding = rules.iter().filter(|bound| binds_on_allow(bound));
+    draft.decision.rules = b.list(binding.map(|bound| bound.index)).into_bump_slice();
+    draft.decision.request_body = body::demand(b, &rules);
+    draft.decision.response = response_plan(b, &rules);
+    draft.decision.tags = tags(b, rules.iter().filter(|bound| bound.certain));
+    draft.decision.upstream_target = Some(target);
+    own_headers(b, draft);
+    headers::request(b, &rules, &mut draft.decision);
+    headers::response(b, rules.iter(), draft);
 }
 
 /// After a denial within a service (the caller set the head; `response_set` may already hold challenges,
 /// `allow`, `retry-after` and `location`, in this order): what standing rules carry on denials.
-pub fn refuse(b: &Binding, decision: &mut Decision) {
-    let standing: Vec<Bound> = b.standing_rules().collect();
+pub fn refuse<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+    let standing = b.list(b.standing_rules());
     let charged = quotas::on_denial(b, &standing);
-    carry(b, &standing, charged, decision);
+    own_headers(b, draft);
+    carry_after_own(b, &standing, charged, draft);
 }
 
 /// Answers a preflight: before rules, under the quotas of the standing rules.
-pub fn preflight(b: &Binding, cors: &Cors, decision: &mut Decision) {
-    let standing: Vec<Bound> = b.standing_rules().collect();
+pub fn preflight<'b>(b: &Binding<'b>, cors: &'b Cors, draft: &mut Draft<'b>) {
+    let standing = b.list(b.standing_rules());
     let charged = match quotas::on_preflight(b, &standing) {
         Ok(charged) => charged,
-        Err(unknown) => return refuse_quota(b, unknown, decision),
+        Err(unknown) => return refuse_quota(b, unknown, draft),
     };
-    decision.effect = Effect::Answer;
-    decision.reason = Reason::Preflight;
-    decision.status = Reason::Preflight.status();
-    own_sunset(b, decision);
-    cors::answer(b.canonical, cors, &mut decision.response_set);
-    carry_after_own(b, &standing, charged, decision);
+    draft.decision.effect = Effect::Answer;
+    draft.decision.reason = Reason::Preflight;
+    draft.decision.status = Reason::Preflight.status();
+    own_sunset(b, draft);
+    cors::answer(b, cors, &mut draft.response_set);
+    carry_after_own(b, &standing, charged, draft);
 }
 
-/// What a denial or an answer carries: charges, tags, response headers, and the rules they come from.
-fn carry(b: &Binding, standing: &[Bound], charged: quotas::Charged, decision: &mut Decision) {
-    own_headers(b, decision);
-    carry_after_own(b, standing, charged, decision);
+/// What a denial or an answer carries after the engine's own headers: charges, tags, response headers, and the rules
+/// they come from.
+fn carry_after_own<'b>(
+    b: &Binding<'b>,
+    standing: &[Bound<'b>],
+    charged: quotas::Charged<'b>,
+    draft: &mut Draft<'b>,
+) {
+    let certain = || standing.iter().filter(|bound| bound.certain);
+    headers::response(b, certain(), draft);
+    draft.decision.tags = tags(b, certain());
+    let carrying = standing.iter().filter(|bound| {
+        let body = &bound.rule.body;
+        let shows = !body.tags.is_empty() || body.headers.iter().any(|op| !op.request);
+        (bound.certain && shows) || charged.by_rules.contains(&bound.index)
+    });
+    draft.decision.rules = b.list(carrying.map(|bound| bound.index)).into_bump_slice();
+    draft.decision.quotas = charged.charges.into_bump_slice();
 }
 
-fn carry_after_own(b: &Binding, standing: &[Bound], charged: quotas::Charged, decision: &mut Decision) {
-    let certain: Vec<Bound> = standing.iter().filter(|bound| bound.certain).copied().collect();
-    headers::response(b, &certain, decision);
-    decision.tags = tags(&certain);
-    decision.rules = standing
-        .iter()
-        .filter(|bound| {
-            let body = &bound.rule.body;
-            let shows = !body.tags.is_empty() || body.headers.iter().any(|op| !op.request);
-            (bound.certain && shows) || charged.by_rules.contains(&bound.index)
-        })
-        .map(|bound| bound.index)
-        .collect();
-    decision.quotas = charged.charges;
-}
-
-fn refuse_quota(b: &Binding, unknown: quotas::Unknown, decision: &mut Decision) {
+fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut Draft<'b>) {
     let status = if unknown.kind.is_some() {
         401
     } else {
         Reason::QuotaKeyUnknown.status()
     };
-    deny(decision, Reason::QuotaKeyUnknown, status, Some(unknown.quota));
+    deny(draft, Reason::QuotaKeyUnknown, status, Some(unknown.quota));
     let challenge = unknown.kind.and_then(|kind| CHALLENGES.get(usize::from(kind)));
-    decision
+    draft
         .response_set
-        .extend(challenge.map(|text| ("www-authenticate".to_string(), (*text).to_string())));
-    refuse(b, decision);
+        .extend(challenge.map(|text| ("www-authenticate", *text)));
+    refuse(b, draft);
 }
 
 /// Makes a denial of a decision that so far was something else; only its reports stay.
-fn deny(decision: &mut Decision, reason: Reason, status: u16, detail: Option<String>) {
-    let report = std::mem::take(&mut decision.report);
-    *decision = Decision {
+fn deny<'b>(draft: &mut Draft<'b>, reason: Reason, status: u16, detail: Option<&'b str>) {
+    draft.decision = Decision {
         effect: Effect::Deny,
         status,
         reason,
         detail,
-        report,
+        report: draft.decision.report,
         ..Decision::default()
     };
+    draft.response_set.clear();
 }
 
 /// Headers of the engine itself that any verdict of a service may carry; the caller's come before them.
-fn own_headers(b: &Binding, decision: &mut Decision) {
-    own_sunset(b, decision);
+fn own_headers<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+    own_sunset(b, draft);
     if let Some(cors) = b.service().and_then(|service| service.cors.as_ref()) {
-        cors::actual(b.canonical, cors, &mut decision.response_set);
+        cors::actual(b.canonical, cors, &mut draft.response_set);
     }
-    if decision.effect == Effect::Deny && b.canonical.is_grpc() {
-        let status = grpc::status(decision.status).to_string();
-        decision.response_set.push(("grpc-status".to_string(), status));
+    if draft.decision.effect == Effect::Deny && b.canonical.is_grpc() {
+        let status = text(b.arena, format_args!("{}", grpc::status(draft.decision.status)));
+        draft.response_set.push(("grpc-status", status));
     }
 }
 
-fn own_sunset(b: &Binding, decision: &mut Decision) {
+fn own_sunset<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
     if let Sunset::Before(end) = sunset(b) {
-        decision
-            .response_set
-            .push(("sunset".to_string(), imf_fixdate(end)));
+        let date = text(b.arena, format_args!("{}", imf_fixdate(end)));
+        draft.response_set.push(("sunset", date));
     }
+}
+
+/// A text written into the arena.
+pub(crate) fn text<'b>(arena: &'b Arena, parts: std::fmt::Arguments<'_>) -> &'b str {
+    let mut text = crate::front::Text::new_in(arena);
+    // Writing into a text does not fail.
+    let _ = std::fmt::Write::write_fmt(&mut text, parts);
+    text.into_bump_str()
 }
 
 /// Whether a rule obliges anything on this allow. A granting allow does where it has a body; a standing rule
@@ -286,28 +321,27 @@ fn binds_on_allow(bound: &Bound) -> bool {
         || body.sunset_us.is_some()
 }
 
-fn tags(rules: &[Bound]) -> Vec<String> {
-    let certain = rules.iter().filter(|bound| bound.certain);
-    let mut tags: Vec<String> = certain
-        .flat_map(|bound| bound.rule.body.tags.iter().cloned())
-        .collect();
-    tags.sort();
+fn tags<'b>(
+    b: &Binding<'b>,
+    certain: impl Iterator<Item = impl std::ops::Deref<Target = Bound<'b>>>,
+) -> &'b [&'b str] {
+    let mut tags = b.list(certain.flat_map(|bound| bound.rule.body.tags.iter().map(String::as_str)));
+    tags.sort_unstable();
     tags.dedup();
-    tags
+    tags.into_bump_slice()
 }
 
-fn response_plan(rules: &[Bound]) -> Option<ResponsePlan> {
-    let redact = redact::merge(rules.iter().flat_map(|bound| &bound.rule.body.redact));
-    let require: Vec<(RuleIndex, u16)> = rules
-        .iter()
-        .flat_map(|bound| {
-            bound
-                .rule
-                .body
-                .require_response
-                .iter()
-                .map(|&status| (bound.index, status))
-        })
-        .collect();
+fn response_plan<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Option<ResponsePlan<'b>> {
+    let redact = redact::merge(rules.iter().flat_map(|bound| &bound.rule.body.redact), b.arena);
+    let statuses = |bound: &Bound<'b>| {
+        let index = bound.index;
+        bound
+            .rule
+            .body
+            .require_response
+            .iter()
+            .map(move |status| (index, *status))
+    };
+    let require = b.list(rules.iter().flat_map(statuses)).into_bump_slice();
     (!redact.is_empty() || !require.is_empty()).then_some(ResponsePlan { redact, require })
 }

@@ -4,9 +4,11 @@
 use std::str::FromStr;
 
 use super::{Binding, Bound};
+use crate::front::authority::is_spelled;
 use crate::front::instant;
 use crate::front::query::Param;
-use crate::image::config::{AcceptQuery, QueryField, QueryType};
+use crate::front::{List, Text};
+use crate::image::config::{QueryField, QueryType};
 
 /// Why a query is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,55 +34,48 @@ struct Given<'p> {
 }
 
 /// Judges the query; the target comes back without the parameters that are stripped.
-pub(super) fn judge(b: &Binding, rules: &[Bound]) -> Result<String, Refusal> {
-    let accepts: Vec<&AcceptQuery> = rules
-        .iter()
-        .flat_map(|bound| &bound.rule.body.accept_query)
-        .collect();
+pub(super) fn judge<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Result<&'b str, Refusal> {
+    let accepts = b.list(rules.iter().flat_map(|bound| &bound.rule.body.accept_query));
     let target = b.canonical.upstream_target();
     if accepts.is_empty() {
         return Ok(target);
     }
-    let given: Vec<Given> = b
-        .canonical
-        .params
-        .iter()
-        .map(given)
-        .collect::<Option<_>>()
-        .ok_or(SYNTAX)?;
+    let mut all = List::new_in(b.arena);
+    for param in b.canonical.params() {
+        all.push(given(param).ok_or(SYNTAX)?);
+    }
     let known = |name: &str| {
         accepts
             .iter()
             .all(|accept| accept.fields.iter().any(|f| f.name == name))
     };
-    let stripped = given.iter().any(|param| !known(param.name));
+    let stripped = all.iter().any(|param| !known(param.name));
     if stripped && accepts.iter().any(|accept| !accept.strip_unknown) {
         return Err(SHAPE);
     }
-    let fits = |field: &QueryField| field_fits(field, &given, b.match_pattern);
+    let fits = |field: &QueryField| field_fits(field, &all, b.match_pattern);
     if !accepts.iter().all(|accept| accept.fields.iter().all(fits)) {
         return Err(SHAPE);
     }
     if !stripped {
         return Ok(target);
     }
-    let kept: Vec<String> = given
-        .iter()
-        .filter(|param| known(param.name))
-        .map(|param| String::from_utf8_lossy(param.raw).into_owned())
-        .collect();
-    let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
-    Ok(if kept.is_empty() {
-        path.to_string()
-    } else {
-        format!("{path}?{}", kept.join("&"))
-    })
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let mut kept = Text::from_str_in(path, b.arena);
+    let mut separator = '?';
+    for param in all.iter().filter(|param| known(param.name)) {
+        kept.push(separator);
+        // ASCII, as all of the target.
+        kept.push_str(std::str::from_utf8(param.raw).unwrap_or_default());
+        separator = '&';
+    }
+    Ok(kept.into_bump_str())
 }
 
-fn given<'p>(param: &'p Param) -> Option<Given<'p>> {
+fn given<'p>(param: &Param<'p>) -> Option<Given<'p>> {
     Some(Given {
-        name: std::str::from_utf8(param.name.as_deref()?).ok()?,
-        value: std::str::from_utf8(param.value.as_deref()?).ok()?,
+        name: std::str::from_utf8(param.name?).ok()?,
+        value: std::str::from_utf8(param.value?).ok()?,
         raw: param.raw,
     })
 }
@@ -128,7 +123,7 @@ fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bo
 /// `-?(0|[1-9][0-9]*)` within i64, `-0` left out.
 fn canonical_int(text: &str) -> Option<i64> {
     let value = i64::from_str(text).ok()?;
-    (value.to_string() == text).then_some(value)
+    is_spelled(value, text).then_some(value)
 }
 
 /// Four canonical decimals, or IPv6 text without a zone.

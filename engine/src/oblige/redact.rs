@@ -1,42 +1,55 @@
 //! Redactions that bind -> one list: distinct `only` lists first, then the strongest operation per path, by path.
 //! Knows no JSON; paths are texts in canonical spelling, so equal paths are equal texts.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::canary::canary;
+use crate::decide::{Change, Redact};
+use crate::front::{Arena, List};
 use crate::image::config::{Redaction, RedactionOp};
 
 /// Merges; the outcome does not depend on the order.
-pub(super) fn merge<'r>(redactions: impl Iterator<Item = &'r Redaction>) -> Vec<Redaction> {
-    let mut lists: BTreeSet<&Vec<String>> = BTreeSet::new();
-    let mut operations: BTreeMap<&str, RedactionOp> = BTreeMap::new();
+pub(super) fn merge<'r>(
+    redactions: impl Iterator<Item = &'r Redaction>,
+    arena: &'r Arena,
+) -> &'r [Redact<'r>] {
+    let mut lists: List<'r, &'r [String]> = List::new_in(arena);
+    let mut operations: List<'r, (&'r str, Change<'r>)> = List::new_in(arena);
     for redaction in redactions {
         match redaction {
-            Redaction::Only(paths) => {
-                lists.insert(paths);
-            }
-            Redaction::Op(path, op) => {
-                let merged = match operations.remove(path.as_str()) {
-                    Some(before) => stricter(before, op.clone()),
-                    None => op.clone(),
-                };
-                operations.insert(path, merged);
-            }
+            Redaction::Only(paths) => lists.push(paths),
+            Redaction::Op(path, op) => operations.push((path, change(op))),
         }
     }
-    let operations = operations
-        .into_iter()
-        .map(|(path, op)| Redaction::Op(path.to_string(), op));
-    lists
-        .into_iter()
-        .cloned()
-        .map(Redaction::Only)
-        .chain(operations)
-        .collect()
+    lists.sort_unstable();
+    lists.dedup();
+    operations.sort_unstable();
+    let mut merged = List::with_capacity_in(lists.len() + operations.len(), arena);
+    merged.extend(lists.into_iter().map(Redact::Only));
+    for same in operations.chunk_by(|a, b| a.0 == b.0) {
+        let strictest = same.iter().map(|(_, change)| *change).reduce(stricter);
+        merged.extend(
+            same.first()
+                .zip(strictest)
+                .map(|((path, _), change)| Redact::Op(path, change)),
+        );
+    }
+    merged.into_bump_slice()
 }
 
-fn stricter(a: RedactionOp, b: RedactionOp) -> RedactionOp {
-    use RedactionOp::{Drop, Mask, Replace, Truncate};
+fn change(op: &RedactionOp) -> Change<'_> {
+    match op {
+        RedactionOp::Drop => Change::Drop,
+        RedactionOp::Replace(with) => Change::Replace(with),
+        RedactionOp::Hash => Change::Hash,
+        RedactionOp::Mask { first, keep } => Change::Mask {
+            first: *first,
+            keep: *keep,
+        },
+        RedactionOp::Truncate(n) => Change::Truncate(*n),
+    }
+}
+
+fn stricter<'r>(a: Change<'r>, b: Change<'r>) -> Change<'r> {
+    use Change::{Drop, Mask, Replace, Truncate};
     match (a, b) {
         (Replace(x), Replace(y)) if x != y => Drop,
         (Mask { first: x, keep: k }, Mask { first: y, keep: l }) => {
@@ -59,14 +72,14 @@ mod tests {
 
     #[test]
     fn the_strongest_wins_in_either_order() {
-        use RedactionOp::{Drop, Hash, Mask, Replace, Truncate};
+        use Change::{Drop, Hash, Mask, Replace, Truncate};
         let first = |keep| Mask { first: true, keep };
         let last = |keep| Mask { first: false, keep };
         for (a, b, merged) in [
             (Drop, Hash, Drop),
-            (Replace("x".into()), Hash, Replace("x".into())),
-            (Replace("x".into()), Replace("y".into()), Drop),
-            (Replace("x".into()), Replace("x".into()), Replace("x".into())),
+            (Replace("x"), Hash, Replace("x")),
+            (Replace("x"), Replace("y"), Drop),
+            (Replace("x"), Replace("x"), Replace("x")),
             (Hash, last(4), Hash),
             (last(4), last(2), last(2)),
             (first(4), first(2), first(2)),
@@ -75,8 +88,8 @@ mod tests {
             (Truncate(3), Truncate(9), Truncate(3)),
             (last(0), Truncate(1), last(0)),
         ] {
-            assert_eq!(stricter(a.clone(), b.clone()), merged, "{a:?} {b:?}");
-            assert_eq!(stricter(b.clone(), a.clone()), merged, "{b:?} {a:?}");
+            assert_eq!(stricter(a, b), merged, "{a:?} {b:?}");
+            assert_eq!(stricter(b, a), merged, "{b:?} {a:?}");
         }
     }
 
@@ -92,9 +105,15 @@ mod tests {
             only(&["x", "y"]),
             op("b"),
         ];
+        let arena = Arena::new();
         assert_eq!(
-            merge(given.iter()),
-            [only(&["x"]), only(&["x", "y"]), op("a"), op("b")]
+            merge(given.iter(), &arena),
+            [
+                Redact::Only(&["x".to_string()]),
+                Redact::Only(&["x".to_string(), "y".to_string()]),
+                Redact::Op("a", Change::Drop),
+                Redact::Op("b", Change::Drop)
+            ]
         );
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::data::Data;
+use crate::decide::OwnedDecision;
 use crate::image::config::{
     AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, KeyFact, Limit,
     Period, QueryField, QueryType, Quota, Source, Type,
@@ -85,7 +86,8 @@ fn scene<'s>(bodies: Vec<Body>, granting: &[RuleIndex], standing: &[(RuleIndex, 
 }
 
 impl Scene<'_> {
-    fn with<R>(&self, f: impl FnOnce(&Binding) -> R) -> R {
+    fn with<R>(&self, f: impl for<'b> FnOnce(&Binding<'b>) -> R) -> R {
+        let arena = &Arena::new();
         let view = RequestView {
             method: self.method,
             authority: Some(b"a.example"),
@@ -96,15 +98,24 @@ impl Scene<'_> {
             context: self.context,
             ..RequestView::default()
         };
-        let canonical =
-            crate::front::normalise(&view, &self.config, &mut |_| HostOptions::default()).expect("canonical");
-        let credentials = Credentials::read(&view, &canonical, &self.config);
+        let canonical = crate::front::normalise(&view, &self.config, arena, &mut |_| HostOptions::default())
+            .expect("canonical");
+        let credentials = Credentials::read(&view, &canonical, &self.config, arena);
         let data = Data::empty(&self.config);
-        let facts = Facts::new(&self.config, &data, &view, &canonical, &credentials, self.now_us);
+        let facts = Facts::new(
+            &self.config,
+            &data,
+            &view,
+            &canonical,
+            &credentials,
+            self.now_us,
+            arena,
+        );
         f(&Binding {
             config: &self.config,
             service: 0,
             facts: &facts,
+            arena,
             canonical: &canonical,
             credentials: &credentials,
             sni: self.sni,
@@ -115,27 +126,33 @@ impl Scene<'_> {
         })
     }
 
-    fn allow(&self) -> Decision {
-        let mut decision = Decision {
+    fn allow(&self) -> OwnedDecision {
+        let head = Decision {
             effect: Effect::Allow,
             status: 200,
             reason: Reason::Allowed,
             rule: self.granting.first().copied(),
-            report: vec![(0, false)],
+            report: &[(0, false)],
             ..Decision::default()
         };
-        self.with(|b| allow(b, &mut decision));
-        decision
+        self.with(|b| {
+            let mut draft = Draft::new(head, b.arena);
+            allow(b, &mut draft);
+            draft.finish().to_owned()
+        })
     }
 
-    fn refuse(&self, status: u16) -> Decision {
-        let mut decision = Decision {
+    fn refuse(&self, status: u16) -> OwnedDecision {
+        let head = Decision {
             status,
             reason: Reason::NoRule,
             ..Decision::default()
         };
-        self.with(|b| refuse(b, &mut decision));
-        decision
+        self.with(|b| {
+            let mut draft = Draft::new(head, b.arena);
+            refuse(b, &mut draft);
+            draft.finish().to_owned()
+        })
     }
 
     fn service(&mut self) -> &mut Service {
@@ -208,7 +225,7 @@ fn a_quota_is_charged_once_at_its_largest_cost() {
     let decision = scene.allow();
     assert_eq!(
         decision.quotas,
-        [crate::decide::Charge {
+        [crate::decide::OwnedCharge {
             quota: 0,
             key: "192.0.2.1".into(),
             cost: 3,
@@ -383,8 +400,12 @@ fn our_own_headers_come_first_and_stay() {
     ];
     assert!(scene.with(|b| is_preflight(b.canonical, &cors)));
     let answer = |scene: &Scene| {
-        let mut decision = Decision::default();
-        scene.with(|b| preflight(b, &cors, &mut decision));
+        let decision = scene.with(|b| {
+            let mut draft = Draft::new(Decision::default(), b.arena);
+            let cors = b.service().and_then(|service| service.cors.as_ref());
+            preflight(b, cors.expect("set above"), &mut draft);
+            draft.finish().to_owned()
+        });
         assert_eq!((decision.effect, decision.status), (Effect::Answer, 204));
         decision.response_set
     };

@@ -1,18 +1,18 @@
-//! [`Decision`] -> the one line of JSON that every host gives, byte for byte. Members and their order are those of
+//! [`OwnedDecision`] -> the one line of JSON that every host gives, byte for byte. Members and their order are those of
 //! the format of requests and verdicts; nothing is decided here.
 
 mod json;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::{Charge, Closest, Decision, Effect, Lack, RequestBody, ResponsePlan};
+use crate::decide::{Closest, Effect, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
 use crate::image::config::{Config, Period, Redaction, RedactionOp, RuleIndex};
 use json::Writer;
 
 /// The line, without a newline. All members are there, `null` where nothing is to say.
 pub fn to_json(
     config: &Config,
-    decision: &Decision,
+    decision: &OwnedDecision,
     id: &str,
     policy_digest: &[u8; 32],
     data_digest: &[u8; 32],
@@ -94,7 +94,7 @@ fn closest(w: &mut Writer, config: &Config, close: &Closest) {
     });
 }
 
-fn quota(w: &mut Writer, config: &Config, charge: &Charge) {
+fn quota(w: &mut Writer, config: &Config, charge: &OwnedCharge) {
     let quota = config.quotas.get(charge.quota as usize);
     w.object(|w| {
         w.member("name").string(quota.map_or("", |quota| &quota.name));
@@ -116,7 +116,7 @@ fn quota(w: &mut Writer, config: &Config, charge: &Charge) {
     });
 }
 
-fn request_body(w: &mut Writer, config: &Config, body: &RequestBody) {
+fn request_body(w: &mut Writer, config: &Config, body: &OwnedRequestBody) {
     w.object(|w| {
         w.member("accept")
             .array(&body.accept, |w, rule| w.string(id_of(config, *rule)));
@@ -126,7 +126,7 @@ fn request_body(w: &mut Writer, config: &Config, body: &RequestBody) {
     });
 }
 
-fn response(w: &mut Writer, config: &Config, plan: &ResponsePlan) {
+fn response(w: &mut Writer, config: &Config, plan: &OwnedResponsePlan) {
     w.object(|w| {
         w.member("redact").array(&plan.redact, redaction);
         w.member("require");

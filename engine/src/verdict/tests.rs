@@ -35,7 +35,7 @@ fn quota_of(name: &str, period: Period) -> Quota {
 fn the_closed_gate_has_all_members() {
     let line = to_json(
         &Config::default(),
-        &Decision::default(),
+        &OwnedDecision::default(),
         "x",
         &[0; 32],
         &[0xab; 32],
@@ -67,14 +67,14 @@ fn a_full_allow() {
         ],
         ..Config::default()
     };
-    let charge = |quota| Charge {
+    let charge = |quota| OwnedCharge {
         quota,
         key: "corp\0u1".into(),
         cost: 2,
         limit: 9,
     };
     let op = |path: &str, op| Redaction::Op(path.into(), op);
-    let decision = Decision {
+    let decision = OwnedDecision {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
@@ -85,12 +85,12 @@ fn a_full_allow() {
             lacks: vec![Lack::Scope("s".into()), Lack::MaxAge(60)],
         }],
         quotas: vec![charge(0), charge(1), charge(2)],
-        request_body: Some(RequestBody {
+        request_body: Some(OwnedRequestBody {
             accept: vec![1],
             max_bytes: 16,
             strip_unknown: true,
         }),
-        response: Some(ResponsePlan {
+        response: Some(OwnedResponsePlan {
             redact: vec![
                 Redaction::Only(vec!["a".into()]),
                 op("b", RedactionOp::Replace("x".into())),
@@ -108,7 +108,7 @@ fn a_full_allow() {
         }),
         request_set: vec![("x-user".into(), "u1".into())],
         report: vec![(0, true), (1, false)],
-        ..Decision::default()
+        ..OwnedDecision::default()
     };
     let line = to_json(&config, &decision, "full", &[0; 32], &[0; 32]);
     for part in [
@@ -133,7 +133,13 @@ fn a_full_allow() {
 #[test]
 fn hostile_texts_stay_inside_their_strings() {
     let id = "\"\\\n\r\t\u{8}\u{c}\0\u{1f}\u{7f}\u{2028}\u{2029}ü😀";
-    let line = to_json(&Config::default(), &Decision::default(), id, &[0; 32], &[0; 32]);
+    let line = to_json(
+        &Config::default(),
+        &OwnedDecision::default(),
+        id,
+        &[0; 32],
+        &[0; 32],
+    );
     let escaped = r#""\"\\\n\r\t\b\f\u0000\u001f\u007f\u2028\u2029ü😀""#;
     assert!(line.starts_with(&format!("{{\"id\":{escaped},")), "{line}");
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use portcullis::decide::Effect;
-use portcullis::{Data, Image, Snapshot, Worker, decide, verdict};
+use portcullis::{Data, Image, Snapshot, Worker, decide_explained, verdict};
 
 use crate::handles::Handles;
 use crate::memory::Memory;
@@ -120,7 +120,7 @@ impl State {
         let image = Image::load(image).map_err(|e| Failure(Status::BAD_IMAGE, e.to_string()))?;
         let data = Data::empty(image.config());
         let engine = Engine {
-            snapshot: Snapshot { image, data },
+            snapshot: Snapshot::new(image, data),
             files: BTreeMap::new(),
             worker: Worker::default(),
         };
@@ -142,7 +142,7 @@ impl State {
         engine.files.insert(name, bytes);
         let files = &engine.files;
         let (data, _) = Data::load(config, &|file| files.get(file).cloned());
-        engine.snapshot.data = data;
+        engine.snapshot.data = data.into();
         Ok(Status::OK)
     }
 
@@ -152,7 +152,7 @@ impl State {
         let engine = self.engines.get_mut(engine).ok_or(Status::BAD_HANDLE)?;
         let request = self.requests.get(request).ok_or(Status::BAD_HANDLE)?;
         let Engine { snapshot, worker, .. } = engine;
-        let decision = request.with_view(|view| decide(snapshot, view, request.now(), worker));
+        let decision = request.with_view(|view| decide_explained(snapshot, view, request.now(), worker));
         self.verdict = verdict::to_json(
             snapshot.image.config(),
             &decision,

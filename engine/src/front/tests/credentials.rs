@@ -33,18 +33,14 @@ fn config() -> Config {
 
 #[track_caller]
 fn check(view: RequestView<'_>, want: Result<[State; 4], (u8, &str)>) {
-    let config = config();
-    let canonical = normalise(&view, &config, &mut |_| HostOptions::default()).unwrap();
-    let credentials = Credentials::read(&view, &canonical, &config);
+    let (config, arena) = (config(), Arena::new());
+    let canonical = normalise(&view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
+    let credentials = Credentials::read(&view, &canonical, &config, &arena);
     let got = match credentials.first_invalid() {
         Some((kind, detail)) => Err((kind, detail)),
         None => Ok([0, 1, 2, 3].map(|kind| credentials.state(kind))),
     };
-    assert_eq!(
-        got,
-        want.map_err(|(kind, detail)| (kind, detail.to_string())),
-        "{view:?}"
-    );
+    assert_eq!(got, want, "{view:?}");
 }
 
 const NOTHING: [State; 4] = [State::Absent; 4];
@@ -200,8 +196,9 @@ fn a_peer_counts_only_where_somebody_claims_it() {
             certificate,
             ..get("/")
         };
-        let canonical = normalise(&view, &config, &mut |_| HostOptions::default()).unwrap();
-        let credentials = Credentials::read(&view, &canonical, &config);
+        let arena = Arena::new();
+        let canonical = normalise(&view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
+        let credentials = Credentials::read(&view, &canonical, &config, &arena);
         assert_eq!(
             (credentials.state(2), credentials.presented(2)),
             (State::Valid, true)

@@ -1,9 +1,10 @@
 //! The scanner takes RFC 8259 and nothing else.
 
+use crate::front::Arena;
 use crate::front::json::{Json, JsonFault, Member};
 
 fn parses(text: &str) -> bool {
-    Json::parse(text.as_bytes(), 65_536).is_ok()
+    Json::parse(text.as_bytes(), 65_536, &Arena::new()).is_ok()
 }
 
 #[test]
@@ -50,8 +51,11 @@ fn grammar() {
     ] {
         assert!(!parses(bad), "{bad}");
     }
-    assert!(Json::parse(b"\"\xff\"", 100).is_err());
-    assert!(matches!(Json::parse(b"[1, 2]", 5), Err(JsonFault::TooLarge(5))));
+    assert!(Json::parse(b"\"\xff\"", 100, &Arena::new()).is_err());
+    assert!(matches!(
+        Json::parse(b"[1, 2]", 5, &Arena::new()),
+        Err(JsonFault::TooLarge(5))
+    ));
 }
 
 #[test]
@@ -59,19 +63,21 @@ fn depth_is_bounded_and_not_by_the_stack() {
     assert!(parses(&format!("{}{}", "[".repeat(64), "]".repeat(64))));
     let deep = "[".repeat(65);
     assert!(matches!(
-        Json::parse(deep.as_bytes(), 100),
+        Json::parse(deep.as_bytes(), 100, &Arena::new()),
         Err(JsonFault::TooDeep(64))
     ));
 }
 
 #[test]
 fn members_are_found_by_decoded_name() {
-    let json = Json::parse(br#"{"a":[{"x":1},2],"\u0062":"\ud83d\ude00\t","c":1,"c":2}"#, 100).unwrap();
+    let arena = Arena::new();
+    let text = br#"{"a":[{"x":1},2],"\u0062":"\ud83d\ude00\t","c":1,"c":2}"#;
+    let json = Json::parse(text, 100, &arena).unwrap();
     let root = json.object().unwrap();
     let Member::Once(b) = root.member(b"b") else {
         panic!("b")
     };
-    assert_eq!(b.string().as_deref(), Some("\u{1f600}\t".as_bytes()));
+    assert_eq!(b.string(), Some("\u{1f600}\t".as_bytes()));
     assert!(matches!(root.member(b"c"), Member::Twice));
     assert!(matches!(root.member(b"x"), Member::Absent));
     assert!(json.has_duplicate_members());
@@ -85,7 +91,9 @@ fn duplicates_are_found_at_every_level() {
         (r#"{"a":[{"b":1,"\u0062":2}]}"#, true),
     ] {
         assert_eq!(
-            Json::parse(text.as_bytes(), 100).unwrap().has_duplicate_members(),
+            Json::parse(text.as_bytes(), 100, &Arena::new())
+                .unwrap()
+                .has_duplicate_members(),
             want,
             "{text}"
         );

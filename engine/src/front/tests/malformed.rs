@@ -9,7 +9,8 @@ fn check(view: RequestView<'_>, want: (u16, &'static str)) {
         identity_headers: vec!["x-api-key".into()],
         ..Config::default()
     };
-    let got = normalise(&view, &config, &mut |_| HostOptions::default()).err();
+    let arena = Arena::new();
+    let got = normalise(&view, &config, &arena, &mut |_| HostOptions::default()).err();
     assert_eq!(got.map(|m| (m.status, m.detail)), Some(want), "{view:?}");
 }
 
@@ -67,6 +68,7 @@ fn methods_and_header_lines() {
                 ..get("/")
             },
             &Config::default(),
+            &Arena::new(),
             &mut |_| HostOptions::default()
         )
         .is_ok()
@@ -93,7 +95,8 @@ fn underscores_and_connection() {
     }
     let headers: &[(&[u8], &[u8])] = &[(b"a_b", b"1"), (b"Connection", b" X-Hop , "), (b"x-hop", b"1")];
     let view = RequestView { headers, ..get("/") };
-    let canonical = normalise(&view, &Config::default(), &mut |_| HostOptions::default()).unwrap();
+    let arena = Arena::new();
+    let canonical = normalise(&view, &Config::default(), &arena, &mut |_| HostOptions::default()).unwrap();
     assert_eq!(canonical.header_values("a_b").count(), 1);
     assert_eq!(canonical.header_values("x-hop").count(), 0);
 }
@@ -169,7 +172,9 @@ fn authorities() {
         ("0xa.com", "0xa.com"),
     ] {
         let view = host(authority);
-        let canonical = normalise(&view, &Config::default(), &mut |_| HostOptions::default()).unwrap();
+        let arena = Arena::new();
+        let canonical =
+            normalise(&view, &Config::default(), &arena, &mut |_| HostOptions::default()).unwrap();
         assert_eq!(canonical.host, want);
     }
 }
@@ -233,9 +238,11 @@ fn upgrades() {
             headers,
             ..get("/")
         };
-        normalise(&view, &Config::default(), &mut |_| HostOptions::default())
-            .unwrap()
-            .upgrade
+        normalise(&view, &Config::default(), &Arena::new(), &mut |_| {
+            HostOptions::default()
+        })
+        .unwrap()
+        .upgrade
     };
     let asks: [(&[u8], &[u8]); 2] = [
         (b"Connection", b"keep-alive, Upgrade"),

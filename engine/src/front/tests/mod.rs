@@ -25,8 +25,8 @@ pub(super) fn get(target: &str) -> RequestView<'_> {
 /// The code, or the canonical path.
 #[track_caller]
 pub(super) fn outcome(view: &RequestView<'_>, options: HostOptions) -> Result<String, &'static str> {
-    match normalise(view, &Config::default(), &mut |_| options) {
-        Ok(canonical) => Ok(canonical.upstream_target()),
+    match normalise(view, &Config::default(), &Arena::new(), &mut |_| options) {
+        Ok(canonical) => Ok(canonical.upstream_target().to_string()),
         Err(malformed) => Err(malformed.detail),
     }
 }
@@ -38,11 +38,16 @@ pub(super) fn fact(config: &Config, view: &RequestView<'_>, source: Source) -> (
         ..config.clone()
     };
     let data = Data::empty(&config);
-    let canonical = normalise(view, &config, &mut |_| HostOptions::default()).unwrap();
-    let credentials = Credentials::read(view, &canonical, &config);
-    let fetched = Facts::new(&config, &data, view, &canonical, &credentials, None).fetch(0);
-    let text = fetched.value.as_ref().and_then(Facts::text);
-    (fetched.sent, text.map(|text| String::from_utf8(text).unwrap()))
+    let arena = Arena::new();
+    let canonical = normalise(view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
+    let credentials = Credentials::read(view, &canonical, &config, &arena);
+    let facts = Facts::new(&config, &data, view, &canonical, &credentials, None, &arena);
+    let fetched = facts.fetch(0);
+    let text = fetched.value.map(|value| facts.text(&value));
+    (
+        fetched.sent,
+        text.map(|text| String::from_utf8(text.to_vec()).unwrap()),
+    )
 }
 
 pub(super) fn sent(text: &str) -> (bool, Option<String>) {

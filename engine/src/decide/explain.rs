@@ -1,0 +1,59 @@
+//! A denial -> the allows that came closest and what each lacked: a second, cold walk that allocates, for people.
+//! Decides nothing.
+
+use super::{Case, Closest, Effect, Lack, Now, OwnedDecision, Reason, Snapshot, Worker, with_case};
+use crate::image::layout::{fallback, lack};
+use crate::request::RequestView;
+
+/// How many allows an explanation names at most.
+const CLOSEST_MAX: usize = 3;
+
+/// Decides, keeps the decision, and on a denial for want of an allow says which came closest: what a verdict line
+/// shows.
+pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> OwnedDecision {
+    let mut decision = super::decide(s, r, now, w).to_owned();
+    let for_want_of_an_allow = matches!(
+        decision.reason,
+        Reason::NoRule
+            | Reason::Unauthenticated
+            | Reason::InsufficientScope
+            | Reason::InsufficientUserAuthentication
+    );
+    if decision.effect == Effect::Deny && for_want_of_an_allow {
+        w.start(&s.image);
+        let Worker { scratch, arena } = w;
+        decision.closest = with_case(s, r, now, scratch, arena, |case| case.closest()).unwrap_or_default();
+    }
+    decision
+}
+
+impl Case<'_, '_> {
+    fn closest(&mut self) -> Vec<Closest> {
+        if matches!(self.walk.fallback(), fallback::NO_ROUTE | fallback::METHOD) {
+            return Vec::new();
+        }
+        let mut all: Vec<Closest> = Vec::new();
+        for (rule, parts) in self.walk.explanations() {
+            let of = self.config.rules.get(rule as usize);
+            let lacks = parts
+                .into_iter()
+                .filter_map(|(kind, text)| {
+                    let text = || self.config.texts.get(text as usize).cloned().unwrap_or_default();
+                    match kind {
+                        lack::SCOPE => Some(Lack::Scope(text())),
+                        lack::ACR => of.and_then(|r| r.acr.clone()).map(Lack::Acr),
+                        lack::AGE => of
+                            .and_then(|r| r.max_age_us)
+                            .map(|us| Lack::MaxAge(us / 1_000_000)),
+                        _ => Some(Lack::Condition(text())),
+                    }
+                })
+                .collect();
+            all.push(Closest { rule, lacks });
+        }
+        all.sort_by_key(|c| (c.lacks.len(), c.rule));
+        all.dedup_by_key(|c| c.rule);
+        all.truncate(CLOSEST_MAX);
+        all
+    }
+}
