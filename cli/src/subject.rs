@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::{Data, Decision, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis::{CompileOptions, Data, Decision, Image, Now, RequestView, Snapshot, Worker, decide};
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
@@ -62,7 +62,16 @@ pub fn checked_policy(path: &Path, output: &mut Output) -> Result<(Policy, Sourc
 
 /// A model -> an image that passed the engine's own door.
 pub fn compile(policy: &Policy, path: &Path) -> Result<(Vec<u8>, Image), CliError> {
-    let bytes = portcullis::compile(policy).map_err(|source| CliError::Compile {
+    compile_with(policy, path, &CompileOptions::default())
+}
+
+/// The same, with a say in what goes into the image.
+pub fn compile_with(
+    policy: &Policy,
+    path: &Path,
+    options: &CompileOptions,
+) -> Result<(Vec<u8>, Image), CliError> {
+    let bytes = portcullis::compile_with(policy, options).map_err(|source| CliError::Compile {
         path: shown(path),
         source,
     })?;
@@ -151,7 +160,7 @@ impl Subject {
             .config()
             .rules
             .get(rule as usize)
-            .map_or("", |r| r.id.as_str())
+            .map_or("", |r| r.id)
     }
 }
 

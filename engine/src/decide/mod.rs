@@ -6,9 +6,8 @@
 mod classify;
 mod decision;
 mod route;
+mod scratch;
 mod walk;
-
-use std::cell::Cell;
 
 pub use decision::{Charge, Closest, Decision, Effect, Lack, Reason, RequestBody, ResponsePlan};
 
@@ -16,10 +15,12 @@ use crate::data::Data;
 use crate::front::{self, Canonical, Credentials, Facts};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
-use crate::image::layout::{dir, fallback, lack};
+use crate::image::layout::{fallback, lack};
+use crate::image::symbols::Symbols;
 use crate::oblige::{self, Binding};
 use crate::request::RequestView;
 use route::Found;
+use scratch::Scratch;
 use walk::Walk;
 
 /// One policy with its data: what one decision sees.
@@ -43,15 +44,13 @@ pub struct Now {
 /// Scratch of one thread. Reusing it saves allocations and changes no decision.
 #[derive(Debug, Default)]
 pub struct Worker {
-    classes: Vec<(u32, u32)>,
-    epoch: u32,
-    touched: Cell<u64>,
+    scratch: Scratch,
 }
 
 impl Worker {
     /// Image words read since the worker was made; 0 unless the engine was built to count.
     pub fn words_touched(&self) -> u64 {
-        self.touched.get()
+        self.scratch.touched.get()
     }
 }
 
@@ -61,12 +60,8 @@ const CLOSEST_MAX: usize = 3;
 /// Decides one request. Total: whatever the bytes are, there is a decision.
 pub fn decide(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> Decision {
     let config = s.image.config();
-    w.start(&s.image);
-    let Worker {
-        classes,
-        epoch,
-        touched,
-    } = w;
+    w.scratch.start(&s.image);
+    let (memory, touched) = w.scratch.split();
     let view = s.image.view(touched);
 
     let mut group = None;
@@ -90,20 +85,12 @@ pub fn decide(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> De
     };
     let credentials = Credentials::read(r, &canonical, config);
     let facts = Facts::new(config, &s.data, r, &canonical, &credentials, now.wall_us);
-    let walk = Walk::new(
-        view,
-        config,
-        &s.data,
-        &facts,
-        &credentials,
-        classes,
-        *epoch,
-        found.entry,
-    );
+    let walk = Walk::new(view, config, &s.data, &facts, &credentials, memory, found.entry);
     let matches = |pattern: u32, text: &[u8]| walk::matches(view, pattern, text);
     let (canonical, credentials, facts) = (&canonical, &credentials, &facts);
     Case {
         config,
+        symbols: s.image.symbols(),
         canonical,
         credentials,
         facts,
@@ -128,6 +115,7 @@ fn refusal(reason: Reason) -> Decision {
 /// One request of a known service.
 struct Case<'c> {
     config: &'c Config,
+    symbols: Option<&'c Symbols>,
     canonical: &'c Canonical<'c>,
     credentials: &'c Credentials<'c>,
     facts: &'c Facts<'c>,
@@ -252,7 +240,7 @@ impl Case<'_> {
         let mut decision = Decision {
             status: status as u16,
             reason: Reason::DeniedByRule,
-            message: of.message.clone(),
+            message: of.message.map(str::to_string),
             rule: Some(rule),
             ..Decision::default()
         };
@@ -264,8 +252,8 @@ impl Case<'_> {
                 .response_set
                 .push(("retry-after".into(), seconds.to_string()));
         }
-        if let Some(location) = &of.location {
-            decision.response_set.push(("location".into(), location.clone()));
+        if let Some(location) = of.location {
+            decision.response_set.push(("location".into(), location.into()));
         }
         Some(decision)
     }
@@ -299,7 +287,7 @@ impl Case<'_> {
             let mut text = String::from("Bearer error=\"insufficient_user_authentication\"");
             let of = self.config.rules.get(rule as usize);
             let (acr, age) = self.walk.lacked_acr_and_age(rule);
-            if let Some(wanted) = of.and_then(|r| r.acr.as_ref()).filter(|_| acr) {
+            if let Some(wanted) = of.and_then(|r| r.acr).filter(|_| acr) {
                 text.push_str(&format!(", acr_values=\"{wanted}\""));
             }
             if let Some(wanted) = of.and_then(|r| r.max_age_us).filter(|_| age) {
@@ -311,12 +299,7 @@ impl Case<'_> {
             };
         }
         if let Some(rule) = self.walk.lacks_scope().checked_sub(1) {
-            let scopes = self
-                .config
-                .rules
-                .get(rule as usize)
-                .map(|r| r.scopes.join(" "))
-                .unwrap_or_default();
+            let scopes = self.config.rules.get(rule as usize).map_or("", |r| r.scopes);
             let text = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
             return Decision {
                 response_set: vec![authenticate(&text)],
@@ -335,16 +318,19 @@ impl Case<'_> {
 
     /// The cold walk: what each allow of the entry lacked.
     fn closest(&mut self) -> Vec<Closest> {
+        let Some(symbols) = self.symbols else {
+            return Vec::new();
+        };
         let mut all: Vec<Closest> = Vec::new();
-        for (rule, parts) in self.walk.explanations() {
+        for (rule, parts) in self.walk.explanations(symbols) {
             let of = self.config.rules.get(rule as usize);
             let lacks = parts
                 .into_iter()
                 .filter_map(|(kind, text)| {
-                    let text = || self.config.texts.get(text as usize).cloned().unwrap_or_default();
+                    let text = || symbols.text(text).to_string();
                     match kind {
                         lack::SCOPE => Some(Lack::Scope(text())),
-                        lack::ACR => of.and_then(|r| r.acr.clone()).map(Lack::Acr),
+                        lack::ACR => of.and_then(|r| r.acr).map(|acr| Lack::Acr(acr.into())),
                         lack::AGE => of
                             .and_then(|r| r.max_age_us)
                             .map(|us| Lack::MaxAge(us / 1_000_000)),
@@ -379,17 +365,4 @@ fn challenges(kinds: u8) -> impl Iterator<Item = (String, String)> {
     (0..4)
         .filter(move |kind| kinds & (1 << kind) != 0)
         .map(|kind| authenticate(challenge(kind)))
-}
-
-impl Worker {
-    /// Forgets the last decision's classes without touching them.
-    fn start(&mut self, image: &Image) {
-        self.epoch = self.epoch.wrapping_add(1);
-        let vars = image.directory(dir::VAR_COUNT) as usize;
-        if self.epoch == 0 || self.classes.len() != vars {
-            self.classes.clear();
-            self.classes.resize(vars, (0, 0));
-            self.epoch = 1;
-        }
-    }
 }
