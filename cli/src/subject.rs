@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::{Data, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained};
+use portcullis::{
+    CompileOptions, Data, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained,
+};
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
@@ -62,7 +64,16 @@ pub fn checked_policy(path: &Path, output: &mut Output) -> Result<(Policy, Sourc
 
 /// A model -> an image that passed the engine's own door.
 pub fn compile(policy: &Policy, path: &Path) -> Result<(Vec<u8>, Image), CliError> {
-    let bytes = portcullis::compile(policy).map_err(|source| CliError::Compile {
+    compile_with(policy, path, &CompileOptions::default())
+}
+
+/// The same, with a say in what goes into the image.
+pub fn compile_with(
+    policy: &Policy,
+    path: &Path,
+    options: &CompileOptions,
+) -> Result<(Vec<u8>, Image), CliError> {
+    let bytes = portcullis::compile_with(policy, options).map_err(|source| CliError::Compile {
         path: shown(path),
         source,
     })?;
@@ -151,7 +162,7 @@ impl Subject {
             .config()
             .rules
             .get(rule as usize)
-            .map_or("", |r| r.id.as_str())
+            .map_or("", |r| r.id)
     }
 }
 

@@ -505,7 +505,7 @@ pub(super) fn decider(image: &Image, decision: &OwnedDecision) -> String {
         .rule
         .and_then(|rule| image.config().rules.get(rule as usize));
     match (rule, &decision.detail) {
-        (Some(rule), _) => rule.id.clone(),
+        (Some(rule), _) => rule.id.to_string(),
         (None, Some(detail)) => format!("{} {detail}", decision.reason.code()),
         (None, None) => decision.reason.code().to_string(),
     }

@@ -1,12 +1,16 @@
 //! `portcullis check`: policies -> their diagnostics.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use portcullis::CompileOptions;
 use portcullis_lang::diagnostic::Severity;
+use portcullis_lang::model::Policy;
+use serde_json::json;
 
 use crate::error::{CliError, Exit, shown};
 use crate::folder::load_policy;
 use crate::output::{BAD, DOUBT, GOOD, Output, clean, count, paint};
+use crate::subject;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -14,7 +18,9 @@ use crate::output::{BAD, DOUBT, GOOD, Output, clean, count, paint};
 Examples:
   portcullis check policies/shop            every *.gate file below a folder
   portcullis check one.gate two.gate        each file as a policy of its own
-  portcullis check --json policies/shop     one JSON object a diagnostic")]
+  portcullis check --json policies/shop     one JSON object a diagnostic
+  portcullis check --max-steps 200 --max-image-bytes 100000 policies/shop
+                                            fails where a decision or the image may cost more")]
 pub struct Args {
     /// Policy folders or gate files; each is one policy.
     #[arg(required = true)]
@@ -25,6 +31,12 @@ pub struct Args {
     /// Print one JSON object a diagnostic.
     #[arg(long)]
     pub json: bool,
+    /// Fail where a decision may take more steps than this in its graphs.
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+    /// Fail where the image, without symbols, is larger than this.
+    #[arg(long, value_name = "N")]
+    pub max_image_bytes: Option<u64>,
 }
 
 /// Runs `check`.
@@ -75,8 +87,49 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
             output.say(line)?;
         }
         // Without a policy there is no "fine", whatever the diagnostics say.
-        let findings = errors > 0 || checked.policy.is_none() || args.deny_warnings && warnings > 0;
+        let mut findings = errors > 0 || checked.policy.is_none() || args.deny_warnings && warnings > 0;
+        if let Some(policy) = &checked.policy {
+            for over in over_budget(args, policy, path)? {
+                findings = true;
+                if args.json {
+                    output.say(json!({"over_budget": over.what, "max": over.max, "is": over.is}))?;
+                } else {
+                    output.say(format_args!(
+                        "{}: {}: {} {} of at most {}",
+                        paint(BAD, "over budget"),
+                        clean(&shown(path)),
+                        over.is,
+                        over.what,
+                        over.max
+                    ))?;
+                }
+            }
+        }
         exit = exit.and(Exit::findings(findings));
     }
     Ok(exit)
+}
+
+/// A budget that a policy does not keep.
+struct Over {
+    what: &'static str,
+    max: u64,
+    is: u64,
+}
+
+/// Compiles the policy, where a budget was given, and compares.
+fn over_budget(args: &Args, policy: &Policy, path: &Path) -> Result<Vec<Over>, CliError> {
+    if args.max_steps.is_none() && args.max_image_bytes.is_none() {
+        return Ok(Vec::new());
+    }
+    let (bytes, image) = subject::compile_with(policy, path, &CompileOptions { symbols: false })?;
+    let budgets = [
+        ("steps", args.max_steps, image.inspect().steps_max),
+        ("image bytes", args.max_image_bytes, bytes.len() as u64),
+    ];
+    let over = |(what, max, is): (_, Option<u64>, _)| {
+        let max = max.filter(|max| is > *max)?;
+        Some(Over { what, max, is })
+    };
+    Ok(budgets.into_iter().filter_map(over).collect())
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use portcullis::CompileOptions;
+
 use crate::error::{CliError, Exit, shown};
 use crate::output::{GOOD, Output, clean, count, paint};
 use crate::{subject, write};
@@ -12,19 +14,26 @@ use crate::{subject, write};
 The image passes the engine's own checks before it is written; it replaces an old one in one step.
 
 Examples:
-  portcullis compile policies/shop -o shop.portcullis")]
+  portcullis compile policies/shop -o shop.portcullis
+  portcullis compile --strip-symbols policies/shop -o shop.portcullis")]
 pub struct Args {
     /// Policy folder or gate file.
     pub path: PathBuf,
     /// Image to write.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Leave out what only explanations need: a smaller image that decides the same.
+    #[arg(long)]
+    pub strip_symbols: bool,
 }
 
 /// Runs `compile`.
 pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let (policy, _, _) = subject::checked_policy(&args.path, output)?;
-    let (bytes, image) = subject::compile(&policy, &args.path)?;
+    let options = CompileOptions {
+        symbols: !args.strip_symbols,
+    };
+    let (bytes, image) = subject::compile_with(&policy, &args.path, &options)?;
     write::replace(&args.output, &bytes)?;
     output.say(format_args!(
         "{}: {}: {}, {} bytes, sha256:{}",

@@ -135,6 +135,7 @@ impl Explained<'_> {
             "denies": denies,
             "without_denies": self.behind.as_ref().map(|d| json!({"reason": d.reason.code(), "status": d.status})),
             "closest": near,
+            "symbols": subject.snapshot.image.has_symbols(),
         })
     }
 
@@ -227,6 +228,9 @@ impl Explained<'_> {
                 Some(false) => output.say("  with that alone, the request is still denied (tried)")?,
                 None => {}
             }
+        }
+        if self.decision.effect == Effect::Deny && !subject.snapshot.image.has_symbols() {
+            output.say("\nthe image has no symbols: what an allow lacked is not known (compile without --strip-symbols)")?;
         }
         if self.near.is_empty()
             && self.denies.is_empty()

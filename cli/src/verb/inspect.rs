@@ -41,6 +41,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     }
     let seen = image.inspect();
     let digest = format!("sha256:{}", hex(&seen.digest));
+    let forms: Vec<(&str, usize)> = seen.forms.iter().map(|(form, n)| (form.name(), *n)).collect();
     let total: usize = seen.sections.iter().map(|(_, bytes)| bytes).sum();
     let counts = [
         ("services", seen.services as u64),
@@ -54,14 +55,23 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         ("nodes", seen.nodes as u64),
         ("worst_case_steps", seen.steps_max),
         ("worst_case_graphs", seen.graphs_max),
+        ("worst_case_words_read", seen.words_max),
+        ("worst_case_bytes_read", seen.words_max.saturating_mul(4)),
     ];
     if args.json {
-        let sections: serde_json::Map<String, serde_json::Value> = seen
-            .sections
-            .iter()
-            .map(|(name, bytes)| (name.to_string(), json!(bytes)))
-            .collect();
-        let mut object = json!({"format": seen.format, "digest": digest, "sections": sections});
+        let named = |pairs: &[(&str, usize)]| -> serde_json::Map<String, serde_json::Value> {
+            pairs
+                .iter()
+                .map(|(name, n)| (name.replace(' ', "_"), json!(n)))
+                .collect()
+        };
+        let mut object = json!({
+            "format": seen.format,
+            "digest": digest,
+            "sections": named(&seen.sections),
+            "parts": named(&seen.parts),
+            "entries_by_form": named(&forms),
+        });
         for (name, n) in counts {
             object[name] = json!(n);
         }
@@ -73,10 +83,18 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let mut sizes = table(&["section", "bytes"]);
     for (name, bytes) in &seen.sections {
         sizes.add_row([name.to_string(), bytes.to_string()]);
+        if *name == "words" {
+            for (part, bytes) in &seen.parts {
+                sizes.add_row([format!("  {part}"), bytes.to_string()]);
+            }
+        }
     }
     sizes.add_row(["all".to_string(), total.to_string()]);
     output.say(format_args!("{}\n", sizes.trim_fmt()))?;
     let mut rows = table(&["what", "how many"]);
+    for (form, n) in &forms {
+        rows.add_row([format!("entries by {form}"), n.to_string()]);
+    }
     for (name, n) in counts {
         rows.add_row([name.replace('_', " "), n.to_string()]);
     }

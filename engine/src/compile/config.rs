@@ -21,7 +21,7 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
         .rules
         .iter()
         .map(|r| make.rule(r))
-        .collect::<Result<Vec<Rule>, _>>()?;
+        .collect::<Result<Vec<RuleDecl>, _>>()?;
     let services = policy.services.iter().map(|s| make.service(s)).collect();
     let (quotas, rules, services) = make.sorted_quotas(rules, services);
     let Make { patterns, .. } = make;
@@ -58,7 +58,7 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
         hours: policy.hours.iter().map(opening).collect::<Result<_, _>>()?,
         quotas,
         services,
-        rules,
+        rules: Rules::of(rules),
         has_grpc: policy
             .rules
             .iter()
@@ -134,9 +134,9 @@ impl Make<'_> {
     /// Quotas in order of names, and all uses renumbered.
     fn sorted_quotas(
         &mut self,
-        mut rules: Vec<Rule>,
+        mut rules: Vec<RuleDecl>,
         mut services: Vec<Service>,
-    ) -> (Vec<Quota>, Vec<Rule>, Vec<Service>) {
+    ) -> (Vec<Quota>, Vec<RuleDecl>, Vec<Service>) {
         let mut order: Vec<usize> = (0..self.quotas.len()).collect();
         order.sort_by(|a, b| self.quotas[*a].name.cmp(&self.quotas[*b].name));
         let mut place = vec![0u32; order.len()];
@@ -152,9 +152,9 @@ impl Make<'_> {
         )
     }
 
-    fn rule(&mut self, rule: &model::Rule) -> Result<Rule, CompileError> {
+    fn rule(&mut self, rule: &model::Rule) -> Result<RuleDecl, CompileError> {
         let respond = rule.respond.as_ref();
-        Ok(Rule {
+        Ok(RuleDecl {
             id: rule.id.clone(),
             message: rule.because.clone(),
             location: respond.and_then(|r| r.location.clone()),

@@ -12,7 +12,7 @@ use crate::canary::canary;
 use crate::image::layout::{KINDS, fallback, lack};
 
 /// An allow and its parts: kind, text, root.
-type Explanation = (u32, Vec<(u32, u32, Ref)>);
+pub(super) type Explanation = (u32, Vec<(u32, u32, Ref)>);
 
 /// An entry before it becomes words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -48,18 +48,42 @@ pub enum CompileError {
         /// Capture name.
         capture: String,
     },
+    /// Texts of one table that no seed tells apart: by chance this does not happen.
+    #[error("{texts} texts of one table hash alike: change one of them")]
+    TextsHashAlike {
+        /// Texts of the table.
+        texts: usize,
+    },
     /// Offsets are 31 bits wide.
     #[error("the image would be larger than {} bytes", crate::image::IMAGE_BYTES_MAX)]
     ImageTooLarge,
 }
 
+/// What goes into an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// Explanations, which say what an allow lacked. No decision reads them.
+    pub symbols: bool,
+}
+
+impl Default for CompileOptions {
+    fn default() -> CompileOptions {
+        CompileOptions { symbols: true }
+    }
+}
+
 /// Compiles a checked policy to an image: position-independent, with its digest, the same for the same policy.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
+    compile_with(policy, &CompileOptions::default())
+}
+
+/// The same, with a say in what goes into the image.
+pub fn compile_with(policy: &Policy, options: &CompileOptions) -> Result<Vec<u8>, CompileError> {
     let mut slots = slots::Slots::default();
     let lowered = lower::lower(policy, &mut slots);
     let mut vars = vars::Vars::plan(policy, &lowered, &mut slots)?;
     let routes = routes::Routes::plan(policy)?;
     let (config, patterns) = config::config(policy, &mut slots)?;
     let plan = entries::plan(policy, &lowered, &routes, &mut vars);
-    emit::emit(policy, config, patterns, &vars, &routes, plan)
+    emit::emit(policy, config, patterns, vars, &routes, plan, options)
 }

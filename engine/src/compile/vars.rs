@@ -17,6 +17,9 @@ use crate::canary::canary;
 use crate::image::config::{Slot, Source};
 use crate::image::layout::op;
 
+/// Networks that share a classifier; where a policy names more, each has its own.
+const NETWORKS_MAX: usize = 32;
+
 /// A variable and its classifier.
 #[derive(Clone, Debug)]
 pub(super) enum Var {
@@ -189,8 +192,18 @@ impl Vars {
             ));
         }
         for (slot, nets) in asked.addresses {
-            let (classes, meanings) = address_classes(slot, nets);
-            unordered.push((rank(slot) + 2, Var::Address(slot, classes), meanings));
+            // Many networks that overlap cut each other into many classes, and a wide one is then true in most of them.
+            // A classifier of its own costs each test a search of a few ranges and the image a few words.
+            let together = if nets.len() > NETWORKS_MAX {
+                1
+            } else {
+                NETWORKS_MAX
+            };
+            let nets: Vec<Vec<(u128, u128)>> = nets.into_iter().collect();
+            for nets in nets.chunks(together) {
+                let (classes, meanings) = address_classes(slot, nets.iter().cloned().collect());
+                unordered.push((rank(slot) + 2, Var::Address(slot, classes), meanings));
+            }
         }
         for (slot, patterns) in asked.patterns {
             let patterns: Vec<String> = patterns.into_iter().collect();

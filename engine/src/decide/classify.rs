@@ -7,9 +7,11 @@ use crate::canary::canary;
 use crate::data::Data;
 use crate::front::{Credentials, Facts, Value};
 use crate::image::config::{Config, Hours};
-use crate::image::layout::{op, var};
-use crate::image::tables::{View, find_range, find_text, find_threshold, run_dfa};
+use crate::image::layout::{SET, dir, op, var};
+use crate::image::tables::{Map, View, find_range, find_range4, find_text, find_threshold, run_dfa};
 use sha2::{Digest, Sha256};
+
+use super::scratch::Memory;
 
 /// Unknown.
 const UNKNOWN: u32 = 0;
@@ -29,71 +31,97 @@ pub(super) struct Sight<'c, 'd> {
 }
 
 /// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
-pub(super) fn classify(s: Sight<'_, '_>, at: u32) -> u32 {
-    let p = |i: u32| s.view.word(at + 1 + i);
-    let value = |i: u32| s.facts.fetch(p(i)).value;
-    match s.view.word(at) {
-        var::TEXT => match value(0) {
-            Some(Value::Bytes(text)) => find_text(s.view, p(1), text).unwrap_or(FALSE),
+pub(super) fn classify(s: Sight<'_, '_>, memory: &mut Memory<'_>, at: u32) -> u32 {
+    let (head, b) = (s.view.word(at), s.view.word(at + 1));
+    let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
+    let value = |slot: u32| s.facts.fetch(slot).value;
+    match kind {
+        var::TEXT => match value(a) {
+            Some(Value::Bytes(text)) => find_text(s.view, b, text).unwrap_or(FALSE),
             _ => UNKNOWN,
         },
-        var::NUMBER => match value(0) {
-            Some(Value::Int(n)) => find_threshold(s.view, p(1), n),
+        var::NUMBER => match value(a) {
+            Some(Value::Int(n)) => find_threshold(s.view, b, n),
             _ => UNKNOWN,
         },
-        var::PATTERN => match value(0) {
-            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, p(1), text),
+        var::PATTERN => match value(a) {
+            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, b, text),
             _ => UNKNOWN,
         },
-        var::ADDRESS => match value(0) {
-            Some(Value::Ip(ip)) => find_range(s.view, p(1), address(ip)),
+        var::ADDRESS => match value(a) {
+            Some(Value::Ip(ip)) => find_range(s.view, b, address(ip)),
             _ => UNKNOWN,
         },
-        var::ELEMENT => match value(0) {
-            Some(Value::Set(set)) => truth(contains(set, s.view.text(p(1), p(2)))),
+        var::ADDRESS4 => match value(a) {
+            Some(Value::Ip(IpAddr::V4(v4))) => find_range4(s.view, b, v4.into()),
+            // Mapped addresses were turned into IPv4 where they came in.
+            Some(Value::Ip(IpAddr::V6(_))) => FALSE,
             _ => UNKNOWN,
         },
-        var::KNOWN => u32::from(value(0).is_some()),
-        var::BOOL => match value(0) {
+        var::ELEMENT => element(s, memory, a, b),
+        var::KNOWN => u32::from(value(a).is_some()),
+        var::BOOL => match value(a) {
             Some(Value::Bool(b)) => truth(b),
             _ => UNKNOWN,
         },
-        var::EXISTS => truth(s.facts.fetch(p(0)).sent),
-        var::ANCHOR => truth(s.credentials.anchor(p(0) as u8, p(1))),
-        var::PRESENTED => truth(s.credentials.presented(p(0) as u8)),
-        var::VALID => truth(s.credentials.valid(p(0) as u8)),
-        var::COMPARE => match (value(0), value(1)) {
-            (Some(left), Some(right)) => compare(&left, &right, p(2), p(3) != 0),
+        var::EXISTS => truth(s.facts.fetch(a).sent),
+        var::ANCHOR => truth(s.credentials.anchor(a as u8, b)),
+        var::PRESENTED => truth(s.credentials.presented(a as u8)),
+        var::VALID => truth(s.credentials.valid(a as u8)),
+        var::COMPARE => match (value(a), value(b >> 4)) {
+            (Some(left), Some(right)) => compare(&left, &right, b >> 1 & 7, b & 1 != 0),
             _ => UNKNOWN,
         },
-        var::CONTAINS => match (value(0), value(1)) {
+        var::CONTAINS => match (value(a), value(b)) {
             (Some(Value::Set(set)), Some(Value::Bytes(element))) => truth(contains(set, element)),
             _ => UNKNOWN,
         },
-        var::LIST => match value(0) {
-            Some(value) => s.data.list_contains(p(1), &value).map_or(UNKNOWN, truth),
+        var::LIST => match value(a) {
+            Some(value) => s.data.list_contains(b, &value).map_or(UNKNOWN, truth),
             None => UNKNOWN,
         },
-        var::HOURS => match (value(0), s.config.hours.get(p(1) as usize)) {
+        var::HOURS => match (value(a), s.config.hours.get(b as usize)) {
             (Some(Value::Int(now_us)), Some(hours)) => truth(in_hours(hours, now_us)),
             _ => UNKNOWN,
         },
-        var::SAMPLE => match value(0).map(|value| s.facts.text(&value)) {
+        var::SAMPLE => match value(a).map(|value| s.facts.text(&value)) {
             Some(text) => {
-                let below = u64::from(p(3)) | u64::from(p(4)) << 32;
-                truth(p(5) != 0 || sample(s.view.text(p(1), p(2)), text) < below)
+                let p = |i: u32| s.view.word(b + i);
+                let below = u64::from(p(2)) | u64::from(p(3)) << 32;
+                truth(p(4) != 0 || sample(s.view.text(p(0), p(1)), text) < below)
             }
             None => UNKNOWN,
         },
-        var::AGE => match (value(0), value(1)) {
+        var::AGE => match (value(a), value(s.view.word(b))) {
             (Some(Value::Int(auth_time)), Some(Value::Int(now))) => {
-                let max = (u64::from(p(2)) | u64::from(p(3)) << 32) as i64;
+                let max = (u64::from(s.view.word(b + 1)) | u64::from(s.view.word(b + 2)) << 32) as i64;
                 truth(now.saturating_sub(auth_time) <= max)
             }
             _ => FALSE,
         },
         _ => UNKNOWN,
     }
+}
+
+/// Whether a set holds an element. The first question about a set looks through it once and answers all others.
+fn element(s: Sight<'_, '_>, memory: &mut Memory<'_>, set: u32, bit: u32) -> u32 {
+    let known = memory.set(set).unwrap_or_else(|| {
+        let at = s.view.word(dir::SETS) + set * SET;
+        let value = s.facts.fetch(s.view.word(at)).value;
+        let elements = match value {
+            Some(Value::Set(elements)) => Some(elements),
+            _ => None,
+        };
+        let map = Map::open(s.view, s.view.word(at + 1));
+        for element in elements.into_iter().flatten() {
+            if let Some(bit) = map.find(s.view, 0, element) {
+                memory.add(bit);
+            }
+        }
+        memory.remember_set(set, elements.is_some());
+        elements.is_some()
+    });
+    if known { truth(memory.has(bit)) } else { UNKNOWN }
 }
 
 fn truth(holds: bool) -> u32 {

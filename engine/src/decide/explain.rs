@@ -2,7 +2,7 @@
 //! Decides nothing.
 
 use super::{Case, Closest, Effect, Lack, Now, OwnedDecision, Reason, Snapshot, Worker, with_case};
-use crate::image::layout::{fallback, lack};
+use crate::image::layout::lack;
 use crate::request::RequestView;
 
 /// How many allows an explanation names at most.
@@ -29,19 +29,19 @@ pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Wor
 
 impl Case<'_, '_> {
     fn closest(&mut self) -> Vec<Closest> {
-        if matches!(self.walk.fallback(), fallback::NO_ROUTE | fallback::METHOD) {
+        let Some(symbols) = self.symbols else {
             return Vec::new();
-        }
+        };
         let mut all: Vec<Closest> = Vec::new();
-        for (rule, parts) in self.walk.explanations() {
+        for (rule, parts) in self.walk.explanations(symbols) {
             let of = self.config.rules.get(rule as usize);
             let lacks = parts
                 .into_iter()
                 .filter_map(|(kind, text)| {
-                    let text = || self.config.texts.get(text as usize).cloned().unwrap_or_default();
+                    let text = || symbols.text(text).to_string();
                     match kind {
                         lack::SCOPE => Some(Lack::Scope(text())),
-                        lack::ACR => of.and_then(|r| r.acr.clone()).map(Lack::Acr),
+                        lack::ACR => of.and_then(|r| r.acr).map(|acr| Lack::Acr(acr.into())),
                         lack::AGE => of
                             .and_then(|r| r.max_age_us)
                             .map(|us| Lack::MaxAge(us / 1_000_000)),

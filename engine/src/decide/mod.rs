@@ -8,6 +8,7 @@ mod decision;
 mod explain;
 mod owned;
 mod route;
+mod scratch;
 mod walk;
 
 use std::cell::Cell;
@@ -21,10 +22,12 @@ use crate::data::Data;
 use crate::front::{self, Arena, Canonical, Credentials, Facts};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
-use crate::image::layout::{dir, fallback};
+use crate::image::layout::fallback;
+use crate::image::symbols::Symbols;
 use crate::oblige::{self, Binding, Draft};
 use crate::request::RequestView;
 use route::Found;
+use scratch::Scratch;
 use walk::Walk;
 
 /// One policy with its data: what one decision sees. Either is replaced without the other.
@@ -61,13 +64,6 @@ pub struct Now {
 pub struct Worker {
     scratch: Scratch,
     arena: Arena,
-}
-
-#[derive(Debug, Default)]
-struct Scratch {
-    classes: Vec<(u32, u32)>,
-    epoch: u32,
-    touched: Cell<u64>,
 }
 
 /// Bytes that a worker keeps between decisions: what one honest request needs, many times over. A request that needed
@@ -110,11 +106,7 @@ fn with_case<'d, T>(
     f: impl FnOnce(&mut Case<'_, 'd>) -> T,
 ) -> Result<T, Decision<'d>> {
     let config = s.image.config();
-    let Scratch {
-        classes,
-        epoch,
-        touched,
-    } = scratch;
+    let (memory, touched) = scratch.split();
     let view = s.image.view(touched);
 
     let mut group = None;
@@ -142,21 +134,13 @@ fn with_case<'d, T>(
         now.wall_us,
         arena,
     ));
-    let walk = Walk::new(
-        view,
-        config,
-        &s.data,
-        facts,
-        credentials,
-        classes,
-        *epoch,
-        found.entry,
-    );
+    let walk = Walk::new(view, config, &s.data, facts, credentials, memory, found.entry);
     let image = &s.image;
     let matches: &'d dyn Fn(u32, &[u8]) -> bool =
         arena.alloc(|pattern: u32, text: &[u8]| walk::matches(image.view(&Cell::new(0)), pattern, text));
     Ok(f(&mut Case {
         config,
+        symbols: s.image.symbols(),
         arena,
         canonical,
         credentials,
@@ -181,6 +165,7 @@ fn refusal<'d>(reason: Reason) -> Decision<'d> {
 /// One request of a known service.
 struct Case<'c, 'd> {
     config: &'d Config,
+    symbols: Option<&'d Symbols>,
     arena: &'d Arena,
     canonical: &'d Canonical<'d>,
     credentials: &'d Credentials<'d>,
@@ -313,7 +298,7 @@ impl<'d> Case<'_, 'd> {
         let mut draft = self.draft(Decision {
             status: status as u16,
             reason: Reason::DeniedByRule,
-            message: of.message.as_deref(),
+            message: of.message,
             rule: Some(rule),
             ..Decision::default()
         });
@@ -324,7 +309,7 @@ impl<'d> Case<'_, 'd> {
             let seconds = oblige::text(self.arena, format_args!("{seconds}"));
             draft.response_set.push(("retry-after", seconds));
         }
-        if let Some(location) = &of.location {
+        if let Some(location) = of.location {
             draft.response_set.push(("location", location));
         }
         Some(draft)
@@ -350,7 +335,7 @@ impl<'d> Case<'_, 'd> {
         if let Some(rule) = self.walk.lacks_age().checked_sub(1) {
             let of = self.config.rules.get(rule as usize);
             let (acr, age) = self.walk.lacked_acr_and_age(rule);
-            let acr = of.and_then(|r| r.acr.as_deref()).filter(|_| acr);
+            let acr = of.and_then(|r| r.acr).filter(|_| acr);
             let age = of.and_then(|r| r.max_age_us).filter(|_| age);
             let text = oblige::text(
                 self.arena,
@@ -369,17 +354,7 @@ impl<'d> Case<'_, 'd> {
             return draft;
         }
         if let Some(rule) = self.walk.lacks_scope().checked_sub(1) {
-            let scopes = self
-                .config
-                .rules
-                .get(rule as usize)
-                .map_or(&[] as &[String], |r| r.scopes.as_slice());
-            let scopes = std::fmt::from_fn(|f| {
-                scopes
-                    .iter()
-                    .enumerate()
-                    .try_for_each(|(at, scope)| write!(f, "{}{scope}", if at > 0 { " " } else { "" }))
-            });
+            let scopes = self.config.rules.get(rule as usize).map_or("", |r| r.scopes);
             let text = oblige::text(
                 self.arena,
                 format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
@@ -416,17 +391,4 @@ fn challenges<'c>(kinds: u8) -> impl Iterator<Item = Set<'c>> {
     (0..4)
         .filter(move |kind| kinds & (1 << kind) != 0)
         .map(|kind| authenticate(challenge(kind)))
-}
-
-impl Scratch {
-    /// Forgets the last decision's classes without touching them.
-    fn start(&mut self, image: &Image) {
-        self.epoch = self.epoch.wrapping_add(1);
-        let vars = image.directory(dir::VAR_COUNT) as usize;
-        if self.epoch == 0 || self.classes.len() != vars {
-            self.classes.clear();
-            self.classes.resize(vars, (0, 0));
-            self.epoch = 1;
-        }
-    }
 }

@@ -3,8 +3,11 @@
 
 use crate::front::{Canonical, Form, Upgrade};
 use crate::image::config::HostOptions;
-use crate::image::layout::{GROUP, KINDS, SERVICE, STATE, dir};
-use crate::image::tables::{View, find_pair, find_text, run_dfa};
+use crate::image::layout::{GROUP, HAS_EDGES, SERVICE, STATE, dir, host};
+use crate::image::tables::{Map, View, find_text, run_dfa};
+
+/// A decoded segment of a path.
+type Segment<'s> = &'s [u8];
 
 /// What a request was routed to.
 #[derive(Clone, Copy, Debug)]
@@ -18,27 +21,23 @@ pub(super) struct Found {
 /// The host pattern that the host selects (section 5): exact, else the most literal labels, at equal labels `*.`
 /// before `**.`, else the services without `on`.
 pub(super) fn host_group(view: View<'_>, host: &str) -> Option<u32> {
-    let map = view.word(dir::HOST_MAP);
-    let mut key = String::with_capacity(host.len() + 1);
-    let mut find = |prefix: char, host: &str| {
-        key.clear();
-        key.push(prefix);
-        key.push_str(host);
-        find_text(view, map, key.as_bytes())
-    };
-    if let Some(group) = find('=', host) {
+    let map = Map::open(view, view.word(dir::HOST_MAP));
+    if let Some(group) = map.find(view, host::EXACT, host.as_bytes()) {
         return Some(group);
     }
     if !host.starts_with('[') {
         for (labels, (dot, _)) in host.match_indices('.').enumerate() {
-            let suffix = &host[dot + 1..];
-            let one = if labels == 0 { find('*', suffix) } else { None };
-            if let Some(group) = one.or_else(|| find('+', suffix)) {
+            let suffix = &host.as_bytes()[dot + 1..];
+            let one = match labels {
+                0 => map.find(view, host::ONE_LABEL, suffix),
+                _ => None,
+            };
+            if let Some(group) = one.or_else(|| map.find(view, host::LABELS, suffix)) {
                 return Some(group);
             }
         }
     }
-    find_text(view, map, b"")
+    map.find(view, host::ANY, b"")
 }
 
 /// The normalisation options of a host group.
@@ -60,21 +59,21 @@ pub(super) fn find(view: View<'_>, group: u32, canonical: &Canonical<'_>, has_gr
             trailing_slash,
             ..
         } => (segments, trailing_slash, true),
-        Form::NoPath { .. } => (&[] as &[&[u8]], false, false),
+        Form::NoPath { .. } => (&[] as &[Segment<'_>], false, false),
     };
-    let segment_map = view.word(dir::SEGMENT_MAP);
-    let ids: Vec<Option<u32>> = segments.iter().map(|s| find_text(view, segment_map, s)).collect();
-    let service = service(view, group, &ids, has_path)?;
+    let service = service(view, group, segments, has_path)?;
     let record = view.word(dir::SERVICES) + service * SERVICE;
     let accept = if has_path {
+        let states = view.word(dir::STATES);
+        let edges = Map::open(view, view.word(dir::ROUTE_EDGES));
         let mut state = view.word(record);
-        for (segment, id) in segments.iter().zip(&ids) {
-            state = step(view, state, segment, *id);
+        for segment in segments {
+            state = step(view, states, edges, state, segment);
             if state == 0 {
                 break;
             }
         }
-        view.word(view.word(dir::STATES) + state * STATE + if slash { 5 } else { 4 })
+        view.word(states + state * STATE + if slash { 3 } else { 2 })
     } else {
         view.word(record + 1)
     };
@@ -83,24 +82,33 @@ pub(super) fn find(view: View<'_>, group: u32, canonical: &Canonical<'_>, has_gr
         Upgrade::WebSocket => 2,
         Upgrade::Other => 4,
     } + u32::from(has_grpc && canonical.is_grpc());
-    let row = view.word(view.word(dir::ACCEPTS) + accept * KINDS + kind);
-    let method = find_text(view, view.word(dir::METHOD_MAP), canonical.method)
-        .unwrap_or_else(|| view.word(dir::METHODS));
-    let entry = view.word(view.word(dir::ENTRIES) + view.word(row + method));
+    let methods = view.word(dir::METHODS);
+    let method = find_text(view, view.word(dir::METHOD_MAP), canonical.method).unwrap_or(methods);
+    // The shape says which of the accept's entries this method and kind of exchange take.
+    let cell = kind * (methods + 1) + method;
+    let shape = view.word(accept);
+    let local = view.word(shape + 1 + cell / 2) >> (16 * (cell & 1)) & 0xffff;
+    let entry = view.word(accept + 1 + local);
     Some(Found { service, entry })
 }
 
-fn service(view: View<'_>, group: u32, ids: &[Option<u32>], has_path: bool) -> Option<u32> {
-    let (edges, bases) = (view.word(dir::BASE_EDGES), view.word(dir::BASES));
-    let mut base = view.word(view.word(dir::GROUPS) + group * GROUP + 1);
-    let mut service = view.word(bases + base);
-    if has_path {
-        for id in ids {
-            match id.and_then(|id| find_pair(view, edges, base, id)) {
-                Some(next) => base = next,
+fn service(view: View<'_>, group: u32, segments: &[Segment<'_>], has_path: bool) -> Option<u32> {
+    let bases = view.word(dir::BASES);
+    let mut node = view.word(view.word(dir::GROUPS) + group * GROUP + 1);
+    let mut base = view.word(bases + node);
+    let mut service = base & !HAS_EDGES;
+    if has_path && base & HAS_EDGES != 0 {
+        let edges = Map::open(view, view.word(dir::BASE_EDGES));
+        for segment in segments {
+            if base & HAS_EDGES == 0 {
+                break;
+            }
+            match edges.find(view, node, segment) {
+                Some(next) => node = next,
                 None => break,
             }
-            service = match view.word(bases + base) {
+            base = view.word(bases + node);
+            service = match base & !HAS_EDGES {
                 0 => service,
                 longer => longer,
             };
@@ -110,13 +118,17 @@ fn service(view: View<'_>, group: u32, ids: &[Option<u32>], has_path: bool) -> O
 }
 
 /// One segment further: a literal edge, else the class of the state's automaton, else the default.
-fn step(view: View<'_>, state: u32, segment: &[u8], id: Option<u32>) -> u32 {
-    if let Some(next) = id.and_then(|id| find_pair(view, view.word(dir::ROUTE_EDGES), state, id)) {
+#[inline]
+fn step(view: View<'_>, states: u32, edges: Map, state: u32, segment: &[u8]) -> u32 {
+    let record = states + state * STATE;
+    let default = view.word(record);
+    if default & HAS_EDGES != 0
+        && let Some(next) = edges.find(view, state, segment)
+    {
         return next;
     }
-    let record = view.word(dir::STATES) + state * STATE;
     match view.word(record + 1) {
-        0 => view.word(record),
-        automaton => view.word(view.word(record + 2) + run_dfa(view, automaton, segment)),
+        0 => default & !HAS_EDGES,
+        classes => view.word(classes + 2 + run_dfa(view, view.word(classes), segment)),
     }
 }

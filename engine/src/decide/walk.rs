@@ -5,43 +5,36 @@ use crate::canary::canary;
 use crate::data::Data;
 use crate::front::{Arena, Credentials, Facts, List};
 use crate::image::config::{Config, RuleIndex};
-use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, lack, var};
+use crate::image::entry::Entry;
+use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, node, var};
+use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition, run_dfa};
 
 use super::classify::{Sight, classify};
+use super::scratch::Memory;
 
-/// Arms up to which a node is searched from the front.
-const LINEAR_ARMS: u32 = 8;
+/// Arms up to which a sparse node is searched from the front.
+const LINEAR_ARMS: u32 = 4;
 
 pub(super) struct Walk<'c, 'd> {
     sight: Sight<'c, 'd>,
-    /// (epoch, class) by variable.
-    classes: &'c mut [(u32, u32)],
-    epoch: u32,
-    entry: u32,
-    /// First item of each of the entry's arrays.
-    arrays: [u32; entry::ITEM.len()],
+    memory: Memory<'c>,
+    entry: Entry,
+    /// Where the entry stands.
+    at: u32,
     granted: Option<u32>,
 }
 
 impl<'c, 'd> Walk<'c, 'd> {
-    #[allow(clippy::too_many_arguments)] // the parts of a decision, once
     pub(super) fn new(
         view: View<'c>,
         config: &'d Config,
         data: &'d Data,
         facts: &'d Facts<'d>,
         credentials: &'d Credentials<'d>,
-        classes: &'c mut [(u32, u32)],
-        epoch: u32,
-        entry: u32,
+        memory: Memory<'c>,
+        at: u32,
     ) -> Walk<'c, 'd> {
-        let mut arrays = [0; entry::ITEM.len()];
-        let mut at = entry + entry::LEN;
-        for (i, size) in entry::ITEM.iter().enumerate() {
-            arrays[i] = at;
-            at += view.word(entry + entry::SUBS + i as u32) * size;
-        }
         let sight = Sight {
             view,
             config,
@@ -51,81 +44,98 @@ impl<'c, 'd> Walk<'c, 'd> {
         };
         let mut walk = Walk {
             sight,
-            classes,
-            epoch,
-            entry,
-            arrays,
+            memory,
+            entry: Entry::read(at, |at| view.word(at)),
+            at,
             granted: None,
         };
-        // Sub-conditions are in dependency order: each reads only earlier ones.
-        for (at, _) in walk.items(entry::SUBS) {
+        for at in walk.items(entry::SUBS) {
             let id = walk.word(at);
-            let root = walk.word(walk.word(dir::VARS) + id * VAR + 1);
-            let holds = walk.follow(root) != 0;
-            walk.remember(id, 1 + u32::from(holds));
+            walk.sub(id);
         }
         walk
     }
 
+    #[inline]
     fn word(&self, at: u32) -> u32 {
         self.sight.view.word(at)
     }
 
-    /// Offsets of the items of an array, with their index.
-    fn items(&self, array: u32) -> impl Iterator<Item = (u32, u32)> + use<> {
-        let i = (array - entry::SUBS) as usize;
-        let (start, size) = (self.arrays[i], entry::ITEM[i]);
-        (0..self.word(self.entry + array)).map(move |n| (start + n * size, n))
+    /// Offsets of the items of an array.
+    fn items(&self, array: usize) -> impl Iterator<Item = u32> + use<> {
+        let (start, count) = self.entry.array(array);
+        let size = entry::ITEM.get(array).copied().unwrap_or(1);
+        (0..count).map(move |n| start + n * size)
     }
 
-    fn remember(&mut self, id: u32, class: u32) {
-        if let Some(slot) = self.classes.get_mut(id as usize) {
-            *slot = (self.epoch, class);
-        }
+    /// Evaluates a sub-condition. They come in dependency order: each reads only earlier ones.
+    fn sub(&mut self, id: u32) {
+        let root = self.word(self.word(dir::VARS) + id * VAR + 1);
+        let holds = self.follow(root) != 0;
+        self.memory.remember(id, 1 + u32::from(holds));
     }
 
+    #[inline]
     fn class(&mut self, id: u32) -> u32 {
-        match self.classes.get(id as usize) {
-            Some((epoch, class)) if *epoch == self.epoch => *class,
-            _ => {
-                let at = self.word(dir::VARS) + id * VAR;
-                // A sub-condition that its entry does not list can not come from our compiler; unknown is closed.
-                let class = if self.word(at) == var::SUB {
-                    0
-                } else {
-                    classify(self.sight, at)
-                };
-                self.remember(id, class);
-                class
-            }
+        match self.memory.class(id) {
+            Some(class) => class,
+            None => self.look(id),
         }
+    }
+
+    #[inline(never)]
+    fn look(&mut self, id: u32) -> u32 {
+        let at = self.word(dir::VARS) + id * VAR;
+        // A sub-condition that its entry does not list can not come from our compiler; unknown is closed.
+        let class = if self.word(at) >> var::KIND_SHIFT == var::SUB {
+            0
+        } else {
+            classify(self.sight, &mut self.memory, at)
+        };
+        self.memory.remember(id, class);
+        class
     }
 
     /// The leaf that a graph leads to.
     fn follow(&mut self, root: u32) -> u32 {
         let mut at = root;
         while at & LEAF == 0 {
-            let class = self.class(self.word(at));
-            let arms = self.word(at + 1);
-            let arm = |i: u32| self.word(at + 3 + 2 * i);
-            let found = if arms <= LINEAR_ARMS {
-                (0..arms).find(|i| arm(*i) == class)
-            } else {
-                Some(partition(arms, |i| arm(i) < class)).filter(|i| *i < arms && arm(*i) == class)
-            };
-            at = match found {
-                Some(i) => self.word(at + 4 + 2 * i),
-                None => self.word(at + 2),
+            let head = self.word(at);
+            let class = self.class(head & node::VAR_MAX);
+            let is = head >> node::CLASS_SHIFT & node::CLASS_MAX == class;
+            at = match head >> node::FORM_SHIFT {
+                node::FALL if is => self.word(at + 1),
+                node::FALL => return 0,
+                node::TWO if is => self.word(at + 1),
+                node::TWO => self.word(at + 2),
+                node::SPARSE => self.search(at, class),
+                _ if class < self.word(at + 1) => self.word(at + 3 + class),
+                _ => self.word(at + 2),
             };
         }
         at & !LEAF
     }
 
-    fn first_leaf(&mut self, array: u32) -> u32 {
-        for (at, _) in self.items(array) {
+    /// The child of a sparse node.
+    fn search(&self, at: u32, class: u32) -> u32 {
+        let count = self.word(at + 1);
+        let arm = |i: u32| self.word(at + 3 + i);
+        let found = if count <= LINEAR_ARMS {
+            (0..count).find(|i| arm(*i) == class)
+        } else {
+            Some(partition(count, |i| arm(i) < class)).filter(|i| *i < count && arm(*i) == class)
+        };
+        match found {
+            Some(i) => self.word(at + 3 + count + i),
+            None => self.word(at + 2),
+        }
+    }
+
+    fn first_leaf(&mut self, array: usize) -> u32 {
+        for at in self.items(array) {
             let leaf = self.follow(self.word(at));
             if leaf != 0 {
-                return leaf;
+                return self.entry.meaning(array, leaf);
             }
         }
         0
@@ -142,7 +152,7 @@ impl<'c, 'd> Walk<'c, 'd> {
             return None;
         }
         let at = self.word(dir::HEADS) + head * HEAD;
-        Some((self.word(at), self.word(at + 2)))
+        Some((self.word(at), self.word(at + 1)))
     }
 
     /// The deciding allow + 1, or 0. Walked once.
@@ -159,7 +169,7 @@ impl<'c, 'd> Walk<'c, 'd> {
     pub(super) fn granting(&mut self, deciding: RuleIndex, arena: &'d Arena) -> &'d [RuleIndex] {
         let mut rules = List::new_in(arena);
         rules.push(deciding);
-        for (at, _) in self.items(entry::OBLIGE) {
+        for at in self.items(entry::OBLIGE) {
             let grants = self.follow(self.word(at + 1)) != 0;
             if canary!(IdleAllow, true, grants) {
                 rules.push(self.word(at));
@@ -180,9 +190,9 @@ impl<'c, 'd> Walk<'c, 'd> {
         self.three_valued(entry::REPORT, arena)
     }
 
-    fn three_valued(&mut self, array: u32, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+    fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
         let mut out = List::new_in(arena);
-        for (at, _) in self.items(array) {
+        for at in self.items(array) {
             if self.follow(self.word(at + 1)) != 0 {
                 out.push((self.word(at), true));
             } else if self.follow(self.word(at + 2)) != 0 {
@@ -194,17 +204,17 @@ impl<'c, 'd> Walk<'c, 'd> {
 
     /// What the entry answers where no allow applies.
     pub(super) fn fallback(&self) -> u32 {
-        self.word(self.entry + entry::FALLBACK)
+        self.entry.fallback
     }
 
     /// Text index of the Allow header.
     pub(super) fn allow_text(&self) -> u32 {
-        self.word(self.entry + entry::ALLOW)
+        self.entry.allow
     }
 
     /// Credential kinds that the entry's allows read.
     pub(super) fn kinds(&self) -> u8 {
-        self.word(self.entry + entry::KINDS) as u8
+        self.entry.kinds
     }
 
     /// The smallest allow that lacks only acr or age, + 1.
@@ -219,29 +229,35 @@ impl<'c, 'd> Walk<'c, 'd> {
 
     /// Whether a rule's acr and age are lacking.
     pub(super) fn lacked_acr_and_age(&mut self, rule: RuleIndex) -> (bool, bool) {
-        // A rule with several targets has an explanation for each; the one that lacks nothing else is meant.
-        let only = |parts: &[(u32, u32)]| parts.iter().all(|p| p.0 == lack::ACR || p.0 == lack::AGE);
-        let found = self
-            .explanations()
-            .into_iter()
-            .find(|e| e.0 == rule && !e.1.is_empty() && only(&e.1));
-        let parts = found.map(|e| e.1).unwrap_or_default();
-        let lacks = |kind| parts.iter().any(|p| p.0 == kind);
-        (lacks(lack::ACR), lacks(lack::AGE))
+        // A rule with several targets has a record for each; the one that lacks nothing else is meant.
+        for item in self.items(entry::FRESH) {
+            let record = self.word(item);
+            if self.word(record) != rule {
+                continue;
+            }
+            let acr = self.follow(self.word(record + 1)) == 0;
+            let age = self.follow(self.word(record + 2)) == 0;
+            let mut rest = (0..self.word(record + 3)).map(|i| record + 4 + i);
+            if (acr || age) && rest.all(|root| self.follow(self.word(root)) != 0) {
+                return (acr, age);
+            }
+        }
+        (false, false)
     }
 
     /// Each allow of the entry with the parts (kind, text) that are not true.
-    pub(super) fn explanations(&mut self) -> Vec<(RuleIndex, Vec<(u32, u32)>)> {
+    pub(super) fn explanations(&mut self, symbols: &Symbols) -> Vec<(RuleIndex, Vec<(u32, u32)>)> {
+        let (subs, explanations) = symbols.of(self.at);
+        subs.iter().for_each(|id| self.sub(*id));
         let mut out = Vec::new();
-        for (item, _) in self.items(entry::CLOSEST) {
-            let record = self.word(item);
+        for explanation in explanations {
             let mut parts = Vec::new();
-            for part in (0..self.word(record + 1)).map(|i| record + 2 + 3 * i) {
-                if self.follow(self.word(part + 2)) == 0 {
-                    parts.push((self.word(part), self.word(part + 1)));
+            for part in explanation.parts.chunks_exact(PART as usize) {
+                if self.follow(part[2]) == 0 {
+                    parts.push((part[0], part[1]));
                 }
             }
-            out.push((self.word(record), parts));
+            out.push((explanation.rule, parts));
         }
         out
     }

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
+
 /// Index into [`Config::sources`]: a fact that the policy reads.
 pub type Slot = u32;
 /// Index into [`Config::rules`]; smaller is the smaller rule id.
@@ -50,10 +52,10 @@ pub struct Config {
     /// Services.
     pub services: Vec<Service>,
     /// Rules, sorted by id.
-    pub rules: Vec<Rule>,
+    pub rules: Rules,
     /// Whether any target is gRPC, so that entries differ by `request.content_type`.
     pub has_grpc: bool,
-    /// Texts that explanations quote.
+    /// Texts of Allow headers.
     pub texts: Vec<String>,
 }
 
@@ -393,29 +395,6 @@ pub struct Service {
     pub default_limit: Option<Limit>,
     /// CORS.
     pub cors: Option<Cors>,
-}
-
-/// A rule at run time: what its verdict needs beside its graphs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// Id.
-    pub id: String,
-    /// `because`
-    pub message: Option<String>,
-    /// `respond`: location.
-    pub location: Option<String>,
-    /// `respond`: Retry-After, seconds.
-    pub retry_after_s: Option<u64>,
-    /// Required scopes, sorted.
-    pub scopes: Vec<String>,
-    /// Required acr.
-    pub acr: Option<String>,
-    /// Required freshness, µs.
-    pub max_age_us: Option<i64>,
-    /// Bit k: reads credential kind k.
-    pub kinds: u8,
-    /// What binds with it.
-    pub body: Body,
 }
 
 /// Obligations of a rule.

@@ -1,10 +1,11 @@
-//! Image -> sizes, counts, worst-case steps and a picture of its graphs, for people and for budgets in CI.
+//! Image -> sizes, counts, worst cases and a picture of its graphs, for people and for budgets in CI.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+mod bound;
+mod dot;
 
 use super::Image;
-use super::layout::{self, LEAF, dir, entry, var};
+use super::entry::{Entry, Node};
+use super::layout::{self, LEAF, dir, entry};
 
 /// What an image holds and what a decision can cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub struct Inspection {
     pub digest: [u8; 32],
     /// Section name, bytes.
     pub sections: Vec<(&'static str, usize)>,
+    /// Parts of the section of words, bytes.
+    pub parts: Vec<(&'static str, usize)>,
+    /// Entries by form.
+    pub forms: Vec<(Form, usize)>,
     /// Services.
     pub services: usize,
     /// Rules.
@@ -37,88 +42,162 @@ pub struct Inspection {
     pub steps_max: u64,
     /// Graphs that the worst entry walks; more than one a kind where merging them was over budget.
     pub graphs_max: u64,
+    /// Words of the image that a decision reads at most, for the largest request that passes the limits.
+    pub words_max: u64,
+}
+
+/// How an entry decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// By decision graphs.
+    Graphs,
+}
+
+impl Form {
+    /// All forms.
+    pub const ALL: &'static [Form] = &[Form::Graphs];
+
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Graphs => "graphs",
+        }
+    }
+
+    fn of(_entry: &Entry) -> Form {
+        Form::Graphs
+    }
 }
 
 pub(super) fn inspect(image: &Image) -> Inspection {
     let w = |at: u32| image.directory(at);
-    let depths = depths(image);
+    let nodes = Nodes::read(image);
+    let entries: Vec<(u32, Entry)> = entries(image).collect();
     let (mut steps_max, mut graphs_max) = (0, 0);
-    for e in 0..w(dir::ENTRY_COUNT) {
-        let roots = roots(image, w(w(dir::ENTRIES) + e));
-        let steps = roots.iter().map(|(_, root)| depth(&depths, *root)).sum();
-        steps_max = steps_max.max(steps);
+    let mut forms: Vec<(Form, usize)> = Form::ALL.iter().map(|form| (*form, 0)).collect();
+    for (_, entry) in &entries {
+        let roots = roots(image, entry);
+        steps_max = steps_max.max(roots.iter().map(|(_, root)| nodes.depth(*root).steps).sum());
         graphs_max = graphs_max.max(roots.len() as u64);
+        let form = Form::of(entry);
+        forms.iter_mut().filter(|f| f.0 == form).for_each(|f| f.1 += 1);
     }
     let name = |id| match id {
         layout::CONFIG => "config",
+        layout::RULES => "rules",
         layout::WORDS => "words",
-        _ => "bytes",
+        layout::BYTES => "bytes",
+        _ => "symbols",
     };
+    let mut start = 0;
+    let parts = layout::PARTS.iter().zip(dir::PART_ENDS..).map(|(name, end)| {
+        let words = w(end).saturating_sub(start);
+        start = w(end);
+        (*name, 4 * words as usize)
+    });
     Inspection {
         format: layout::FORMAT_VERSION,
         digest: image.digest,
         sections: image.sections.iter().map(|(id, len)| (name(*id), *len)).collect(),
+        parts: parts.collect(),
+        forms,
         services: image.config.services.len(),
         rules: image.config.rules.len(),
         facts: image.config.sources.len(),
         methods: w(dir::METHODS) as usize,
         states: w(dir::STATE_COUNT) as usize,
-        accepts: w(dir::ACCEPT_COUNT) as usize,
-        entries: w(dir::ENTRY_COUNT) as usize,
+        accepts: accepts(image),
+        entries: entries.len(),
         variables: w(dir::VAR_COUNT) as usize,
-        nodes: node_offsets(image).len(),
+        nodes: nodes.depths.len(),
         steps_max,
         graphs_max,
+        words_max: bound::words(image, &nodes, &entries),
     }
 }
 
-/// Offsets of all nodes, in order.
-fn node_offsets(image: &Image) -> Vec<u32> {
-    let (mut at, end) = (image.directory(dir::NODES), image.directory(dir::NODES_END));
-    let mut out = Vec::new();
+/// Offset and head of every entry, in order.
+fn entries(image: &Image) -> impl Iterator<Item = (u32, Entry)> + '_ {
+    let (mut at, end) = (image.directory(dir::ENTRIES), image.directory(dir::ENTRIES_END));
+    std::iter::from_fn(move || {
+        let from = at;
+        (from < end).then(|| {
+            let entry = Entry::read(from, |at| image.directory(at));
+            at = entry.end;
+            (from, entry)
+        })
+    })
+}
+
+fn accepts(image: &Image) -> usize {
+    let (mut at, end) = (image.directory(dir::ACCEPTS), image.directory(dir::ACCEPTS_END));
+    let mut count = 0;
     while at < end {
-        out.push(at);
-        at += 3 + 2 * image.directory(at + 1);
+        at += 1 + image.directory(image.directory(at));
+        count += 1;
     }
-    out
+    count
 }
 
-fn children(image: &Image, at: u32) -> impl Iterator<Item = (Option<u32>, u32)> + '_ {
-    let arms = image.directory(at + 1);
-    let arm = move |i: u32| {
-        (
-            Some(image.directory(at + 3 + 2 * i)),
-            image.directory(at + 4 + 2 * i),
-        )
-    };
-    std::iter::once((None, image.directory(at + 2))).chain((0..arms).map(arm))
+/// What the longest way from a node to a leaf costs.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    /// Nodes.
+    steps: u64,
+    /// Words of nodes.
+    words: u64,
 }
 
-/// Longest way from each node to a leaf, by offset; edges point forward, so one backward pass does.
-fn depths(image: &Image) -> Vec<(u32, u64)> {
-    let mut out: Vec<(u32, u64)> = Vec::new();
-    let mut by_offset = std::collections::HashMap::new();
-    for at in node_offsets(image).into_iter().rev() {
-        let below = children(image, at)
-            .map(|(_, c)| by_offset.get(&c).copied().unwrap_or(0))
-            .max()
-            .unwrap_or(0);
-        by_offset.insert(at, below + 1);
-        out.push((at, below + 1));
+/// All nodes with their depths.
+struct Nodes {
+    /// By offset.
+    depths: Vec<(u32, Depth)>,
+}
+
+impl Nodes {
+    /// Edges point forward, so one pass from the end does.
+    fn read(image: &Image) -> Nodes {
+        let word = |at: u32| image.directory(at);
+        let (mut at, end) = (word(dir::NODES), word(dir::NODES_END));
+        let mut nodes = Nodes { depths: Vec::new() };
+        while at < end {
+            nodes.depths.push((at, Depth::default()));
+            at = Node::read(at, word).end;
+        }
+        for i in (0..nodes.depths.len()).rev() {
+            let node = Node::read(nodes.depths[i].0, word);
+            let mut below = Depth::default();
+            for (_, child) in children(image, node) {
+                let child = nodes.depth(child);
+                below.steps = below.steps.max(child.steps);
+                below.words = below.words.max(child.words);
+            }
+            nodes.depths[i].1 = Depth {
+                steps: below.steps + 1,
+                words: below.words + bound::node(&node),
+            };
+        }
+        nodes
     }
-    out.reverse();
-    out
+
+    fn depth(&self, root: u32) -> Depth {
+        let found = self.depths.binary_search_by_key(&root, |d| d.0).ok();
+        found
+            .and_then(|i| self.depths.get(i))
+            .map_or(Depth::default(), |d| d.1)
+    }
 }
 
-fn depth(depths: &[(u32, u64)], root: u32) -> u64 {
-    depths
-        .binary_search_by_key(&root, |d| d.0)
-        .ok()
-        .map_or(0, |i| depths[i].1)
+/// Class (none for the default) and target of every edge that is written.
+fn children(image: &Image, node: Node) -> impl Iterator<Item = (Option<u32>, u32)> + '_ {
+    let word = |at: u32| image.directory(at);
+    let default = node.default().map(|at| (None, word(at)));
+    let arms = node.arms(word).map(move |(class, at)| (Some(class), word(at)));
+    default.into_iter().chain(arms)
 }
 
-/// All graphs of an entry with what they are for.
-fn roots(image: &Image, at: u32) -> Vec<(&'static str, u32)> {
+/// All graphs of an entry with what they are for. Subs come first.
+fn roots(image: &Image, of: &Entry) -> Vec<(&'static str, u32)> {
     let w = |at: u32| image.directory(at);
     let names = [
         "sub",
@@ -129,114 +208,24 @@ fn roots(image: &Image, at: u32) -> Vec<(&'static str, u32)> {
         "obligation",
         "standing",
         "report",
+        "freshness",
     ];
     let mut out = Vec::new();
-    let mut item = at + entry::LEN;
-    for (i, size) in entry::ITEM.iter().enumerate() {
-        for _ in 0..w(at + entry::SUBS + i as u32) {
-            match names.get(i) {
-                Some(name @ &"sub") => out.push((*name, w(w(dir::VARS) + w(item) * layout::VAR + 1))),
-                Some(name) if *size == 1 => out.push((*name, w(item))),
-                Some(name) => out.extend((1..*size).map(|k| (*name, w(item + k)))),
-                None => {}
+    for ((array, name), size) in names.into_iter().enumerate().zip(entry::ITEM) {
+        let (first, count) = of.array(array);
+        for item in (0..count).map(|i| first + i * size) {
+            match array {
+                entry::SUBS => out.push((name, w(w(dir::VARS) + w(item) * layout::VAR + 1))),
+                entry::FRESH => {
+                    let record = w(item);
+                    let rest = (0..w(record + 3)).map(|i| record + 4 + i);
+                    out.extend((record + 1..record + 3).chain(rest).map(|at| (name, w(at))));
+                }
+                _ if size == 1 => out.push((name, w(item))),
+                _ => out.extend((1..size).map(|i| (name, w(item + i)))),
             }
-            item += size;
         }
     }
+    out.retain(|root| root.1 & LEAF == 0 || root.0 != "freshness");
     out
-}
-
-/// Nodes that a picture shows at most: past that nobody reads it.
-const DOT_NODES_MAX: usize = 400;
-
-impl Inspection {
-    /// The decision graphs as Graphviz text, cut at some 400 nodes with a note.
-    pub fn dot(image: &Image) -> String {
-        let mut out =
-            String::from("digraph portcullis {\n  rankdir=LR; node [shape=box, fontname=\"sans-serif\"];\n");
-        let (mut seen, mut drawn) = (BTreeSet::new(), 0);
-        'entries: for e in 0..image.directory(dir::ENTRY_COUNT) {
-            let at = image.directory(image.directory(dir::ENTRIES) + e);
-            for (name, root) in roots(image, at) {
-                if root & LEAF != 0 {
-                    continue;
-                }
-                let _ = writeln!(
-                    out,
-                    "  e{e} [label=\"entry {e}\", shape=ellipse];\n  e{e} -> n{root} [label=\"{name}\"];"
-                );
-                let mut todo = vec![root];
-                while let Some(node) = todo.pop() {
-                    if !seen.insert(node) {
-                        continue;
-                    }
-                    drawn += 1;
-                    if drawn > DOT_NODES_MAX {
-                        let _ = writeln!(
-                            out,
-                            "  more [label=\"cut at {DOT_NODES_MAX} nodes\", shape=note];"
-                        );
-                        break 'entries;
-                    }
-                    let _ = writeln!(
-                        out,
-                        "  n{node} [label=\"{}\"];",
-                        escape(&variable(image, image.directory(node)))
-                    );
-                    for (class, child) in children(image, node) {
-                        let label = class.map_or_else(|| "else".to_string(), |c| c.to_string());
-                        if child & LEAF != 0 {
-                            let _ = writeln!(
-                                out,
-                                "  l{node}_{label} [label=\"{}\", shape=plaintext];",
-                                child & !LEAF
-                            );
-                            let _ = writeln!(out, "  n{node} -> l{node}_{label} [label=\"{label}\"];");
-                        } else {
-                            let _ = writeln!(out, "  n{node} -> n{child} [label=\"{label}\"];");
-                            todo.push(child);
-                        }
-                    }
-                }
-            }
-        }
-        out.push_str("}\n");
-        out
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-fn variable(image: &Image, id: u32) -> String {
-    let at = image.directory(dir::VARS) + id * layout::VAR;
-    let p = |i: u32| image.directory(at + 1 + i);
-    let fact = |slot: u32| {
-        image
-            .config
-            .sources
-            .get(slot as usize)
-            .map_or_else(String::new, |s| format!("{s:?}"))
-    };
-    match image.directory(at) {
-        var::TEXT | var::NUMBER | var::PATTERN | var::ADDRESS | var::BOOL => fact(p(0)),
-        var::ELEMENT => {
-            let start = p(1) as usize;
-            let text = image.bytes.get(start..start + p(2) as usize).unwrap_or(&[]);
-            format!("{} has {}", fact(p(0)), String::from_utf8_lossy(text))
-        }
-        var::KNOWN => format!("known {}", fact(p(0))),
-        var::EXISTS => format!("exists {}", fact(p(0))),
-        var::ANCHOR => format!("credential {} of {}", p(0), p(1)),
-        var::PRESENTED => format!("credential {} presented", p(0)),
-        var::VALID => format!("credential {} valid", p(0)),
-        var::COMPARE => format!("{} ~ {}", fact(p(0)), fact(p(1))),
-        var::CONTAINS => format!("{} in {}", fact(p(1)), fact(p(0))),
-        var::LIST => format!("{} in list {}", fact(p(0)), p(1)),
-        var::HOURS => format!("now in hours {}", p(1)),
-        var::SAMPLE => format!("sample of {}", fact(p(0))),
-        var::AGE => format!("age of {}", fact(p(0))),
-        _ => format!("condition {id}"),
-    }
 }

@@ -3,8 +3,12 @@
 //! Knows nothing of requests.
 
 pub mod config;
+pub(crate) mod entry;
+pub(crate) mod hash;
 pub mod inspect;
 pub(crate) mod layout;
+mod rules;
+pub(crate) mod symbols;
 pub(crate) mod tables;
 mod validate;
 pub(crate) mod wire;
@@ -26,7 +30,8 @@ pub struct Image {
     config: Config,
     words: Vec<u32>,
     bytes: Vec<u8>,
-    sections: [(u32, usize); 3],
+    symbols: Option<symbols::Symbols>,
+    sections: Vec<(u32, usize)>,
 }
 
 /// Bytes that are no image of ours. The last good image stays in force: loading makes a new value.
@@ -102,46 +107,48 @@ impl Image {
         if image[layout::DIGEST_AT..layout::DIGEST_AT + 32] != digest {
             return Err(LoadError::Digest);
         }
+        // Symbols are last and may be missing.
         let count = u32_at(44) as usize;
-        if count != layout::SECTIONS.len() {
+        if count != layout::SECTIONS.len() && count != layout::SECTIONS.len() - 1 {
             return Err(LoadError::Sections);
         }
-        let mut parts: [&[u8]; 3] = [&[]; 3];
+        let mut parts: [&[u8]; layout::SECTIONS.len()] = [&[]; layout::SECTIONS.len()];
+        let mut sections = Vec::with_capacity(count);
         let mut expected = (layout::HEADER + count * layout::SECTION) as u64;
-        for (i, (part, id)) in parts.iter_mut().zip(layout::SECTIONS).enumerate() {
+        for (i, (part, id)) in parts.iter_mut().zip(layout::SECTIONS).take(count).enumerate() {
             let at = layout::HEADER + i * layout::SECTION;
             let (offset, len) = (u64_at(at + 8), u64_at(at + 16));
             let end = offset.checked_add(len).ok_or(LoadError::Sections)?;
             // Sections follow each other without gaps, so no byte escapes the checks below.
-            if u32_at(at) != id || offset != expected || end > image.len() as u64 {
+            if u32_at(at) != id || offset != expected {
                 return Err(LoadError::Sections);
             }
-            *part = &image[offset as usize..end as usize];
+            *part = image
+                .get(offset as usize..end as usize)
+                .filter(|_| end <= image.len() as u64)
+                .ok_or(LoadError::Sections)?;
+            sections.push((id, part.len()));
             expected = end;
         }
-        if expected != image.len() as u64 || !parts[1].len().is_multiple_of(4) {
+        let [config, rules, words, bytes, symbols] = parts;
+        if expected != image.len() as u64 || !words.len().is_multiple_of(4) {
             return Err(LoadError::Sections);
         }
-        let mut cursor = wire::Cursor::new(parts[0]);
-        let config = Config::read(&mut cursor)?;
+        let mut cursor = wire::Cursor::new(config);
+        let mut config = Config::read(&mut cursor)?;
         if !cursor.at_end() {
             return Err(LoadError::Sections);
         }
-        let words = parts[1]
-            .chunks_exact(4)
-            .map(|chunk| chunk.try_into().map_or(0, u32::from_le_bytes))
-            .collect::<Vec<u32>>();
-        validate::validate(&config, &words, parts[2])?;
-        let sections = [
-            (layout::CONFIG, parts[0].len()),
-            (layout::WORDS, parts[1].len()),
-            (layout::BYTES, parts[2].len()),
-        ];
+        config.rules.fill(rules)?;
+        let words = to_words(words);
+        let symbols = (count == layout::SECTIONS.len()).then_some(symbols);
+        let symbols = validate::validate(&config, &words, bytes, symbols)?;
         Ok(Image {
             digest,
             config,
             words,
-            bytes: parts[2].to_vec(),
+            bytes: bytes.to_vec(),
+            symbols,
             sections,
         })
     }
@@ -154,6 +161,15 @@ impl Image {
     /// Declarations beside the graphs.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the image can say what an allow lacked.
+    pub fn has_symbols(&self) -> bool {
+        self.symbols.is_some()
+    }
+
+    pub(crate) fn symbols(&self) -> Option<&symbols::Symbols> {
+        self.symbols.as_ref()
     }
 
     /// Sizes, counts, worst-case steps, the graph.
@@ -174,6 +190,14 @@ impl Image {
     }
 }
 
+/// Words of bytes, aligned; a rest of less than a word is left out.
+fn to_words(bytes: &[u8]) -> Vec<u32> {
+    bytes
+        .chunks_exact(4)
+        .map(|chunk| chunk.try_into().map_or(0, u32::from_le_bytes))
+        .collect()
+}
+
 /// The digest as it stands in an image.
 fn digest_of(image: &[u8]) -> [u8; 32] {
     let mut sha = Sha256::new();
@@ -185,11 +209,13 @@ fn digest_of(image: &[u8]) -> [u8; 32] {
 
 /// Puts the sections together. Deterministic.
 #[cfg(feature = "compile")]
-pub(crate) fn assemble(config: &Config, words: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn assemble(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>) -> Vec<u8> {
     let mut wire = Vec::new();
     config.write(&mut wire);
-    let word_bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    let parts: [&[u8]; 3] = [&wire, &word_bytes, bytes];
+    let rules = config.rules.section();
+    let words: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let mut parts: Vec<&[u8]> = vec![&wire, &rules, &words, bytes];
+    parts.extend(symbols);
     let start = layout::HEADER + parts.len() * layout::SECTION;
     let total = start + parts.iter().map(|p| p.len()).sum::<usize>();
     let mut image = Vec::with_capacity(total);

@@ -1,8 +1,10 @@
-//! Reading the image's tables: hash maps, automata, ranges, thresholds. All live in one array of words; what
+//! Reading the image's tables: text maps, automata, ranges, thresholds. All live in one array of words; what
 //! stands where was checked once at the door ([`super::validate`]), so a read past the end can not happen and,
 //! should it, yields zero and never a panic.
 
 use std::cell::Cell;
+
+use super::hash::{displaced, hash};
 
 /// The words and bytes of an image, with a count of the words read.
 #[derive(Clone, Copy)]
@@ -34,68 +36,58 @@ impl<'i> View<'i> {
     }
 }
 
-/// An empty slot of a map.
+/// The length of an empty slot of a map.
 pub(crate) const EMPTY: u32 = u32::MAX;
-/// Words before a map's slots: seed, mask.
-pub(crate) const MAP_HEAD: u32 = 2;
-/// Words of a slot of a text map: offset, length, value; of a pair map: a, b, value.
-pub(crate) const MAP_SLOT: u32 = 3;
+/// Words before a map's displacements: seed, bucket mask, slots.
+pub(crate) const MAP_HEAD: u32 = 3;
+/// Words of a slot: context, high half of the hash, offset and length of the text, value.
+pub(crate) const MAP_SLOT: u32 = 5;
 
-/// FNV-1a with a seed and a final mix; stable, since it is part of the format. The keys are the policy's, chosen
-/// at compile time with a seed under which no probe is long, so a hostile key costs one bounded probe.
-pub(crate) fn hash_bytes(seed: u32, bytes: &[u8]) -> u32 {
-    let mut h = 0xcbf2_9ce4_8422_2325_u64 ^ (u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    for byte in bytes {
-        h = (h ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+/// A text map: hash and displace, one probe. Layout: seed, bucket mask, slots; a displacement by bucket; the slots.
+#[derive(Clone, Copy)]
+pub(crate) struct Map {
+    seed: u32,
+    mask: u32,
+    slots: u32,
+    at: u32,
+}
+
+impl Map {
+    #[inline]
+    pub(crate) fn open(view: View<'_>, at: u32) -> Map {
+        Map {
+            seed: view.word(at),
+            mask: view.word(at + 1),
+            slots: view.word(at + 2),
+            at: at + MAP_HEAD,
+        }
     }
-    mix(h)
+
+    /// The value of a text in a context.
+    #[inline]
+    pub(crate) fn find(self, view: View<'_>, context: u32, key: &[u8]) -> Option<u32> {
+        if self.slots == 0 {
+            return None;
+        }
+        let hash = hash(self.seed, context, key);
+        let displacement = view.word(self.at + (hash as u32 & self.mask));
+        let slot = self.at + self.mask + 1 + MAP_SLOT * displaced(hash, displacement, self.slots);
+        // The half that the bucket does not use: a key from outside ends here.
+        if view.word(slot + 1) != (hash >> 32) as u32 {
+            return None;
+        }
+        let (offset, len) = (view.word(slot + 2), view.word(slot + 3));
+        if view.word(slot) == context && len as usize == key.len() && view.text(offset, len) == key {
+            Some(view.word(slot + 4))
+        } else {
+            None
+        }
+    }
 }
 
-/// The same for a pair of words.
-pub(crate) fn hash_pair(seed: u32, a: u32, b: u32) -> u32 {
-    mix((u64::from(a) << 32 | u64::from(b)) ^ (u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-}
-
-fn mix(mut h: u64) -> u32 {
-    h = (h ^ (h >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    h = (h ^ (h >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    (h ^ (h >> 32)) as u32
-}
-
-/// The value of a text in a text map.
+/// The value of a text in a map without contexts.
 pub(crate) fn find_text(view: View<'_>, map: u32, key: &[u8]) -> Option<u32> {
-    let (seed, mask) = (view.word(map), view.word(map + 1));
-    let mut slot = hash_bytes(seed, key) & mask;
-    for _ in 0..=mask {
-        let at = map + MAP_HEAD + slot * MAP_SLOT;
-        let len = view.word(at + 1);
-        if len == EMPTY {
-            return None;
-        }
-        if len as usize == key.len() && view.text(view.word(at), len) == key {
-            return Some(view.word(at + 2));
-        }
-        slot = (slot + 1) & mask;
-    }
-    None
-}
-
-/// The value of a pair in a pair map.
-pub(crate) fn find_pair(view: View<'_>, map: u32, a: u32, b: u32) -> Option<u32> {
-    let (seed, mask) = (view.word(map), view.word(map + 1));
-    let mut slot = hash_pair(seed, a, b) & mask;
-    for _ in 0..=mask {
-        let at = map + MAP_HEAD + slot * MAP_SLOT;
-        let first = view.word(at);
-        if first == EMPTY {
-            return None;
-        }
-        if first == a && view.word(at + 1) == b {
-            return Some(view.word(at + 2));
-        }
-        slot = (slot + 1) & mask;
-    }
-    None
+    Map::open(view, map).find(view, 0, key)
 }
 
 /// Words before an automaton's transitions: states, byte classes, start, then 64 words of byte classes.
@@ -140,7 +132,22 @@ pub(crate) fn find_range(view: View<'_>, table: u32, value: u128) -> u32 {
     }
 }
 
+/// Set on the count of IPv4 ranges whose classes are 2 and 1 in turn and not written.
+pub(crate) const IN_TURN: u32 = 1 << 31;
+
+/// The same for IPv4. Layout: count (with [`IN_TURN`]), starts, classes.
+pub(crate) fn find_range4(view: View<'_>, table: u32, value: u32) -> u32 {
+    let count = view.word(table);
+    let n = count & !IN_TURN;
+    match partition(n, |i| view.word(table + 1 + i) <= value) {
+        0 => 1,
+        at if count & IN_TURN != 0 => 1 + (at & 1),
+        at => view.word(table + n + at),
+    }
+}
+
 /// First index below `n` for which the predicate fails (it holds up to there and not after).
+#[inline]
 pub(crate) fn partition(n: u32, holds: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (0, n);
     while low < high {

@@ -221,7 +221,8 @@ wire_struct! {
     Cors { origins, any_origin, methods, headers, credentials, max_age_s }
     HostOptions { merge_slashes, encoded_slash_as_data, path_parameters_kept, method_override_kept }
     Service { name, anonymous, require_tls, require_sni, sunset_us, default_limit, cors }
-    Rule { id, message, location, retry_after_s, scopes, acr, max_age_us, kinds, body }
+    Answer { message, location, retry_after_s }
+    Profile { answer, acr, max_age_us, kinds, body }
     Body {
         limits, redact, accept, accept_query, require_response, headers, tags, require_tls, require_sni, sunset_us,
     }
@@ -229,6 +230,22 @@ wire_struct! {
     AcceptQuery { strip_unknown, fields }
     QueryField { name, optional, items, ty, min, max, one_of, matches }
     HeaderOp { request, name, value }
+}
+
+/// Only what rules share: what each rule has of its own is the section of rules.
+impl Wire for Rules {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.answers.write(out);
+        self.bodies.write(out);
+        self.profiles.write(out);
+    }
+    fn read(from: &mut Cursor<'_>) -> Result<Self, WireError> {
+        let mut rules = Rules::default();
+        rules.answers = Wire::read(from)?;
+        rules.bodies = Wire::read(from)?;
+        rules.profiles = Wire::read(from)?;
+        Ok(rules)
+    }
 }
 
 wire_enum!(Type { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Set, 5 Instant });

@@ -88,7 +88,7 @@ pub struct Binding<'b> {
 #[derive(Clone, Copy)]
 struct Bound<'b> {
     index: RuleIndex,
-    rule: &'b Rule,
+    rule: Rule<'b>,
     /// Granting, or standing and true: its `set` and `tag` bind too.
     certain: bool,
 }

@@ -7,7 +7,7 @@ use crate::data::Data;
 use crate::decide::OwnedDecision;
 use crate::image::config::{
     AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, KeyFact, Limit,
-    Period, QueryField, QueryType, Quota, Source, Type,
+    Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type,
 };
 use crate::request::RequestView;
 
@@ -26,17 +26,11 @@ struct Scene<'s> {
     standing: Vec<(RuleIndex, bool)>,
 }
 
-fn rule(id: &str, body: Body) -> Rule {
-    Rule {
+fn rule(id: &str, body: Body) -> RuleDecl {
+    RuleDecl {
         id: id.into(),
-        message: None,
-        location: None,
-        retry_after_s: None,
-        scopes: Vec::new(),
-        acr: None,
-        max_age_us: None,
-        kinds: 0,
         body,
+        ..RuleDecl::default()
     }
 }
 
@@ -65,11 +59,13 @@ fn scene<'s>(bodies: Vec<Body>, granting: &[RuleIndex], standing: &[(RuleIndex, 
         ],
         context: vec![fact("n", Type::Int), fact("s", Type::String)],
         services: vec![service],
-        rules: bodies
-            .into_iter()
-            .enumerate()
-            .map(|(i, body)| rule(&format!("p.gate:{i}"), body))
-            .collect(),
+        rules: Rules::of(
+            bodies
+                .into_iter()
+                .enumerate()
+                .map(|(i, body)| rule(&format!("p.gate:{i}"), body))
+                .collect(),
+        ),
         ..Config::default()
     };
     Scene {

@@ -73,7 +73,7 @@ pub fn to_json(
 
 /// Rule indices come from this very config; a foreign one has no id.
 fn id_of(config: &Config, rule: RuleIndex) -> &str {
-    config.rules.get(rule as usize).map_or("", |rule| &rule.id)
+    config.rules.get(rule as usize).map_or("", |rule| rule.id)
 }
 
 fn pair(w: &mut Writer, (name, value): &(String, String)) {

@@ -2,19 +2,12 @@
 
 use super::*;
 use crate::decide::Reason;
-use crate::image::config::{Amount, Body, Quota, Rule};
+use crate::image::config::{Amount, Quota, RuleDecl, Rules};
 
-fn rule(id: &str) -> Rule {
-    Rule {
+fn rule(id: &str) -> RuleDecl {
+    RuleDecl {
         id: id.into(),
-        message: None,
-        location: None,
-        retry_after_s: None,
-        scopes: Vec::new(),
-        acr: None,
-        max_age_us: None,
-        kinds: 0,
-        body: Body::default(),
+        ..RuleDecl::default()
     }
 }
 
@@ -59,7 +52,7 @@ fn the_closed_gate_has_all_members() {
 #[test]
 fn a_full_allow() {
     let config = Config {
-        rules: vec![rule("a.gate:1"), rule("s/b")],
+        rules: Rules::of(vec![rule("a.gate:1"), rule("s/b")]),
         quotas: vec![
             quota_of("c", Period::Calendar("day".into(), "Europe/Berlin".into())),
             quota_of("f", Period::InFlight),

@@ -1,0 +1,105 @@
+//! What one decision remembers while it walks: classes of variables and elements of sets. Kept between decisions, so
+//! that none allocates; forgotten by a new epoch, so that none clears. Knows nothing of what is remembered.
+
+use std::cell::Cell;
+
+use crate::image::Image;
+use crate::image::layout::dir;
+
+/// Scratch for the walks of one image.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    epoch: u32,
+    /// (epoch, class) by variable.
+    classes: Vec<(u32, u32)>,
+    /// (epoch, whether the set is known) by set.
+    sets: Vec<(u32, bool)>,
+    /// Epoch in which the element was last there, by bit.
+    bits: Vec<u32>,
+    pub(super) touched: Cell<u64>,
+}
+
+impl Scratch {
+    /// Forgets the last decision without touching what it remembered.
+    pub(super) fn start(&mut self, image: &Image) {
+        let len = |word| image.directory(word) as usize;
+        let (vars, sets, bits) = (len(dir::VAR_COUNT), len(dir::SET_COUNT), len(dir::BITS));
+        self.epoch = self.epoch.wrapping_add(1);
+        let fits = self.classes.len() == vars && self.sets.len() == sets && self.bits.len() == bits;
+        if self.epoch == 0 || !fits {
+            self.epoch = 1;
+            self.classes.clear();
+            self.classes.resize(vars, (0, 0));
+            self.sets.clear();
+            self.sets.resize(sets, (0, false));
+            self.bits.clear();
+            self.bits.resize(bits, 0);
+        }
+    }
+
+    /// The parts that a walk changes, and the count of words that a view changes.
+    pub(super) fn split(&mut self) -> (Memory<'_>, &Cell<u64>) {
+        let memory = Memory {
+            epoch: self.epoch,
+            classes: &mut self.classes,
+            sets: &mut self.sets,
+            bits: &mut self.bits,
+        };
+        (memory, &self.touched)
+    }
+}
+
+/// What a walk remembers.
+pub(super) struct Memory<'s> {
+    epoch: u32,
+    classes: &'s mut [(u32, u32)],
+    sets: &'s mut [(u32, bool)],
+    bits: &'s mut [u32],
+}
+
+impl Memory<'_> {
+    /// The class of a variable, if it was looked at.
+    #[inline]
+    pub(super) fn class(&self, var: u32) -> Option<u32> {
+        match self.classes.get(var as usize) {
+            Some((epoch, class)) if *epoch == self.epoch => Some(*class),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn remember(&mut self, var: u32, class: u32) {
+        if let Some(slot) = self.classes.get_mut(var as usize) {
+            *slot = (self.epoch, class);
+        }
+    }
+
+    /// Whether a set is known, if its elements were looked through.
+    #[inline]
+    pub(super) fn set(&self, set: u32) -> Option<bool> {
+        match self.sets.get(set as usize) {
+            Some((epoch, known)) if *epoch == self.epoch => Some(*known),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn remember_set(&mut self, set: u32, known: bool) {
+        if let Some(slot) = self.sets.get_mut(set as usize) {
+            *slot = (self.epoch, known);
+        }
+    }
+
+    /// Whether an element is there.
+    #[inline]
+    pub(super) fn has(&self, bit: u32) -> bool {
+        self.bits.get(bit as usize) == Some(&self.epoch)
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, bit: u32) {
+        if let Some(slot) = self.bits.get_mut(bit as usize) {
+            *slot = self.epoch;
+        }
+    }
+}

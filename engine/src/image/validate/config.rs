@@ -1,0 +1,77 @@
+//! The declarations' indices into each other.
+
+use super::{Check, Checked, bad};
+use crate::image::config::{Amount, HeaderValue, Source};
+use crate::image::layout::dir;
+
+impl Check<'_> {
+    pub(super) fn config(&self) -> Checked {
+        let config = self.config;
+        let slots = config.sources.len() as u32;
+        for (slot, source) in config.sources.iter().enumerate() {
+            let (index, count) = match source {
+                Source::Claim(i) => (*i, config.claims.len()),
+                Source::KeyField(i) => (*i, config.key_fields.len()),
+                Source::Context(i) => (*i, config.context.len()),
+                Source::Trusted(i) => (*i, config.trusted.len()),
+                Source::Cell { table, key, column } => {
+                    // A key's slot is smaller, so fetching a cell ends.
+                    self.index("cell", *key, *key, slot as u32)?;
+                    let columns = config.tables.get(*table as usize).map_or(0, |t| t.columns.len());
+                    self.index("cell", *column, *column, columns as u32)?;
+                    (*table, config.tables.len())
+                }
+                _ => continue,
+            };
+            self.index("fact", slot as u32, index, count as u32)?;
+        }
+        for issuer in &config.issuers {
+            for claim in &issuer.claims {
+                self.index("claim", claim.claim, claim.claim, config.claims.len() as u32)?;
+            }
+        }
+        for key_set in &config.keys {
+            for (field, _) in &key_set.fields {
+                self.index("key field", *field, *field, config.key_fields.len() as u32)?;
+            }
+        }
+        let amount = |amount: &Amount| match amount {
+            Amount::Fixed(_) => Ok(()),
+            Amount::Fact(slot, _) => self.index("amount", *slot, *slot, slots),
+        };
+        let limit = |limit: &crate::image::config::Limit| {
+            self.index("limit", limit.quota, limit.quota, config.quotas.len() as u32)?;
+            limit.cost.as_ref().map_or(Ok(()), amount)
+        };
+        for quota in &config.quotas {
+            amount(&quota.limit)?;
+            amount(&quota.cost)?;
+            for fact in quota.by.iter().flatten() {
+                self.index("quota key", fact.slot, fact.slot, slots)?;
+            }
+        }
+        for service in &config.services {
+            service.default_limit.iter().try_for_each(limit)?;
+        }
+        let patterns = self.word(dir::PATTERN_COUNT);
+        for body in config.rules.bodies() {
+            body.limits.iter().try_for_each(limit)?;
+            for header in &body.headers {
+                if let Some(HeaderValue::Fact(slot)) = &header.value {
+                    self.index("header value", *slot, *slot, slots)?;
+                }
+            }
+            for field in body.accept_query.iter().flat_map(|a| &a.fields) {
+                if let Some(pattern) = field.matches {
+                    self.index("query pattern", pattern, pattern, patterns)?;
+                }
+            }
+        }
+        for hours in &config.hours {
+            if hours.offsets.first().is_none_or(|first| first.0 != i64::MIN) {
+                return bad("hours", 0);
+            }
+        }
+        Ok(())
+    }
+}

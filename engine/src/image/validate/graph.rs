@@ -1,0 +1,178 @@
+//! Nodes, variables and entries.
+
+use super::{Check, Checked, Starts, bad};
+use crate::image::LoadError;
+use crate::image::entry::{Entry, Node};
+use crate::image::layout::{self, LEAF, dir, entry, fallback, node, var};
+use crate::image::tables::IN_TURN;
+
+impl Check<'_> {
+    /// Reads all nodes in order, then their children: each is a leaf or starts a node further on.
+    pub(super) fn nodes(&mut self) -> Checked {
+        let (from, end) = self.region("nodes", dir::NODES, dir::NODES_END)?;
+        self.nodes = Starts::of(from, end);
+        let vars = self.word(dir::VAR_COUNT);
+        let mut at = from;
+        while at < end {
+            let of = Node::read(at, |at| self.word(at));
+            if of.end > end || of.end <= at {
+                return bad("node", at);
+            }
+            self.index("node", at, of.var, vars)?;
+            self.nodes.mark(at);
+            at = of.end;
+        }
+        at = from;
+        while at < end {
+            let of = Node::read(at, |at| self.word(at));
+            let arms = of.arms(|at| self.word(at)).map(|arm| arm.1);
+            for child in of.default().into_iter().chain(arms).map(|at| self.word(at)) {
+                self.root(at, child)?;
+                if child & LEAF == 0 && child <= at {
+                    return bad("node", at);
+                }
+            }
+            debug_assert!(of.form <= node::DENSE);
+            at = of.end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn vars(&mut self) -> Checked {
+        let (sets, set_count) = (self.word(dir::SETS), self.word(dir::SET_COUNT));
+        self.records("sets", sets, set_count, layout::SET)?;
+        // A bit is a word of scratch: no more of them than the image has words.
+        let bits = self.word(dir::BITS);
+        self.index("bits", dir::BITS, bits, self.words.len() as u32)?;
+        for at in (0..set_count).map(|i| sets + i * layout::SET) {
+            self.index("set", at, self.word(at), self.config.sources.len() as u32)?;
+            let map = self.word(at + 1);
+            self.once("elements", map, |check| {
+                check.map("elements", map, 1, bits).map(|()| 0)
+            })?;
+        }
+        let (vars, count) = (self.word(dir::VARS), self.word(dir::VAR_COUNT));
+        self.records("variables", vars, count, layout::VAR)?;
+        (0..count).try_for_each(|v| self.var(vars + v * layout::VAR))
+    }
+
+    fn var(&mut self, at: u32) -> Checked {
+        let (head, b) = (self.word(at), self.word(at + 1));
+        let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
+        let slots = self.config.sources.len() as u32;
+        match kind {
+            var::ELEMENT => {
+                self.index("element", at, a, self.word(dir::SET_COUNT))?;
+                return self.index("element", at, b, self.word(dir::BITS));
+            }
+            var::ANCHOR | var::PRESENTED | var::VALID => return self.index("credential kind", at, a, 4),
+            var::SUB => return self.root(at, b),
+            _ => self.index("variable", at, a, slots)?,
+        }
+        match kind {
+            var::TEXT => self
+                .once("text class", b, |check| {
+                    check.map("text class", b, 1, u32::MAX).map(|()| 0)
+                })
+                .map(drop),
+            var::NUMBER => {
+                self.range("thresholds", b, 1)?;
+                self.records("thresholds", b + 1, self.word(b), 2)
+            }
+            var::PATTERN => self.dfa(b).map(drop),
+            var::ADDRESS => {
+                self.range("ranges", b, 1)?;
+                self.records("ranges", b + 1, self.word(b), 5)
+            }
+            var::ADDRESS4 => {
+                self.range("ranges", b, 1)?;
+                let width = if self.word(b) & IN_TURN != 0 { 1 } else { 2 };
+                self.records("ranges", b + 1, self.word(b) & !IN_TURN, width)
+            }
+            var::KNOWN | var::BOOL | var::EXISTS => Ok(()),
+            var::COMPARE => self.index("variable", at, b >> 4, slots),
+            var::CONTAINS => self.index("variable", at, b, slots),
+            var::LIST => self.index("list", at, b, self.config.lists.len() as u32),
+            var::HOURS => self.index("hours", at, b, self.config.hours.len() as u32),
+            var::SAMPLE => {
+                self.range("sample", b, 5)?;
+                self.text("sample", b, self.word(b), self.word(b + 1))
+            }
+            var::AGE => {
+                self.range("age", b, 3)?;
+                self.index("variable", at, self.word(b), slots)
+            }
+            _ => bad("variable kind", at),
+        }
+    }
+
+    /// Heads of denies and pattern tables.
+    pub(super) fn answers(&mut self) -> Checked {
+        let (heads, head_count) = (self.word(dir::HEADS), self.word(dir::HEAD_COUNT));
+        self.records("heads", heads, head_count, layout::HEAD)?;
+        for at in (0..head_count).map(|head| heads + head * layout::HEAD) {
+            self.index("head", at, self.word(at), self.config.rules.len() as u32)?;
+        }
+        let (patterns, count) = (self.word(dir::PATTERNS), self.word(dir::PATTERN_COUNT));
+        self.records("patterns", patterns, count, 1)?;
+        (0..count).try_for_each(|i| self.dfa(self.word(patterns + i)).map(drop))
+    }
+
+    pub(super) fn entries(&mut self) -> Checked {
+        let fresh = self.fresh()?;
+        let (from, end) = self.region("entries", dir::ENTRIES, dir::ENTRIES_END)?;
+        self.entries = Starts::of(from, end);
+        let (rules, texts) = (self.config.rules.len() as u32, self.config.texts.len() as u32);
+        let mut at = from;
+        while at < end {
+            let of = Entry::read(at, |at| self.word(at));
+            if of.end > end || of.end <= at {
+                return bad("entry", at);
+            }
+            if of.fallback == fallback::METHOD {
+                self.index("entry", at, of.allow, texts)?;
+            }
+            for (array, size) in entry::ITEM.iter().enumerate() {
+                let (first, count) = of.array(array);
+                // The arrays end with the entry, which fits.
+                for item in (0..count).map(|i| first + i * size) {
+                    let word = self.word(item);
+                    match array {
+                        entry::SUBS => self.index("entry", item, word, self.word(dir::VAR_COUNT))?,
+                        // Leaves are bounded where they are read: nodes are shared by graphs with different
+                        // leaves, and an unknown head or rule is refused as internal.
+                        entry::DENY | entry::GRANT | entry::AGE | entry::SCOPE => self.root(item, word)?,
+                        entry::FRESH if fresh.has(word) => {}
+                        entry::FRESH => return bad("freshness", item),
+                        _ => {
+                            self.index("entry", item, word, rules)?;
+                            (1..*size).try_for_each(|i| self.root(item, self.word(item + i)))?;
+                        }
+                    }
+                }
+            }
+            self.entries.mark(at);
+            at = of.end;
+        }
+        Ok(())
+    }
+
+    /// Records of allows that ask for an acr or an age.
+    fn fresh(&self) -> Result<Starts, LoadError> {
+        let (from, end) = self.region("freshness", dir::FRESH, dir::ENTRIES)?;
+        let mut starts = Starts::of(from, end);
+        let mut at = from;
+        while at < end {
+            let next = at.checked_add(4).and_then(|n| n.checked_add(self.word(at + 3)));
+            let next = next.filter(|next| *next <= end);
+            let next = next.map_or_else(|| bad("freshness", at), Ok)?;
+            self.index("freshness", at, self.word(at), self.config.rules.len() as u32)?;
+            for root in (at + 1..at + 3).chain(at + 4..next) {
+                self.root(root, self.word(root))?;
+            }
+            starts.mark(at);
+            at = next;
+        }
+        Ok(starts)
+    }
+}
