@@ -2,13 +2,14 @@
 
 use super::accept::order;
 use super::cx::Cx;
-use super::paths::may_overlap;
+use super::meet::{Item, MAX_PAIRS, clashing};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Accept, AcceptKind, AcceptedField, AcceptedType, Cond, Effect, HeaderAction, HeaderValue, Methods, Owner,
-    Rule, TargetKind,
+    Accept, AcceptKind, AcceptedField, AcceptedType, Base, Cond, Effect, HeaderAction, HeaderValue,
+    HostOptions, HostPattern, Rule,
 };
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl Cx<'_> {
     /// All comparisons.
@@ -18,13 +19,34 @@ impl Cx<'_> {
         self.accepts();
     }
 
+    /// Services that share a host are compared where they have a base in common, or differ in their options.
     fn service_pairs(&self) {
         let services = &self.policy.services;
-        for (i, service) in services.iter().enumerate() {
-            for other in services.iter().take(i) {
-                if !service.hosts.iter().any(|h| other.hosts.contains(h)) {
+        let mut hosts: BTreeMap<&HostPattern, Vec<usize>> = BTreeMap::new();
+        for (at, service) in services.iter().enumerate() {
+            for host in &service.hosts {
+                hosts.entry(host).or_default().push(at);
+            }
+        }
+        let mut pairs = BTreeSet::new();
+        for same_host in hosts.values() {
+            let mut bases: BTreeMap<&Base, Vec<usize>> = BTreeMap::new();
+            let mut options: BTreeMap<HostOptions, Vec<usize>> = BTreeMap::new();
+            for at in same_host {
+                let Some(service) = services.get(*at) else {
                     continue;
-                }
+                };
+                let room = MAX_PAIRS.saturating_sub(pairs.len());
+                let base = bases.entry(&service.base).or_default();
+                let differing = options.iter().filter(|(other, _)| **other != service.options);
+                let earlier = base.iter().chain(differing.flat_map(|(_, at)| at));
+                pairs.extend(earlier.take(room).map(|earlier| (*at, *earlier)));
+                base.push(*at);
+                options.entry(service.options).or_default().push(*at);
+            }
+        }
+        for (later, earlier) in pairs {
+            if let (Some(service), Some(other)) = (services.get(later), services.get(earlier)) {
                 if service.base == other.base {
                     self.report.push(
                         Diagnostic::error(
@@ -70,26 +92,28 @@ impl Cx<'_> {
         }
         sets.sort_by(|a, b| a.0.cmp(&b.0));
         for group in sets.chunk_by(|a, b| a.0 == b.0) {
-            for (i, (header, text, rule)) in group.iter().enumerate() {
-                for (_, other_text, other) in group.iter().take(i) {
-                    if text != other_text
-                        && can_meet(rule, other)
-                        && !exclusive(&rule.condition, &other.condition)
-                    {
-                        self.report.push(
-                            Diagnostic::error(
-                                "G0517",
-                                rule.span,
-                                format!(
-                                    "`{}` is set to {text:?} here and to {other_text:?} elsewhere",
-                                    header.1
-                                ),
-                            )
-                            .related(other.span, "by this rule, for requests that both match")
-                            .help("make one condition the negation of the other, or set it in one place"),
-                        );
-                    }
-                }
+            let items: Vec<_> = group
+                .iter()
+                .map(|(_, text, rule)| Item { trait_: *text, rule })
+                .collect();
+            for (later, earlier) in clashing(&items, |a, b| a != b).pairs {
+                let (Some((header, text, rule)), Some((_, other_text, other))) =
+                    (group.get(later), group.get(earlier))
+                else {
+                    continue;
+                };
+                self.report.push(
+                    Diagnostic::error(
+                        "G0517",
+                        rule.span,
+                        format!(
+                            "`{}` is set to {text:?} here and to {other_text:?} elsewhere",
+                            header.1
+                        ),
+                    )
+                    .related(other.span, "by this rule, for requests that both match")
+                    .help("make one condition the negation of the other, or set it in one place"),
+                );
             }
         }
     }
@@ -101,77 +125,79 @@ impl Cx<'_> {
             .iter()
             .filter(|r| !r.obligations.accept.is_empty())
             .collect();
-        for (i, rule) in rules.iter().enumerate() {
-            for other in rules.iter().take(i + 1) {
-                let same = std::ptr::eq(*rule, *other);
-                // Two allows bind together only where both grant, which their principals mostly rule out.
-                let both_allow = rule.effect == Effect::Allow && other.effect == Effect::Allow;
-                let always = |r: &Rule| r.condition == Cond::True && r.requires.is_empty();
-                let together = same
-                    || (can_meet(rule, other)
-                        && !exclusive(&rule.condition, &other.condition)
-                        && (!both_allow
-                            || rule.condition == other.condition
-                            || always(rule)
-                            || always(other)));
-                if !together {
-                    continue;
-                }
-                for (n, a) in rule.obligations.accept.iter().enumerate() {
-                    let others = &other.obligations.accept;
-                    for b in others.iter().take(if same { n } else { others.len() }) {
-                        if let Some(why) = clash(a, b) {
-                            self.report.push(
-                                Diagnostic::error(
-                                    "G0518",
-                                    rule.span,
-                                    format!("nothing satisfies both accepts: {why}"),
-                                )
-                                .related(other.span, "the other accept binds here")
-                                .help("all accepts that bind apply; make them agree"),
-                            );
-                        }
-                    }
+        // Equal accepts have one id; it stands for them in comparisons.
+        let mut ids: HashMap<String, usize> = HashMap::new();
+        let mut distinct: Vec<&[Accept]> = Vec::new();
+        let mut items = Vec::new();
+        for rule in &rules {
+            let next = distinct.len();
+            let id = *ids
+                .entry(format!("{:?}", rule.obligations.accept))
+                .or_insert(next);
+            if id == next {
+                distinct.push(&rule.obligations.accept);
+            }
+            items.push((id, *rule));
+        }
+        let clash = |a: usize, b: usize| {
+            let of = |id: usize| distinct.get(id).copied().unwrap_or_default();
+            of(a).iter().any(|a| of(b).iter().any(|b| clash(a, b).is_some()))
+        };
+        // Two allows bind together only where both grant, which their principals mostly rule out: a selective one is
+        // compared with what is none, and with those of its own condition.
+        let selective =
+            |r: &Rule| r.effect == Effect::Allow && !(r.condition == Cond::True && r.requires.is_empty());
+        let all: Vec<_> = items
+            .iter()
+            .map(|(id, rule)| Item {
+                trait_: (*id, selective(rule)),
+                rule,
+            })
+            .collect();
+        let mut pairs = clashing(&all, |a, b| !(a.1 && b.1) && clash(a.0, b.0)).pairs;
+        let mut alike: HashMap<&Cond, Vec<usize>> = HashMap::new();
+        for (at, (_, rule)) in items.iter().enumerate().filter(|(_, (_, rule))| selective(rule)) {
+            alike.entry(&rule.condition).or_default().push(at);
+        }
+        for group in alike.values().filter(|group| group.len() > 1) {
+            let members: Vec<_> = group
+                .iter()
+                .filter_map(|at| items.get(*at))
+                .map(|(id, rule)| Item { trait_: *id, rule })
+                .collect();
+            let found = clashing(&members, |a, b| clash(*a, *b)).pairs;
+            let whole = |(a, b): (usize, usize)| Some((*group.get(a)?, *group.get(b)?));
+            pairs.extend(found.into_iter().filter_map(whole));
+        }
+        let several = |(_, rule): &(usize, &&Rule)| rule.obligations.accept.len() > 1;
+        pairs.extend(rules.iter().enumerate().filter(several).map(|(at, _)| (at, at)));
+        pairs.sort_unstable();
+        pairs.dedup();
+        for (later, earlier) in pairs {
+            if let (Some(rule), Some(other)) = (rules.get(later), rules.get(earlier)) {
+                self.accept_pair(rule, other, later == earlier);
+            }
+        }
+    }
+
+    fn accept_pair(&self, rule: &Rule, other: &Rule, same: bool) {
+        for (n, a) in rule.obligations.accept.iter().enumerate() {
+            let others = &other.obligations.accept;
+            for b in others.iter().take(if same { n } else { others.len() }) {
+                if let Some(why) = clash(a, b) {
+                    self.report.push(
+                        Diagnostic::error(
+                            "G0518",
+                            rule.span,
+                            format!("nothing satisfies both accepts: {why}"),
+                        )
+                        .related(other.span, "the other accept binds here")
+                        .help("all accepts that bind apply; make them agree"),
+                    );
                 }
             }
         }
     }
-}
-
-/// Whether one request can match both rules, as far as owners, methods and paths tell.
-fn can_meet(a: &Rule, b: &Rule) -> bool {
-    let owners = match (a.owner, b.owner) {
-        (Owner::Service(x), Owner::Service(y)) => x == y,
-        _ => true,
-    };
-    owners
-        && a.targets.iter().any(|x| {
-            b.targets.iter().any(|y| {
-                let methods = match (&x.methods, &y.methods) {
-                    (Methods::Only(x), Methods::Only(y)) => {
-                        // In standing rules GET covers HEAD.
-                        x.iter()
-                            .any(|m| y.contains(m) || (m == "HEAD" && y.iter().any(|n| n == "GET")))
-                            || (x.iter().any(|m| m == "GET") && y.iter().any(|m| m == "HEAD"))
-                    }
-                    _ => true,
-                };
-                let pathless = |k: TargetKind| k == TargetKind::NoPath;
-                methods && (pathless(x.kind) || pathless(y.kind) || may_overlap(&x.pattern, &y.pattern))
-            })
-        })
-}
-
-/// Whether a conjunct of one is the negation of a conjunct of the other: then they are never both true.
-fn exclusive(a: &Cond, b: &Cond) -> bool {
-    fn parts(cond: &Cond) -> Vec<Cond> {
-        match cond {
-            Cond::All(parts) => parts.clone(),
-            other => vec![other.clone()],
-        }
-    }
-    let (x, y) = (parts(a), parts(b));
-    a.clone().negate() == *b || x.iter().any(|p| y.contains(&p.clone().negate()))
 }
 
 /// Why no message satisfies both.
@@ -193,7 +219,9 @@ fn clash(a: &Accept, b: &Accept) -> Option<String> {
     };
     missing(a, b).or_else(|| missing(b, a)).or_else(|| {
         a.fields.iter().find_map(|f| {
-            let g = b.fields.iter().find(|g| g.path == f.path)?;
+            let g = b
+                .fields
+                .get(b.fields.binary_search_by(|g| g.path.cmp(&f.path)).ok()?)?;
             let needed = demanded(f) || demanded(g);
             (needed && !(f.nullable && g.nullable) && disjoint(f, g))
                 .then(|| format!("no value of `{}` is both", f.path))
@@ -206,13 +234,17 @@ fn demanded(field: &AcceptedField) -> bool {
     !field.optional && !field.path.contains("[]") && !field.path.contains('.')
 }
 
+/// Whether the field is named, or something inside it. Fields are sorted by path.
 fn knows(accept: &Accept, path: &str) -> bool {
-    accept.fields.iter().any(|f| {
-        f.path == path
-            || f.path
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.starts_with(['.', '[']))
-    })
+    let first_from = |start: &str| {
+        let at = accept.fields.partition_point(|f| f.path.as_str() < start);
+        accept.fields.get(at)
+    };
+    first_from(path).is_some_and(|f| f.path == path)
+        || ['.', '['].iter().any(|step| {
+            let inside = format!("{path}{step}");
+            first_from(&inside).is_some_and(|f| f.path.starts_with(&inside))
+        })
 }
 
 fn disjoint(a: &AcceptedField, b: &AcceptedField) -> bool {

@@ -26,3 +26,6 @@ pub const MIN_PERIOD_US: i64 = 1_000_000;
 pub const MAX_PERIOD_US: i64 = 400 * 86_400 * 1_000_000;
 /// Largest clock skew of an issuer, µs.
 pub const MAX_LEEWAY_US: i64 = 300 * 1_000_000;
+/// Work of looking for the names that misspelt ones may mean, in pairs of characters compared: about half a second.
+/// Past it a mistake is reported without a suggestion.
+pub const MAX_SUGGESTION_CELLS: usize = 1 << 26;

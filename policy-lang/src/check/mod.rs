@@ -34,6 +34,7 @@ mod targets;
 mod codes;
 mod conflicts;
 mod lints;
+mod meet;
 mod suite;
 
 pub use codes::{CODES, LINTS};

@@ -227,10 +227,11 @@ impl<'a> Names<'a> {
         name: &Name,
         kinds: &[Kind],
     ) -> Option<Entry<'a>> {
-        let wanted = kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(" or ");
+        let wanted = || kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(" or ");
         match self.find(scope, &name.node) {
             Some(entry) if kinds.contains(&entry.kind) => Some(entry),
             Some(entry) => {
+                let wanted = wanted();
                 report.push(
                     Diagnostic::error(
                         "G0103",
@@ -251,7 +252,7 @@ impl<'a> Names<'a> {
                     .all(scope)
                     .filter(|e| kinds.contains(&e.kind))
                     .map(|e| e.name);
-                undeclared(report, name.span, &name.node, &wanted, known);
+                undeclared(report, name.span, &name.node, &wanted(), known);
                 None
             }
         }
@@ -282,9 +283,14 @@ pub(super) fn undeclared<'n>(
     what: &str,
     known: impl IntoIterator<Item = &'n str>,
 ) {
+    let near = |known: &&str| {
+        // Lengths alone tell most names apart, for nothing.
+        name.len().abs_diff(known.len()) <= 1 + known.len() / 3 || !(name.is_ascii() && known.is_ascii())
+    };
     let nearest = known
         .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(name, k), k))
+        .filter(near)
+        .filter_map(|k| report.distance(name, k).map(|distance| (distance, k)))
         .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
         .min();
     let help = match nearest {

@@ -11,6 +11,7 @@ use crate::model::{
     RequireResponse, Transport, Type,
 };
 use crate::source::{Span, Spanned};
+use std::collections::BTreeSet;
 
 /// Headers that frame a message or name its host: a policy that set them would make two messages of one.
 const FRAMING: [&str; 9] = [
@@ -45,17 +46,18 @@ impl Cx<'_> {
         limits: &mut Vec<PendingLimit>,
         marks: &mut Marks,
     ) {
+        let mut named = BTreeSet::new();
         for Spanned { node: line, span } in body {
             let span = *span;
             match line {
                 BodyLine::Limit(name, cost) => {
                     if let Some(limit) = self.limit(env, name, cost.as_ref()) {
-                        self.add_limit(limits, limit, span);
+                        self.add_limit(&mut named, limits, limit, span);
                     }
                 }
                 BodyLine::LimitInline(spec) => {
                     if let Some(limit) = self.inline_limit(env, owner, spec) {
-                        self.add_limit(limits, limit, span);
+                        self.add_limit(&mut named, limits, limit, span);
                     }
                 }
                 BodyLine::Redact(lines) => lines.iter().for_each(|l| self.redact(l, &mut out.redact)),
@@ -110,8 +112,14 @@ impl Cx<'_> {
         out.require.dedup();
     }
 
-    fn add_limit(&self, limits: &mut Vec<PendingLimit>, limit: PendingLimit, span: Span) {
-        if limits.iter().any(|l| l.quota == limit.quota) {
+    fn add_limit(
+        &self,
+        named: &mut BTreeSet<String>,
+        limits: &mut Vec<PendingLimit>,
+        limit: PendingLimit,
+        span: Span,
+    ) {
+        if !named.insert(limit.quota.clone()) {
             self.report.error(
                 "G0511",
                 span,

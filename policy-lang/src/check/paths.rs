@@ -218,6 +218,12 @@ fn whole(text: &str, part: &str) -> Result<String, Bad> {
 
 /// Literal text of a segment, decoded. The canonical spelling is the only one taken.
 fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
+    if text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+    {
+        return Ok(text.to_owned());
+    }
     let mut bytes = Vec::new();
     let mut canonical = String::new();
     let mut rest = text.as_bytes();

@@ -198,7 +198,8 @@ impl Cx<'_> {
 
     /// The id of a quota by name, once all are known.
     pub(super) fn settle(&self, pending: &PendingLimit) -> Option<Limit> {
-        let at = self.policy.quotas.iter().position(|q| q.name == pending.quota)?;
+        let quotas = &self.policy.quotas;
+        let at = quotas.binary_search_by(|q| q.name.cmp(&pending.quota)).ok()?;
         Some(Limit {
             quota: QuotaId(u32::try_from(at).ok()?),
             cost: pending.cost.clone(),

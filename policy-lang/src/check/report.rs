@@ -1,16 +1,18 @@
 //! Collected complaints: deduplicated, suppressed where the author said so, sorted, capped.
 
-use super::limits::MAX_ERRORS;
+use super::limits::{MAX_ERRORS, MAX_SUGGESTION_CELLS};
 use crate::ast::File;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::{Sources, Span};
-use std::cell::RefCell;
+use crate::source::{FileId, Sources, Span};
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 /// A sink for diagnostics. Interior mutability keeps the checker's passes free to borrow the model they read.
 #[derive(Default)]
 pub(super) struct Report {
     list: RefCell<Vec<Diagnostic>>,
+    /// Spent of [`MAX_SUGGESTION_CELLS`].
+    compared: Cell<usize>,
 }
 
 impl Report {
@@ -46,6 +48,19 @@ impl Report {
         self.list.borrow().len()
     }
 
+    /// How far two names are apart; `None` once looking for misspelt names has cost enough.
+    pub(super) fn distance(&self, a: &str, b: &str) -> Option<usize> {
+        let spent = self
+            .compared
+            .get()
+            .saturating_add(a.len().saturating_mul(b.len()));
+        if spent > MAX_SUGGESTION_CELLS {
+            return None;
+        }
+        self.compared.set(spent);
+        Some(strsim::damerau_levenshtein(a, b))
+    }
+
     /// The final list, and whether an error is in it.
     pub(super) fn finish(self, sources: &Sources, files: &[File]) -> (Vec<Diagnostic>, bool) {
         let mut list = self.list.into_inner();
@@ -56,13 +71,12 @@ impl Report {
             d.severity == Severity::Error || {
                 let (line, _) = sources.line_column(d.span.file, d.span.start);
                 let lint = super::LINTS.iter().find(|l| l.0 == d.code).map_or("", |l| l.1);
-                !suppressed.iter().any(|(file, at, name)| {
-                    *file == d.span.file && at + 1 == line && (name == lint || name == d.code)
-                })
+                let here = |name| suppressed.contains(&(d.span.file, line - 1, name));
+                !here(lint) && !here(d.code)
             }
         });
-        let key = |d: &Diagnostic| (sources.name(d.span.file).to_owned(), d.span.start, d.code);
-        list.sort_by_cached_key(key);
+        let key = |d: &Diagnostic| (sources.name(d.span.file), d.span.start, d.code);
+        list.sort_by(|a, b| key(a).cmp(&key(b)));
         let failed = list.iter().any(|d| d.severity == Severity::Error);
         let mut errors = 0;
         list.retain(|d| {
@@ -74,8 +88,8 @@ impl Report {
 }
 
 /// Every `# allow LINT: reason`, by file and line. A reason is part of it: without one nothing is suppressed.
-fn suppressions(sources: &Sources, files: &[File]) -> Vec<(crate::source::FileId, u32, String)> {
-    let mut out = Vec::new();
+fn suppressions<'f>(sources: &Sources, files: &'f [File]) -> HashSet<(FileId, u32, &'f str)> {
+    let mut out = HashSet::new();
     for comment in files.iter().flat_map(|f| &f.comments) {
         let text = comment.node.trim_start_matches('#').trim();
         let Some((name, reason)) = text.strip_prefix("allow ").and_then(|rest| rest.split_once(':')) else {
@@ -83,7 +97,7 @@ fn suppressions(sources: &Sources, files: &[File]) -> Vec<(crate::source::FileId
         };
         if !reason.trim().is_empty() {
             let (line, _) = sources.line_column(comment.span.file, comment.span.start);
-            out.push((comment.span.file, line, name.trim().to_owned()));
+            out.insert((comment.span.file, line, name.trim()));
         }
     }
     out

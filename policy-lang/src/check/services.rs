@@ -78,25 +78,21 @@ impl Cx<'_> {
         rules: &mut Vec<PendingRule>,
         lines: &mut BTreeSet<(u32, u32)>,
     ) -> PendingService {
-        let mut host_patterns: Vec<HostPattern> = Vec::new();
+        let mut host_patterns: BTreeSet<HostPattern> = BTreeSet::new();
         for text in host_texts {
-            match self.ok(text.span, hosts::host(&text.node)) {
-                Some(host) if host_patterns.contains(&host) => {
-                    self.report.error(
-                        "G0101",
-                        text.span,
-                        format!("`{}` is named twice", text.node),
-                        "keep one of them",
-                    );
-                }
-                Some(host) => host_patterns.push(host),
-                None => {}
+            let host = self.ok(text.span, hosts::host(&text.node));
+            if host.is_some_and(|host| !host_patterns.insert(host)) {
+                self.report.error(
+                    "G0101",
+                    text.span,
+                    format!("`{}` is named twice", text.node),
+                    "keep one of them",
+                );
             }
         }
         if host_texts.is_empty() {
-            host_patterns.push(HostPattern::Any);
+            host_patterns.insert(HostPattern::Any);
         }
-        host_patterns.sort();
         let base: Base = base
             .and_then(|b| self.ok(b.span, paths::base(&b.node.text)))
             .unwrap_or_default();
@@ -110,7 +106,7 @@ impl Cx<'_> {
         let mut service = Service {
             name: name.node.clone(),
             span: name.span,
-            hosts: host_patterns,
+            hosts: host_patterns.into_iter().collect(),
             base: base.clone(),
             options,
             invalid_credentials_anonymous: has(&Statement::InvalidCredentialsAnonymous),

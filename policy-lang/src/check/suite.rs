@@ -10,11 +10,11 @@ use super::sources::Parsed;
 use super::targets::Place;
 use crate::ast::{self, Decl, ExpectLine, GivenPart, Literal, Name, Persona, ProofLine, TestLine, Text};
 use crate::model::{
-    Base, Cond, Expectation, Given, HostOptions, Proof, ProofForm, ScopesClaim, ServiceId, TestBlock,
+    Base, Cond, Expectation, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim, ServiceId, TestBlock,
     TestRequest, Type, Value,
 };
 use crate::source::Spanned;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reasons that a verdict can give.
 const REASONS: [&str; 23] = [
@@ -101,11 +101,35 @@ impl Tree {
     }
 }
 
+/// Ids of rules, so that every expectation finds its own at once.
+struct RuleIds<'p> {
+    whole: BTreeSet<&'p str>,
+    /// Ids of named rules by their names alone.
+    bare: BTreeMap<&'p str, Vec<&'p str>>,
+}
+
+impl<'p> RuleIds<'p> {
+    fn of(rules: &'p [Rule]) -> RuleIds<'p> {
+        let mut bare: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        // Ids with a `:` are places, not names.
+        for id in rules.iter().map(|r| r.id.as_str()).filter(|id| !id.contains(':')) {
+            if let Some((_, name)) = id.rsplit_once('/') {
+                bare.entry(name).or_default().push(id);
+            }
+        }
+        RuleIds {
+            whole: rules.iter().map(|r| r.id.as_str()).collect(),
+            bare,
+        }
+    }
+}
+
 impl Cx<'_> {
     /// All tests and proofs; personas that no test uses are looked at too.
     pub(super) fn suite(&mut self, files: &[Parsed]) {
         let (mut tests, mut proofs) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
+        let ids = RuleIds::of(&self.policy.rules);
         for item in files.iter().flat_map(|f| &f.file.items) {
             match &item.decl {
                 Decl::Persona(_, persona) => {
@@ -113,7 +137,7 @@ impl Cx<'_> {
                 }
                 Decl::Test(name, lines) => {
                     self.unique(&mut seen, ("test", name));
-                    tests.push(self.test(name, lines));
+                    tests.push(self.test(&ids, name, lines));
                 }
                 Decl::Prove(name, lines) => {
                     self.unique(&mut seen, ("proof", name));
@@ -142,7 +166,7 @@ impl Cx<'_> {
         }
     }
 
-    fn test(&self, name: &Text, lines: &[Spanned<TestLine>]) -> TestBlock {
+    fn test(&self, ids: &RuleIds<'_>, name: &Text, lines: &[Spanned<TestLine>]) -> TestBlock {
         let mut given = Given::default();
         let mut context = Tree::default();
         let mut expectations = Vec::new();
@@ -153,7 +177,7 @@ impl Cx<'_> {
                     if !context.members.is_empty() {
                         given.context = Some(context.print());
                     }
-                    expectations.extend(self.expectation(line.span, expect, &given));
+                    expectations.extend(self.expectation(ids, line.span, expect, &given));
                 }
             }
         }
@@ -367,7 +391,13 @@ impl Cx<'_> {
         })
     }
 
-    fn expectation(&self, span: crate::Span, expect: &ExpectLine, given: &Given) -> Option<Expectation> {
+    fn expectation(
+        &self,
+        ids: &RuleIds<'_>,
+        span: crate::Span,
+        expect: &ExpectLine,
+        given: &Given,
+    ) -> Option<Expectation> {
         let effect = ["allow", "deny", "answer"]
             .into_iter()
             .find(|e| *e == expect.effect.node);
@@ -414,28 +444,25 @@ impl Cx<'_> {
             effect: effect?,
             status: expect.status.as_ref().map(|s| s.node as u16),
             reason: expect.reason.as_ref().map(|r| r.node.clone()),
-            by: expect.by.as_ref().and_then(|by| self.rule_named(by)),
+            by: expect.by.as_ref().and_then(|by| self.rule_named(ids, by)),
             with: expect.with.iter().filter_map(|w| self.obligation(w)).collect(),
         })
     }
 
     /// A full id, or a bare name that is unique in the policy.
-    fn rule_named(&self, by: &Name) -> Option<String> {
-        let suffix = format!("/{}", by.node);
-        let ids = || self.policy.rules.iter().map(|r| r.id.as_str());
-        if ids().any(|id| id == by.node) {
+    fn rule_named(&self, ids: &RuleIds<'_>, by: &Name) -> Option<String> {
+        if ids.whole.contains(by.node.as_str()) {
             return Some(by.node.clone());
         }
-        let fits = |id: &str| !by.node.contains(['/', ':']) && id.ends_with(&suffix) && !id.contains(':');
-        let found: Vec<&str> = ids().filter(|id| fits(id)).collect();
-        match found.as_slice() {
+        let found = ids.bare.get(by.node.as_str()).map_or(&[][..], Vec::as_slice);
+        match found {
             [only] => Some((*only).to_owned()),
             [] => {
-                let bare = |id: &'_ str| id.rsplit('/').next().unwrap_or_default().to_owned();
-                let names: Vec<String> = ids().map(bare).collect();
+                let names = self.policy.rules.iter().filter_map(|r| r.id.rsplit('/').next());
                 let nearest = names
-                    .iter()
-                    .min_by_key(|n| strsim::damerau_levenshtein(n, &by.node));
+                    .filter_map(|n| Some((self.report.distance(n, &by.node)?, n)))
+                    .min_by_key(|(distance, _)| *distance)
+                    .map(|(_, name)| name);
                 let help = nearest.map_or("name a rule with `as NAME`".to_owned(), |n| {
                     format!("did you mean `{n}`?")
                 });

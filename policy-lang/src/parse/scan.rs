@@ -114,7 +114,13 @@ impl Scanner<'_> {
     }
 
     fn forbidden(&mut self) {
-        for (i, c) in self.text.char_indices().filter(|(_, c)| is_forbidden(*c)) {
+        // Printed ASCII is never forbidden: most texts are passed over byte by byte.
+        let odd = |b: &u8| !matches!(*b, b' '..=b'~' | b'\n' | b'\t' | b'\r');
+        let mut chars = self.text.char_indices();
+        if !self.bytes.iter().any(odd) {
+            chars = "".char_indices();
+        }
+        for (i, c) in chars.filter(|(_, c)| is_forbidden(*c)) {
             let span = self.span(i, i + c.len_utf8());
             self.complain(
                 Diagnostic::error(
@@ -389,7 +395,8 @@ pub(super) fn doc_before(text: &str, comments: &[Spanned<String>], offset: u32) 
     let count = comments.partition_point(|c| c.span.start < offset);
     for comment in comments.get(..count).unwrap_or(&[]).iter().rev() {
         let gap = text.get(comment.span.end as usize..below).unwrap_or("x");
-        if !gap.trim().is_empty() || gap.bytes().filter(|b| *b == b'\n').count() != 1 {
+        // From the end: the statement before this one is near, the comment may be far.
+        if !gap.trim_end().is_empty() || gap.bytes().filter(|b| *b == b'\n').count() != 1 {
             break;
         }
         let line = text
