@@ -46,5 +46,5 @@ pub use compile::{CompileError, compile};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, Snapshot, Worker, decide};
 pub use exchange::{Engine, Exchange, Next};
-pub use image::{Image, LoadError};
+pub use image::{Image, LoadError, Trust, TrustedKeys};
 pub use request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};

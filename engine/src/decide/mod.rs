@@ -60,6 +60,9 @@ const CLOSEST_MAX: usize = 3;
 
 /// Decides one request. Total: whatever the bytes are, there is a decision.
 pub fn decide(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> Decision {
+    if s.image.admission().is_shut(now.wall_us) {
+        return refusal(Reason::NoPolicy);
+    }
     let config = s.image.config();
     w.start(&s.image);
     let Worker {
