@@ -97,10 +97,11 @@ pub struct PublicKey(VerifyingKey);
 pub struct BadKey;
 
 impl PublicKey {
-    /// Of the 32 bytes of RFC 8032. Keys of small order are refused: signatures under them mean nothing.
+    /// Of the 32 bytes of RFC 8032. Keys of small order are refused, for signatures under them mean
+    /// nothing, and so is a second spelling of a key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<PublicKey, BadKey> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| BadKey)?;
-        if key.is_weak() {
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
             Err(BadKey)
         } else {
             Ok(PublicKey(key))
