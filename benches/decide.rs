@@ -33,7 +33,7 @@ fn image(rules: usize) -> Vec<u8> {
 
 #[expect(clippy::expect_used, reason = "as above")]
 fn snapshot(rules: usize) -> Snapshot {
-    let image = Image::load(&image(rules)).expect("the image loads");
+    let image = Image::load(&image(rules), &portcullis::Trust::Unsigned).expect("the image loads");
     let data = Data::empty(image.config());
     Snapshot::new(image, data)
 }
@@ -100,9 +100,9 @@ fn loading(c: &mut Criterion) {
     let mut group = c.benchmark_group("load");
     for rules in SIZES {
         let image = image(rules);
-        assert!(Image::load(&image).is_ok());
+        assert!(Image::load(&image, &portcullis::Trust::Unsigned).is_ok());
         group.bench_function(BenchmarkId::from_parameter(rules), |b| {
-            b.iter(|| Image::load(black_box(&image)))
+            b.iter(|| Image::load(black_box(&image), &portcullis::Trust::Unsigned))
         });
     }
     group.finish();

@@ -45,6 +45,8 @@ pub enum Verb {
     Compile(verb::compile::Args),
     /// Show what an image holds
     Inspect(verb::inspect::Args),
+    /// Make keys, seal images and verify seals
+    Image(verb::image::Args),
     /// Decide requests and print their verdicts
     Eval(verb::eval::Args),
     /// Explain the verdict of one request
@@ -69,6 +71,7 @@ impl Cli {
             Verb::Fmt(args) => verb::fmt::run(args, output),
             Verb::Compile(args) => verb::compile::run(args, output),
             Verb::Inspect(args) => verb::inspect::run(args, output),
+            Verb::Image(args) => verb::image::run(args, output),
             Verb::Eval(args) => verb::eval::run(args, output),
             Verb::Explain(args) => verb::explain::run(args, output),
             Verb::Test(args) => verb::test::run(args, output),

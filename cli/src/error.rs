@@ -65,6 +65,16 @@ pub enum CliError {
         /// Why.
         source: portcullis::LoadError,
     },
+    /// A smoke case of a sealed image does not hold.
+    #[error("`{path}`: the smoke case `{case}` does not hold: {problem}")]
+    Smoke {
+        /// The image.
+        path: String,
+        /// Which case.
+        case: String,
+        /// How.
+        problem: String,
+    },
     /// An OpenAPI document or the like that could not be imported.
     #[error("{0}")]
     Import(String),
@@ -88,7 +98,7 @@ impl CliError {
     /// The exit code it stands for.
     pub fn exit(&self) -> Exit {
         match self {
-            CliError::Policy { .. } | CliError::Compile { .. } => Exit::Findings,
+            CliError::Policy { .. } | CliError::Compile { .. } | CliError::Smoke { .. } => Exit::Findings,
             _ => Exit::Trouble,
         }
     }

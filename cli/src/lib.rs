@@ -11,7 +11,10 @@ pub mod output;
 
 // files -> policies, images, vectors; text -> files
 pub mod folder;
+pub mod keys;
+pub mod smoke;
 pub mod subject;
+pub mod trust;
 pub mod vectors;
 pub mod write;
 

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use portcullis::{
-    CompileOptions, Data, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained,
+    CompileOptions, Data, Image, Now, OwnedDecision, RequestView, Snapshot, Trust, Worker, decide_explained,
 };
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
 
-use crate::error::{CliError, read_limited, shown};
+use crate::error::{CliError, shown};
 use crate::folder::{Folder, Loaded, load_policy};
 use crate::output::{DOUBT, Output, clean, paint};
+use crate::trust::TrustArgs;
 
 /// Largest image read, bytes.
 pub const IMAGE_BYTES_MAX: u64 = 1 << 31;
@@ -77,58 +78,44 @@ pub fn compile_with(
         path: shown(path),
         source,
     })?;
-    let image = Image::load(&bytes).map_err(|source| CliError::Image {
+    let image = Image::load(&bytes, &Trust::Unsigned).map_err(|source| CliError::Image {
         path: shown(path),
         source,
     })?;
     Ok((bytes, image))
 }
 
-/// Bytes of a file -> an image.
-pub fn load_image(path: &Path) -> Result<Image, CliError> {
-    let bytes = read_limited(path, IMAGE_BYTES_MAX)?;
-    Image::load(&bytes).map_err(|source| CliError::Image {
-        path: shown(path),
-        source,
-    })
-}
-
 impl Subject {
     /// Opens a policy or an image. `data` is the folder of lists and tables; without it, it is the policy's own
     /// folder, or the one an image lies in.
-    pub fn open(path: &Path, data: Option<&Path>, output: &mut Output) -> Result<Subject, CliError> {
-        let (image, source, folder, vectors) = if is_text(path) {
-            let (policy, sources, mut folder) = checked_policy(path, output)?;
-            let (_, image) = compile(&policy, path)?;
-            let vectors = std::mem::take(&mut folder.vectors);
-            (image, Some((policy, sources)), folder, vectors)
-        } else {
-            let image = load_image(path)?;
-            let beside = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            (image, None, Folder::data_only(beside)?, Vec::new())
-        };
+    pub fn open(
+        path: &Path,
+        data: Option<&Path>,
+        trust: &TrustArgs,
+        output: &mut Output,
+    ) -> Result<Subject, CliError> {
+        if !is_text(path) {
+            let snapshot = open_image(path, data, trust, output)?;
+            return Ok(Subject::of_snapshot(path, snapshot));
+        }
+        trust.takes_text(path)?;
+        let (policy, sources, mut folder) = checked_policy(path, output)?;
+        let (_, image) = compile(&policy, path)?;
+        let vectors = std::mem::take(&mut folder.vectors);
         let folder = match data {
             Some(data) => Folder::data_only(data)?,
             None => folder,
         };
         let data = load_data(&image, &folder, output)?;
-        let snapshot = Snapshot::new(image, data);
         Ok(Subject {
-            path: shown(path),
-            snapshot,
-            source,
+            source: Some((policy, sources)),
             vectors,
-            worker: Worker::default(),
+            ..Subject::of_snapshot(path, Snapshot::new(image, data))
         })
     }
 
-    /// A subject of an image that was made on the spot; data complaints were shown with the policy it came from.
-    pub fn of_image(path: &Path, image: Image, folder: &Folder) -> Subject {
-        let (data, _) = Data::load(image.config(), &|name| folder.read(name));
-        let snapshot = Snapshot::new(image, data);
+    /// A subject of what is loaded already.
+    pub fn of_snapshot(path: &Path, snapshot: Snapshot) -> Subject {
         Subject {
             path: shown(path),
             snapshot,
@@ -136,6 +123,12 @@ impl Subject {
             vectors: Vec::new(),
             worker: Worker::default(),
         }
+    }
+
+    /// A subject of an image that was made on the spot; data complaints were shown with the policy it came from.
+    pub fn of_image(path: &Path, image: Image, folder: &Folder) -> Subject {
+        let (data, _) = Data::load(image.config(), &|name| folder.read(name));
+        Subject::of_snapshot(path, Snapshot::new(image, data))
     }
 
     /// What the engine says of a request.
@@ -164,6 +157,24 @@ impl Subject {
             .get(rule as usize)
             .map_or("", |r| r.id)
     }
+}
+
+/// An image that may be used, with its data: its seal was judged as `trust` says and its smoke cases hold.
+pub fn open_image(
+    path: &Path,
+    data: Option<&Path>,
+    trust: &TrustArgs,
+    output: &mut Output,
+) -> Result<Snapshot, CliError> {
+    let admitted = trust.admit(path, output)?;
+    let beside = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let folder = Folder::data_only(data.unwrap_or(beside))?;
+    let data = load_data(&admitted.image, &folder, output)?;
+    let image = trust.activate(path, admitted, &data, output)?;
+    Ok(Snapshot::new(image, data))
 }
 
 /// Lists and tables of an image. What could not be loaded is shown and counts as never loaded.

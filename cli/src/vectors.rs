@@ -59,7 +59,7 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Line>, CliError> {
 }
 
 /// Bytes -> lines. A line that is not UTF-8 is a broken line, not a broken file.
-fn split(file: &str, bytes: &[u8]) -> Vec<Line> {
+pub(crate) fn split(file: &str, bytes: &[u8]) -> Vec<Line> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         let lines = parse_lines(text);

@@ -137,7 +137,11 @@ fn certain_means_every_completion() {
         .policy
         .unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
     let snapshot = |policy: &_| {
-        let image = Image::load(&portcullis::compile(policy).unwrap()).unwrap();
+        let image = Image::load(
+            &portcullis::compile(policy).unwrap(),
+            &portcullis::Trust::Unsigned,
+        )
+        .unwrap();
         let data = Data::empty(image.config());
         Ok(Snapshot::new(image, data))
     };

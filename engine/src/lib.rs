@@ -46,5 +46,5 @@ pub use compile::{CompileError, CompileOptions, compile, compile_with};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
 pub use exchange::{Engine, Exchange, Next};
-pub use image::{Image, LoadError};
+pub use image::{Image, LoadError, Trust, TrustedKeys};
 pub use request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};

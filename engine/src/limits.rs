@@ -35,6 +35,12 @@ pub const LIST_LINES: usize = 10_000_000;
 pub const LIST_LINE_BYTES: usize = 1_024;
 /// Bytes of a table file: bounds memory.
 pub const TABLE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Bytes of the name of a key that seals images.
+pub const KEY_ID_BYTES: usize = 64;
+/// Bytes of the audience of a sealed image.
+pub const AUDIENCE_BYTES: usize = 255;
+/// Bytes of the smoke cases in a sealed image.
+pub const SMOKE_BYTES: usize = 1_024 * 1_024;
 
 // Offsets into JSON text are stored in 32 bits.
 const _: () = assert!(TABLE_BYTES < u32::MAX as usize);
@@ -79,6 +85,9 @@ limits! {
     "list lines", LIST_LINES, "lines", "list rejected", "bounds memory";
     "list line", LIST_LINE_BYTES, "bytes", "list rejected", "one value, not a document";
     "table", TABLE_BYTES, "bytes", "table rejected", "bounds memory";
+    "key id of a seal", KEY_ID_BYTES, "bytes", "image rejected", "a name, printed in messages";
+    "audience of a seal", AUDIENCE_BYTES, "bytes", "image rejected", "a name, printed in messages";
+    "smoke cases of a seal", SMOKE_BYTES, "bytes", "image rejected", "a few cases, not a suite";
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{Data, Image, LoadError, Now, RequestView, Snapshot, Worker, decide};
+use portcullis::{Data, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
 use sha2::{Digest, Sha256};
 
 const POLICY: &str = r#"gate 1;
@@ -67,7 +67,7 @@ fn decides(image: Image) {
 fn an_image_is_the_same_for_the_same_policy_and_says_its_digest() {
     let bytes = image();
     assert_eq!(bytes, image());
-    let loaded = Image::load(&bytes).unwrap();
+    let loaded = Image::load(&bytes, &Trust::Unsigned).unwrap();
     assert_eq!(loaded.digest()[..], bytes[8..40]);
     decides(loaded);
 }
@@ -76,11 +76,17 @@ fn an_image_is_the_same_for_the_same_policy_and_says_its_digest() {
 fn every_truncation_and_every_appended_byte_is_refused() {
     let bytes = image();
     for len in 0..bytes.len() {
-        assert!(Image::load(&bytes[..len]).is_err(), "{len} bytes were taken");
+        assert!(
+            Image::load(&bytes[..len], &Trust::Unsigned).is_err(),
+            "{len} bytes were taken"
+        );
     }
     let mut longer = bytes;
     longer.push(0);
-    assert!(matches!(Image::load(&longer), Err(LoadError::Truncated { .. })));
+    assert!(matches!(
+        Image::load(&longer, &Trust::Unsigned),
+        Err(LoadError::Truncated { .. })
+    ));
 }
 
 #[test]
@@ -89,7 +95,10 @@ fn every_flipped_bit_is_refused() {
     for bit in (0..bytes.len() * 8).step_by(13) {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
-        assert!(Image::load(&damaged).is_err(), "bit {bit} was not missed");
+        assert!(
+            Image::load(&damaged, &Trust::Unsigned).is_err(),
+            "bit {bit} was not missed"
+        );
     }
 }
 
@@ -97,7 +106,7 @@ fn every_flipped_bit_is_refused() {
 fn another_version_says_what_to_do() {
     let mut bytes = image();
     bytes[40] = 9;
-    let error = Image::load(&with_digest(bytes)).unwrap_err();
+    let error = Image::load(&with_digest(bytes), &Trust::Unsigned).unwrap_err();
     assert_eq!(error, LoadError::Version(9));
     assert!(error.to_string().contains("compile the policy again"));
 }
@@ -111,7 +120,7 @@ fn damage_behind_a_fresh_digest_is_refused_or_harmless() {
         for value in [0x00, 0x7f, 0x80, 0xff] {
             let mut damaged = bytes.clone();
             damaged[at] = value;
-            match Image::load(&with_digest(damaged)) {
+            match Image::load(&with_digest(damaged), &Trust::Unsigned) {
                 Err(_) => refused += 1,
                 Ok(image) => {
                     taken += 1;

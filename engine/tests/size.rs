@@ -136,7 +136,7 @@ fn an_image_is_small_for_each_rule() {
     let bytes = compile_with(&policy, &CompileOptions { symbols: false }).unwrap();
     let compile = start.elapsed();
     let start = Instant::now();
-    let image = Image::load(&bytes).unwrap();
+    let image = Image::load(&bytes, &Trust::Unsigned).unwrap();
     let load = start.elapsed();
     let seen = image.inspect();
     let per_rule = |bytes: usize| bytes as f64 / rules as f64;
@@ -160,5 +160,5 @@ fn an_image_is_small_for_each_rule() {
     );
     let with = compile_with(&policy, &CompileOptions::default()).unwrap();
     println!("with symbols: {:.1} bytes a rule", per_rule(with.len()));
-    assert!(Image::load(&with).unwrap().has_symbols() && !image.has_symbols() && with.len() > bytes.len());
+    assert!(Image::load(&with, &Trust::Unsigned).unwrap().has_symbols() && !image.has_symbols() && with.len() > bytes.len());
 }

@@ -187,7 +187,7 @@ impl Subject {
 
     /// Of an image.
     pub fn load(image: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Subject, String> {
-        let image = Image::load(image).map_err(|e| format!("load: {e}"))?;
+        let image = Image::load(image, &portcullis::Trust::Unsigned).map_err(|e| format!("load: {e}"))?;
         let (data, _) = Data::load(image.config(), &|name| files.get(name).cloned());
         Ok(Subject {
             snapshot: Snapshot::new(image, data),

@@ -182,6 +182,58 @@ pub fn image(bytes: &[u8]) {
     }
 }
 
+/// Fuzz oracle: no bytes but those that a trusted key has sealed come in as trusted ones. The bytes are taken as they
+/// are, as a change of a sealed image (position, mask), and as the head and texts of a seal with a good signature.
+pub fn seal(bytes: &[u8]) {
+    use portcullis::image::seal::{MAGIC, Seal, open, public_key, sign};
+    const SECRET: [u8; 32] = [7; 32];
+    let trust = portcullis::Trust::Keys(portcullis::TrustedKeys {
+        keys: vec![("k".to_string(), public_key(&SECRET))],
+        ..Default::default()
+    });
+    let load = |bytes: &[u8]| portcullis::Image::load(bytes, &trust);
+    assert!(load(bytes).is_err(), "nobody signed these bytes");
+    let magic = [&MAGIC[..], bytes].concat();
+    assert!(load(&magic).is_err(), "nobody signed these bytes");
+    let image = checked("gate 1;\n", &BTreeMap::new())
+        .ok()
+        .and_then(|policy| portcullis::compile(&policy).ok())
+        .unwrap_or_default();
+    let said = Seal {
+        key_id: "k",
+        audience: "",
+        serial: 1,
+        not_after_us: None,
+        smoke: b"",
+    };
+    let sealed = sign(&SECRET, &said, &image).unwrap_or_default();
+    assert!(load(&sealed).is_ok(), "what was sealed loads");
+    let mut damaged = sealed.clone();
+    for change in bytes.chunks_exact(3) {
+        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % damaged.len();
+        damaged[at] ^= change[2];
+    }
+    assert_eq!(
+        load(&damaged).is_ok(),
+        damaged == sealed,
+        "one byte more or less is another image"
+    );
+    // A sealer whose fields are foreign: refused when it is written, or read as it was written.
+    let text = String::from_utf8_lossy(bytes);
+    let (key_id, audience) = text.split_once('\n').unwrap_or((&text, ""));
+    let foreign = Seal {
+        key_id,
+        audience,
+        serial: bytes.len() as u64,
+        not_after_us: bytes.first().map(|byte| i64::from(*byte)),
+        smoke: bytes,
+    };
+    if let Ok(written) = sign(&SECRET, &foreign, bytes) {
+        let read = open(&written).map(|sealed| (sealed.seal, sealed.image));
+        assert_eq!(read, Ok((foreign, bytes)));
+    }
+}
+
 const OPEN: &str = "gate 1;\nservice all { allow anyone to any /**; deny anyone to any /admin/**; }\n";
 
 /// Fuzz oracle: any bytes as a target; both evaluators agree, and no spelling reaches what is denied.

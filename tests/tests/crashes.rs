@@ -8,9 +8,10 @@ type Oracle = fn(&[u8]);
 
 #[test]
 fn no_crash_comes_back() {
-    let targets: [(&str, Oracle); 4] = [
+    let targets: [(&str, Oracle); 5] = [
         ("parser", oracle::parser),
         ("image", oracle::image),
+        ("seal", oracle::seal),
         ("normalise", oracle::normalise),
         ("differential", oracle::differential),
     ];

@@ -16,7 +16,11 @@ fn most_words(rules: usize) -> (u64, u32) {
     let policy = checked
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let image = Image::load(&portcullis::compile(&policy).unwrap()).unwrap();
+    let image = Image::load(
+        &portcullis::compile(&policy).unwrap(),
+        &portcullis::Trust::Unsigned,
+    )
+    .unwrap();
     let data = Data::empty(image.config());
     let snapshot = Snapshot::new(image, data);
     let mut worker = Worker::default();

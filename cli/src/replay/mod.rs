@@ -16,6 +16,7 @@ use portcullis_lang::model::{HostPattern, Policy};
 use crate::error::{CliError, Exit, shown};
 use crate::output::{Output, clean_line};
 use crate::subject::{self, Subject};
+use crate::trust::TrustArgs;
 use judge::{Assumptions, Judge, Judgement, Outcome};
 use tally::Tally;
 
@@ -57,12 +58,16 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Whose images are taken.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// Runs `replay`.
 pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     if subject::is_text(&args.subject) {
+        args.trust.takes_text(&args.subject)?;
         let (policy, _, folder) = subject::checked_policy(&args.subject, output)?;
         let folder = match &args.data {
             Some(data) => crate::folder::Folder::data_only(data)?,
@@ -87,7 +92,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         let mut judge = Judge::new(&policy, assumptions, Box::new(prepare))?;
         replay(args, output, &mut tally, &mut |entry| judge.judge(entry))?;
     } else {
-        let mut subject = Subject::open(&args.subject, args.data.as_deref(), output)?;
+        let mut subject = Subject::open(&args.subject, args.data.as_deref(), &args.trust, output)?;
         let host = args.host.clone();
         replay(args, output, &mut tally, &mut |entry| {
             image::judge(&mut subject, entry, host.as_deref())

@@ -9,6 +9,7 @@ use crate::bridge::OwnedRequest;
 use crate::error::{CliError, Exit};
 use crate::output::{BAD, DOUBT, GOOD, Output, clean_line, count, paint, table};
 use crate::subject::Subject;
+use crate::trust::TrustArgs;
 use crate::vectors;
 
 /// Arguments of `eval`.
@@ -37,6 +38,9 @@ pub struct Args {
     /// Print the summary and the differences as JSON, on standard error.
     #[arg(long)]
     pub json: bool,
+    /// Whose images are taken.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// What came of a run of vectors.
@@ -65,7 +69,7 @@ impl Summary {
 
 /// Runs `eval`.
 pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
-    let mut subject = Subject::open(&args.subject, args.data.as_deref(), output)?;
+    let mut subject = Subject::open(&args.subject, args.data.as_deref(), &args.trust, output)?;
     let paths = match &args.vectors {
         Some(path) => vec![path.clone()],
         None if subject.vectors.is_empty() => {

@@ -17,6 +17,7 @@ use crate::bridge::OwnedRequest;
 use crate::error::{CliError, Exit};
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, paint};
 use crate::subject::{self, Subject};
+use crate::trust::TrustArgs;
 use crate::{obligations, vectors};
 
 /// Arguments of `explain`.
@@ -39,6 +40,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Whose images are taken.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// Denies are lifted one after the other, at most this many.
@@ -63,7 +67,7 @@ struct Near {
 
 /// Runs `explain`.
 pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
-    let mut subject = Subject::open(&args.subject, args.data.as_deref(), output)?;
+    let mut subject = Subject::open(&args.subject, args.data.as_deref(), &args.trust, output)?;
     let (vector, place) = vectors::pick(&args.vector)?;
     let unreadable = |problem| CliError::File {
         path: place.clone(),

@@ -5,6 +5,7 @@ pub mod compile;
 pub mod eval;
 pub mod explain;
 pub mod fmt;
+pub mod image;
 pub mod import;
 pub mod inspect;
 pub mod manual;

@@ -15,6 +15,7 @@ use crate::folder::Folder;
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, count, paint, table};
 use crate::soften::{Open, Towards, WORST_NOW_US, soften};
 use crate::subject::{self, Subject};
+use crate::trust::TrustArgs;
 use crate::verb::eval;
 use crate::{obligations, vectors};
 
@@ -64,7 +65,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let mut total = Total::default();
     let mut exit = Exit::Fine;
     for path in &args.paths {
-        let mut subject = match Subject::open(path, None, output) {
+        let mut subject = match Subject::open(path, None, &TrustArgs::default(), output) {
             Ok(subject) => subject,
             Err(error) => {
                 output.error(&error);

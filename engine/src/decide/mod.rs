@@ -90,6 +90,9 @@ impl Worker {
 /// Decides one request. Total: whatever the bytes are, there is a decision. It borrows from all it was made of, so a
 /// worker holds one at a time.
 pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut Worker) -> Decision<'d> {
+    if s.image.admission().is_shut(now.wall_us) {
+        return refusal(Reason::NoPolicy);
+    }
     w.start(&s.image);
     let Worker { scratch, arena } = w;
     with_case(s, r, now, scratch, arena, |case| case.decide()).unwrap_or_else(|head| head)

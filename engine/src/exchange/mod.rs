@@ -18,7 +18,7 @@ use crate::data::{Data, DataError};
 use crate::decide::{
     Effect, Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Reason, Snapshot, Worker, decide,
 };
-use crate::image::{Image, LoadError};
+use crate::image::{Image, LoadError, Trust, TrustError};
 use crate::oblige::grpc_status;
 use crate::request::RequestView;
 
@@ -34,10 +34,19 @@ impl Engine {
         Engine::default()
     }
 
-    /// Puts a snapshot in force. Exchanges under way keep the one they began with.
-    pub fn swap(&self, snapshot: Arc<Snapshot>) {
+    /// Puts a snapshot in force. Exchanges under way keep the one they began with. Where a sealed image is in force,
+    /// an unsealed one and one of an older serial are refused, unless the new one was loaded with rollback allowed.
+    pub fn swap(&self, snapshot: Arc<Snapshot>) -> Result<(), TrustError> {
         // A poisoned lock still holds a whole snapshot: nothing is left half-written by replacing an Arc.
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(in_force) = current.as_ref() {
+            snapshot
+                .image
+                .admission()
+                .may_follow(in_force.image.admission())?;
+        }
+        *current = Some(snapshot);
+        Ok(())
     }
 
     /// Builds a snapshot and puts it in force. A bad image leaves the last good one there; a bad data file counts
@@ -45,11 +54,12 @@ impl Engine {
     pub fn load(
         &self,
         image: &[u8],
+        trust: &Trust,
         files: &dyn Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Vec<DataError>, LoadError> {
-        let image = Image::load(image)?;
+        let image = Image::load(image, trust)?;
         let (data, errors) = Data::load(image.config(), files);
-        self.swap(Arc::new(Snapshot::new(image, data)));
+        self.swap(Arc::new(Snapshot::new(image, data)))?;
         Ok(errors)
     }
 

@@ -109,7 +109,7 @@ fn without_a_policy_the_gate_is_shut() {
     let engine = Engine::new();
     let exchange = engine.begin(&mut Worker::default(), &RequestView::default(), Now::default());
     assert_eq!(reply(&exchange), (503, Reason::NoPolicy, vec![]));
-    assert!(engine.load(b"no image", &|_| None).is_err() && engine.snapshot().is_none());
+    assert!(engine.load(b"no image", &Trust::Unsigned, &|_| None).is_err() && engine.snapshot().is_none());
 }
 
 #[test]

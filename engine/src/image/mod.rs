@@ -8,8 +8,10 @@ pub(crate) mod hash;
 pub mod inspect;
 pub(crate) mod layout;
 mod rules;
+pub mod seal;
 pub(crate) mod symbols;
 pub(crate) mod tables;
+pub mod trust;
 mod validate;
 pub(crate) mod wire;
 
@@ -18,6 +20,8 @@ use sha2::{Digest, Sha256};
 use config::Config;
 pub use inspect::Inspection;
 pub use layout::FORMAT_VERSION;
+use trust::Admission;
+pub use trust::{HighWater, SealInfo, Trust, TrustError, TrustedKeys, WhenExpired};
 use wire::Wire as _;
 
 /// Largest image, bytes: offsets are 32 bits wide and words are counted in them.
@@ -32,11 +36,18 @@ pub struct Image {
     bytes: Vec<u8>,
     symbols: Option<symbols::Symbols>,
     sections: Vec<(u32, usize)>,
+    admission: Admission,
 }
 
 /// Bytes that are no image of ours. The last good image stays in force: loading makes a new value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
+    /// The bytes of a seal.
+    #[error(transparent)]
+    Seal(#[from] seal::SealError),
+    /// The seal is not one to be trusted here, or there is none.
+    #[error(transparent)]
+    Untrusted(#[from] TrustError),
     /// Shorter than a header, or longer than [`IMAGE_BYTES_MAX`].
     #[error("an image is between {HEADER} and {IMAGE_BYTES_MAX} bytes long, this is {0}", HEADER = layout::HEADER)]
     Length(usize),
@@ -74,8 +85,17 @@ pub enum LoadError {
 }
 
 impl Image {
-    /// Checks and loads an image: linear in its length, no I/O.
-    pub fn load(image: &[u8]) -> Result<Image, LoadError> {
+    /// Checks and loads an image, sealed or not, as far as it is to be trusted: linear in its length, no I/O. The
+    /// seal is judged before a byte of the image is read.
+    pub fn load(bytes: &[u8], trust: &Trust) -> Result<Image, LoadError> {
+        let (bare, admission) = trust::admit(bytes, trust)?;
+        let mut image = Image::read(bare)?;
+        image.admission = admission;
+        Ok(image)
+    }
+
+    /// An image without a seal.
+    fn read(image: &[u8]) -> Result<Image, LoadError> {
         if image.len() < layout::HEADER || image.len() > IMAGE_BYTES_MAX {
             return Err(LoadError::Length(image.len()));
         }
@@ -150,12 +170,27 @@ impl Image {
             bytes: bytes.to_vec(),
             symbols,
             sections,
+            admission: Admission::default(),
         })
     }
 
     /// SHA-256 of the image (its own digest field read as zero).
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// What its seal says, where a trusted key has vouched for it.
+    pub fn seal(&self) -> Option<&SealInfo> {
+        self.admission.seal.as_ref()
+    }
+
+    /// Whether the seal has ended: the alarm of whoever keeps such an image in force. Without a time nobody knows.
+    pub fn expired(&self, now_us: Option<i64>) -> Option<bool> {
+        self.admission.expired(now_us)
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Declarations beside the graphs.

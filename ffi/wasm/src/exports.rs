@@ -50,6 +50,63 @@ pub extern "C" fn portcullis_load(image: usize, image_len: usize) -> u64 {
     })
 }
 
+/// Trusts a key: its id, and its 32 bytes as RFC 8032 has them. From the first one on, only images load that a
+/// trusted key has sealed, and none that is older than the last one loaded.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_trust_key(id: usize, id_len: usize, key: usize, key_len: usize) -> i32 {
+    status(|state| {
+        let id = state.text(id, id_len)?;
+        let key = state.bytes(key, key_len)?;
+        state.trust_key(id, &key)
+    })
+}
+
+/// Names the audience for which images must be sealed.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_trust_audience(audience: usize, audience_len: usize) -> i32 {
+    status(|state| {
+        let audience = state.text(audience, audience_len)?;
+        Ok(state.trust_audience(audience))
+    })
+}
+
+/// Hands over the stored serial and seal digest (32 bytes) of the last accepted image.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_trust_mark(serial: u64, digest: usize, digest_len: usize) -> i32 {
+    status(|state| {
+        let digest = state.bytes(digest, digest_len)?;
+        state.trust_mark(serial, &digest)
+    })
+}
+
+/// The serial of a policy's seal, to be stored; 0 where no trusted key has vouched for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_seal_serial(engine: u64) -> u64 {
+    with(0, |state| state.seal(engine).map_or(0, |seal| seal.mark.serial))
+}
+
+/// Where the 32 bytes of the seal's digest are, to be stored with the serial; 0 where there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_seal_digest_ptr(engine: u64) -> usize {
+    with(0, |state| {
+        state
+            .seal(engine)
+            .map_or(0, |seal| seal.mark.digest.as_ptr().expose_provenance())
+    })
+}
+
+/// Last instant of a policy's seal, µs since the epoch; the largest number where it has no end or no seal. The
+/// module has no clock: the host raises the alarm.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_seal_not_after(engine: u64) -> i64 {
+    with(i64::MAX, |state| {
+        state
+            .seal(engine)
+            .and_then(|seal| seal.not_after_us)
+            .unwrap_or(i64::MAX)
+    })
+}
+
 /// Ends a policy.
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_unload(engine: u64) -> i32 {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! p = portcullis_alloc(n)              write n bytes at p in the module's memory
+//! portcullis_trust_key(id, key)        once: from then on only sealed images load
 //! e = portcullis_load(p, n)            an image; 0 is an error
 //! portcullis_data(e, name, file)       each list and table
 //! r = portcullis_request_new()         then its setters, a pointer and a length for every text

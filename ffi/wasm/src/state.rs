@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use portcullis::decide::Effect;
-use portcullis::{Data, Image, Snapshot, Worker, decide_explained, verdict};
+use portcullis::image::HighWater;
+use portcullis::image::seal::{PublicKey, is_key_id};
+use portcullis::{Data, Image, Snapshot, Trust, TrustedKeys, Worker, decide_explained, verdict};
 
 use crate::handles::Handles;
 use crate::memory::Memory;
@@ -38,9 +40,14 @@ impl Status {
     pub const BAD_ADDRESS: Status = Status(-6);
     /// Too many objects live.
     pub const FULL: Status = Status(-7);
+    /// Not a key id with a public key, or no mark of a seal.
+    pub const BAD_KEY: Status = Status(-9);
     /// A call was cut off by a trap; instantiate the module anew.
     pub const BROKEN: Status = Status(-8);
 }
+
+/// Most keys trusted at once: far more than one that is in use and one that follows it.
+const TRUSTED_KEYS_MAX: usize = 1_024;
 
 /// A failed call: its status, and a sentence for whoever operates the host.
 pub(crate) struct Failure(pub(crate) Status, pub(crate) String);
@@ -53,6 +60,7 @@ impl From<Status> for Failure {
             Status::BAD_TEXT => "the text is not UTF-8",
             Status::BAD_ADDRESS => "the text is not an address",
             Status::FULL => "too many objects live",
+            Status::BAD_KEY => "not a key id and an Ed25519 public key of 32 bytes",
             _ => "the call failed",
         };
         Failure(status, text.to_string())
@@ -72,6 +80,8 @@ pub(crate) struct State {
     pub(crate) memory: Memory,
     pub(crate) engines: Handles<Engine>,
     pub(crate) requests: Handles<Request>,
+    /// Once there is a key, only sealed images load. The mark rises with each.
+    trusted: TrustedKeys,
     /// Line of the last decision.
     pub(crate) verdict: String,
     /// Why the last failed call failed.
@@ -117,7 +127,15 @@ impl State {
 
     /// Loads an image without data.
     pub(crate) fn load(&mut self, image: &[u8]) -> Result<u64, Failure> {
-        let image = Image::load(image).map_err(|e| Failure(Status::BAD_IMAGE, e.to_string()))?;
+        // Whoever names an audience or a mark but no key wants no unsealed image either.
+        let trusted = &self.trusted;
+        let unsigned = trusted.keys.is_empty() && trusted.audience.is_empty() && trusted.high_water.is_none();
+        let trust = match unsigned {
+            true => Trust::Unsigned,
+            false => Trust::Keys(trusted.clone()),
+        };
+        let image = Image::load(image, &trust).map_err(|e| Failure(Status::BAD_IMAGE, e.to_string()))?;
+        let mark = image.seal().map(|seal| seal.mark);
         let data = Data::empty(image.config());
         let engine = Engine {
             snapshot: Snapshot::new(image, data),
@@ -126,8 +144,44 @@ impl State {
         };
         match self.engines.insert(engine) {
             0 => Err(Status::FULL.into()),
-            handle => Ok(handle),
+            handle => {
+                self.trusted.high_water = mark.or(self.trusted.high_water);
+                Ok(handle)
+            }
         }
+    }
+
+    /// Trusts a key from now on.
+    pub(crate) fn trust_key(&mut self, id: String, key: &[u8]) -> Result<Status, Failure> {
+        let key = key
+            .try_into()
+            .ok()
+            .and_then(|key| PublicKey::from_bytes(key).ok())
+            .filter(|_| is_key_id(&id))
+            .ok_or(Status::BAD_KEY)?;
+        if self.trusted.keys.len() >= TRUSTED_KEYS_MAX {
+            return Err(Status::FULL.into());
+        }
+        self.trusted.keys.push((id, key));
+        Ok(Status::OK)
+    }
+
+    /// Names the audience of this host.
+    pub(crate) fn trust_audience(&mut self, audience: String) -> Status {
+        self.trusted.audience = audience;
+        Status::OK
+    }
+
+    /// Takes over the mark that the host has stored.
+    pub(crate) fn trust_mark(&mut self, serial: u64, digest: &[u8]) -> Result<Status, Failure> {
+        let digest = digest.try_into().map_err(|_| Status::BAD_KEY)?;
+        self.trusted.high_water = Some(HighWater { serial, digest });
+        Ok(Status::OK)
+    }
+
+    /// The seal of a policy, if a trusted key has vouched for it.
+    pub(crate) fn seal(&self, engine: u64) -> Option<&portcullis::image::SealInfo> {
+        self.engines.get(engine)?.snapshot.image.seal()
     }
 
     /// Takes a list or table; a bad one changes nothing.
