@@ -31,6 +31,8 @@ pub const JSON_DEPTH: usize = 64;
 pub const FORWARDING_ENTRIES: usize = 64;
 /// Lines of a list file: bounds memory.
 pub const LIST_LINES: usize = 10_000_000;
+/// Bytes of a list file: bounds memory.
+pub const LIST_BYTES: usize = 1_024 * 1_024 * 1_024;
 /// Bytes of one line of a list file.
 pub const LIST_LINE_BYTES: usize = 1_024;
 /// Bytes of a table file: bounds memory.
@@ -83,6 +85,7 @@ limits! {
     "JSON depth", JSON_DEPTH, "open containers", "malformed_token", "bounds what a reader must remember";
     "forwarding entries", FORWARDING_ENTRIES, "entries", "client.ip ill-typed", "more hops than a real route has";
     "list lines", LIST_LINES, "lines", "list rejected", "bounds memory";
+    "list", LIST_BYTES, "bytes", "list rejected", "bounds memory";
     "list line", LIST_LINE_BYTES, "bytes", "list rejected", "one value, not a document";
     "table", TABLE_BYTES, "bytes", "table rejected", "bounds memory";
     "key id of a seal", KEY_ID_BYTES, "bytes", "image rejected", "a name, printed in messages";

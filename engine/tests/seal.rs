@@ -279,7 +279,7 @@ fn r04_the_engine_keeps_what_is_in_force_against_older_and_unsealed_images() {
     assert!(put(&twin, &keys).is_err());
     let older = Image::load(&five, &keys).unwrap();
     let data = Data::empty(older.config());
-    assert!(engine.swap(Arc::new(Snapshot { image: older, data })).is_err());
+    assert!(engine.swap(Arc::new(Snapshot::new(older, data))).is_err());
     assert_eq!(serial(), Some(6));
     put(&six, &keys).unwrap();
     let rollback = Trust::Keys(TrustedKeys {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use portcullis::{CompileOptions, Image, compile_with};
+use portcullis::{CompileOptions, Image, Trust, compile_with};
 
 /// Bytes of an image without symbols for each of its rules.
 const BYTES_PER_RULE_MAX: usize = 160;

@@ -1,6 +1,7 @@
 //! Diagnostics -> text for people (rustc's look) and JSON for tools. The only module that knows the renderer.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -41,26 +42,36 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
 
 type Marked<'a> = Snippet<'a, annotate_snippets::Annotation<'a>>;
 
-/// The marks of a complaint in one file.
+/// The marks of a complaint in one file. The renderer sees only the lines around them: it reads all that it is given,
+/// and a large policy may have a thousand warnings.
 fn snippet<'a>(d: &'a Diagnostic, sources: &'a Sources, file: crate::source::FileId) -> Marked<'a> {
     let text = sources.text(file);
-    let mut snippet = Snippet::source(text).path(sources.name(file));
+    let related = || d.related.iter().filter(|(span, _)| span.file == file);
+    let own = (d.span.file == file).then_some(d.span);
+    let spans = own.into_iter().chain(related().map(|(span, _)| *span));
+    let ranges: Vec<_> = spans.map(|span| range(text, span)).collect();
+    let start = ranges.iter().map(|r| r.start).min().unwrap_or_default();
+    let end = ranges.iter().map(|r| r.end).max().unwrap_or_default();
+    let (line, window) = sources.lines_around(file, start, end);
+    let shown = text.get(window.clone()).unwrap_or_default();
+    let within = |span| {
+        let Range { start, end } = range(text, span);
+        start - window.start..end - window.start
+    };
+    let mut snippet = Snippet::source(shown).line_start(line).path(sources.name(file));
     if d.span.file == file {
-        let mark = AnnotationKind::Primary.span(range(text, d.span));
+        let mark = AnnotationKind::Primary.span(within(d.span));
         snippet = snippet.annotation(mark.label(d.label.as_str()));
     }
-    for (span, label) in d.related.iter().filter(|(span, _)| span.file == file) {
-        snippet = snippet.annotation(
-            AnnotationKind::Context
-                .span(range(text, *span))
-                .label(label.as_str()),
-        );
+    for (span, label) in related() {
+        let mark = AnnotationKind::Context.span(within(*span));
+        snippet = snippet.annotation(mark.label(label.as_str()));
     }
     snippet
 }
 
 /// A span that surely lies in the text, on character boundaries.
-fn range(text: &str, span: Span) -> std::ops::Range<usize> {
+fn range(text: &str, span: Span) -> Range<usize> {
     let inside = |at: u32| text.floor_char_boundary((at as usize).min(text.len()));
     let start = inside(span.start);
     start..inside(span.end).max(start)

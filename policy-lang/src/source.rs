@@ -1,6 +1,7 @@
 //! Where text comes from and where in it something stands.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A source file of one load: an index into [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +81,14 @@ impl Sources {
             .map_or((1, 1), |f| f.lines.place(&f.text, offset))
     }
 
+    /// Whole lines around a range of bytes, with one more on either side: the number of the first, from 1, and where
+    /// in the text they stand.
+    pub(crate) fn lines_around(&self, file: FileId, start: usize, end: usize) -> (usize, Range<usize>) {
+        self.files
+            .get(file.0 as usize)
+            .map_or((1, 0..0), |f| f.lines.around(&f.text, start, end))
+    }
+
     /// All file ids with their names and texts, in order.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &str, &str)> {
         self.files
@@ -133,6 +142,13 @@ impl Lines {
     /// How many lines start at or before an offset.
     fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start as usize <= offset)
+    }
+
+    fn around(&self, text: &str, start: usize, end: usize) -> (usize, Range<usize>) {
+        let first = self.line(start).saturating_sub(2);
+        let from = self.starts.get(first).map_or(0, |at| *at as usize);
+        let to = self.starts.get(self.line(end) + 1);
+        (first + 1, from..to.map_or(text.len(), |at| *at as usize))
     }
 
     fn chars_before(&self, text: &str, offset: usize) -> u32 {

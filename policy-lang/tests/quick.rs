@@ -7,7 +7,7 @@ use std::path::Path;
 const FILE: FileId = FileId(0);
 
 /// Mutants of each text.
-const MUTANTS: usize = 60;
+const MUTANTS: usize = 20;
 
 /// Pieces that turn a plain statement into one that is not.
 const PIECES: [&str; 40] = [

@@ -9,6 +9,7 @@ mod read;
 mod tally;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use portcullis::Snapshot;
 use portcullis_lang::model::{HostPattern, Policy};
@@ -75,7 +76,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         };
         let (_, image) = subject::compile(&policy, &args.subject)?;
         // Bent policies declare the same lists and tables; their complaints are shown once, here.
-        let data = subject::load_data(&image, &folder, output)?;
+        let data = Arc::new(subject::load_data(&image, &folder, output)?);
         let assumptions = Assumptions {
             host: args.host.clone().or_else(|| one_host(&policy)),
             scheme: args.scheme.clone(),
@@ -84,10 +85,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         let path = args.subject.clone();
         let prepare = move |soft: &Policy| -> Result<Snapshot, CliError> {
             let (_, image) = subject::compile(soft, &path)?;
-            Ok(Snapshot {
-                image,
-                data: data.clone(),
-            })
+            Ok(Snapshot::new(image, data.clone()))
         };
         let mut judge = Judge::new(&policy, assumptions, Box::new(prepare))?;
         replay(args, output, &mut tally, &mut |entry| judge.judge(entry))?;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use portcullis::decide::{Effect, Lack, Reason};
-use portcullis::{Data, OwnedDecision, Snapshot, Worker, decide_explained};
+use portcullis::{OwnedDecision, Snapshot, Worker, decide_explained};
 use portcullis_lang::model::{Policy, Rule};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Vector, Verdict};
@@ -288,7 +288,7 @@ fn lift_denies(
         let id = lifted.rules[index].id.clone();
         let message = current.message.clone();
         let (_, image) = subject::compile(&lifted, path)?;
-        let data: Data = subject.snapshot.data.clone();
+        let data = subject.snapshot.data.clone();
         let snapshot = Snapshot::new(image, data);
         current = decide_explained(
             &snapshot,

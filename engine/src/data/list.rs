@@ -1,109 +1,186 @@
-//! List file -> sorted values of one type. One value a line; blank lines and `#` comments are skipped; one bad line
+//! List file -> a set of values of one type. One value a line; blank lines and `#` comments are skipped; one bad line
 //! rejects the file.
 
+use super::buckets::{Buckets, Key};
 use super::{Canonical, Problem};
 use crate::front::{Value, address, text};
 use crate::image::config::Type;
 use crate::limits;
 
-/// Sorted values.
+/// A set of values, each found by one look-up.
 #[derive(Clone, Debug)]
-pub(super) enum List {
-    Text(Texts),
-    Int(Vec<i64>),
-    /// IPv4 as IPv4-mapped.
-    Ip(Vec<u128>),
+pub(super) struct List {
+    values: Values,
+    digest: [u8; 32],
 }
 
-/// Many short texts in one allocation.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Texts {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+#[derive(Clone, Debug)]
+enum Values {
+    Text(Texts),
+    Int(Numbers<i64>),
+    /// IPv4 as IPv4-mapped.
+    Ip(Numbers<u128>),
 }
+
+/// Many short texts in one allocation: six bytes for each beside its own.
+#[derive(Clone, Debug)]
+struct Texts {
+    buckets: Buckets,
+    /// By bucket, each after its length.
+    pool: Box<[u8]>,
+}
+
+/// Four bytes for each number beside its own.
+#[derive(Clone, Debug)]
+struct Numbers<T> {
+    buckets: Buckets,
+    /// By bucket.
+    values: Box<[T]>,
+}
+
+// Lengths are stored in 16 bits, positions in 32.
+const _: () = assert!(limits::LIST_LINE_BYTES <= u16::MAX as usize);
+const _: () = assert!(limits::LIST_BYTES + 2 * limits::LIST_LINES < u32::MAX as usize);
 
 impl Texts {
-    fn get(&self, index: usize) -> &[u8] {
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
-        self.ends
-            .get(index)
-            .and_then(|end| self.bytes.get(start..*end))
-            .unwrap_or_default()
+    fn new(texts: &[&[u8]], seed: u64) -> Texts {
+        let bytes = texts.iter().map(|text| 2 + text.len()).sum();
+        let mut pool = Vec::with_capacity(bytes);
+        let buckets = Buckets::build(texts, seed, |_, text| {
+            pool.extend_from_slice(&(text.len() as u16).to_le_bytes());
+            pool.extend_from_slice(text);
+            pool.len() as u32
+        });
+        Texts {
+            buckets,
+            pool: pool.into_boxed_slice(),
+        }
     }
 
     fn contains(&self, wanted: &[u8]) -> bool {
-        let (mut low, mut high) = (0, self.ends.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.get(middle).cmp(wanted) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return true,
-                std::cmp::Ordering::Greater => high = middle,
+        // Nothing longer is in a list, and hashing it would cost what an attacker likes.
+        if wanted.len() > limits::LIST_LINE_BYTES {
+            return false;
+        }
+        let mut rest = self.pool.get(self.buckets.find(&wanted)).unwrap_or_default();
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let length = usize::from(u16::from_le_bytes(*length));
+            let Some((text, after)) = after.split_at_checked(length) else {
+                return false;
+            };
+            if text == wanted {
+                return true;
             }
+            rest = after;
         }
         false
+    }
+}
+
+impl<T: Key + Copy + PartialEq> Numbers<T> {
+    fn new(numbers: &[T], seed: u64) -> Numbers<T> {
+        let mut values = Vec::with_capacity(numbers.len());
+        let buckets = Buckets::build(numbers, seed, |_, number| {
+            values.push(*number);
+            values.len() as u32
+        });
+        Numbers {
+            buckets,
+            values: values.into_boxed_slice(),
+        }
+    }
+
+    fn contains(&self, wanted: T) -> bool {
+        let bucket = self.values.get(self.buckets.find(&wanted));
+        bucket.is_some_and(|bucket| bucket.contains(&wanted))
     }
 }
 
 impl List {
     /// `None` for a value of another type.
     pub(super) fn contains(&self, value: &Value<'_>) -> Option<bool> {
-        match (self, value) {
-            (List::Text(texts), Value::Bytes(wanted)) => Some(texts.contains(wanted)),
-            (List::Int(numbers), Value::Int(wanted)) => Some(numbers.binary_search(wanted).is_ok()),
-            (List::Ip(numbers), Value::Ip(wanted)) => Some(
-                numbers
-                    .binary_search(&address::number(address::unmapped(*wanted)))
-                    .is_ok(),
-            ),
+        match (&self.values, value) {
+            (Values::Text(texts), Value::Bytes(wanted)) => Some(texts.contains(wanted)),
+            (Values::Int(numbers), Value::Int(wanted)) => Some(numbers.contains(*wanted)),
+            (Values::Ip(numbers), Value::Ip(wanted)) => {
+                Some(numbers.contains(address::number(address::unmapped(*wanted))))
+            }
             _ => None,
         }
     }
 
-    pub(super) fn digest(&self, hash: &mut Canonical) {
-        match self {
-            List::Text(texts) => {
-                hash.count(texts.ends.len());
-                (0..texts.ends.len()).for_each(|index| hash.text(texts.get(index)));
-            }
-            List::Int(numbers) => {
-                hash.count(numbers.len());
-                numbers.iter().for_each(|number| hash.text(&number.to_le_bytes()));
-            }
-            List::Ip(numbers) => {
-                hash.count(numbers.len());
-                numbers.iter().for_each(|number| hash.text(&number.to_le_bytes()));
-            }
+    /// SHA-256 of the sorted values.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.values {
+            Values::Text(texts) => texts.buckets.bytes() + texts.pool.len(),
+            Values::Int(numbers) => numbers.buckets.bytes() + size_of_val(&*numbers.values),
+            Values::Ip(numbers) => numbers.buckets.bytes() + size_of_val(&*numbers.values),
         }
     }
 }
 
 /// Reads a file; an error names its line, from 1.
 pub(super) fn read(bytes: &[u8], ty: Type) -> Result<List, (Option<usize>, Problem)> {
+    if bytes.len() > limits::LIST_BYTES {
+        return Err((
+            None,
+            Problem::TooLarge {
+                max: limits::LIST_BYTES,
+                unit: "bytes",
+            },
+        ));
+    }
     match ty {
-        Type::Int => Ok(List::Int(values(bytes, "an integer", text::int)?)),
-        Type::Ip => Ok(List::Ip(values(bytes, "an address", |line| {
-            address::parse(line).map(address::number)
-        })?)),
+        Type::Int => {
+            let numbers = values(bytes, "an integer", text::int)?;
+            let digest = digest(b"int", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
+            Ok(List {
+                values: Values::Int(Numbers::new(&numbers, seed(&digest))),
+                digest,
+            })
+        }
+        Type::Ip => {
+            let numbers = values(bytes, "an address", |line| {
+                address::parse(line).map(address::number)
+            })?;
+            let digest = digest(b"ip", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
+            Ok(List {
+                values: Values::Ip(Numbers::new(&numbers, seed(&digest))),
+                digest,
+            })
+        }
         Type::String => {
-            let lines = values(bytes, "UTF-8 text", |line| {
+            let texts = values(bytes, "UTF-8 text", |line| {
                 std::str::from_utf8(line).is_ok().then_some(line)
             })?;
-            let mut texts = Texts::default();
-            for line in lines {
-                texts.bytes.extend_from_slice(line);
-                texts.ends.push(texts.bytes.len());
-            }
-            Ok(List::Text(texts))
+            let digest = digest(b"string", &texts, |hash, text| hash.text(text));
+            Ok(List {
+                values: Values::Text(Texts::new(&texts, seed(&digest))),
+                digest,
+            })
         }
         Type::Bool | Type::Set | Type::Instant => {
             Err((None, Problem::NotOfType("a string, an integer or an address")))
         }
     }
+}
+
+fn digest<T>(ty: &[u8], values: &[T], each: impl Fn(&mut Canonical, &T)) -> [u8; 32] {
+    let mut hash = Canonical::default();
+    hash.text(ty);
+    hash.count(values.len());
+    values.iter().for_each(|value| each(&mut hash, value));
+    hash.finish()
+}
+
+/// A hash seed that no value alone decides.
+pub(super) fn seed(digest: &[u8; 32]) -> u64 {
+    digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// All values, sorted, each once.

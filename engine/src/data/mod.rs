@@ -1,6 +1,7 @@
-//! Files beside the policy -> [`Data`]: sorted lists and tables, looked up by binary search. A file is taken whole or
-//! not at all, and what was never loaded is unknown. Knows no rules; reads no disk.
+//! Files beside the policy -> [`Data`]: lists and tables, each value found by one look-up. A file is taken whole or not
+//! at all, and what was never loaded is unknown. Knows no rules; reads no disk.
 
+mod buckets;
 mod list;
 mod table;
 
@@ -8,7 +9,7 @@ mod table;
 mod tests;
 
 use crate::front::Value;
-use crate::image::config::Config;
+use crate::image::config::{Config, ListDecl, TableDecl};
 use list::List;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -65,56 +66,89 @@ pub enum Problem {
     },
 }
 
-/// Snapshot of all lists and tables.
+/// Snapshot of all lists and tables. Cloning shares them, and so does reloading where nothing changed.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
-    lists: Vec<Option<Arc<List>>>,
-    tables: Vec<Option<Arc<Table>>>,
+    lists: Vec<Slot<ListDecl, List>>,
+    tables: Vec<Slot<TableDecl, Table>>,
     digest: [u8; 32],
+}
+
+/// What the policy declares, and what was last good.
+#[derive(Clone, Debug)]
+struct Slot<D, T> {
+    declared: D,
+    held: Option<Arc<T>>,
 }
 
 impl Data {
     /// Nothing is loaded: every look-up is unknown.
     pub fn empty(config: &Config) -> Data {
-        Data::of(
-            config,
-            vec![None; config.lists.len()],
-            vec![None; config.tables.len()],
-        )
+        let nothing = Data::default();
+        let lists = config.lists.iter().map(|list| nothing.last_list(list)).collect();
+        let tables = config
+            .tables
+            .iter()
+            .map(|table| nothing.last_table(table))
+            .collect();
+        Data::of(lists, tables)
     }
 
     /// Loads every file that the policy names; what is bad stays unloaded.
     pub fn load(config: &Config, files: &dyn Fn(&str) -> Option<Vec<u8>>) -> (Data, Vec<DataError>) {
-        Data::empty(config).reload(config, files)
+        Data::default().reload(config, files)
     }
 
-    /// Loads again; where a file is missing or bad, the last good one stays.
+    /// Loads again, for the same policy or another; where a file is missing or bad, the last good one stays, if it is
+    /// that of a list or table declared alike. What the policy does not name any more is let go.
     pub fn reload(&self, config: &Config, files: &dyn Fn(&str) -> Option<Vec<u8>>) -> (Data, Vec<DataError>) {
         let mut errors = Vec::new();
-        let (mut lists, mut tables) = (self.lists.clone(), self.tables.clone());
-        lists.resize(config.lists.len(), None);
-        tables.resize(config.tables.len(), None);
-        for (slot, declared) in lists.iter_mut().zip(&config.lists) {
-            replace(slot, &declared.file, files, &mut errors, |bytes| {
-                list::read(bytes, declared.ty)
-            });
-        }
-        for (slot, declared) in tables.iter_mut().zip(&config.tables) {
-            replace(slot, &declared.file, files, &mut errors, |bytes| {
+        let lists = config.lists.iter().map(|declared| {
+            let mut slot = self.last_list(declared);
+            let read = read(&declared.file, files, |bytes| list::read(bytes, declared.ty));
+            slot.take(read, List::digest, &mut errors);
+            slot
+        });
+        let lists = lists.collect();
+        let tables = config.tables.iter().map(|declared| {
+            let mut slot = self.last_table(declared);
+            let read = read(&declared.file, files, |bytes| {
                 table::read(bytes, &declared.columns).map_err(|problem| (None, problem))
             });
+            slot.take(read, Table::digest, &mut errors);
+            slot
+        });
+        let tables = tables.collect();
+        (Data::of(lists, tables), errors)
+    }
+
+    /// The last good list of a declaration. Its age has no part in what it means.
+    fn last_list(&self, declared: &ListDecl) -> Slot<ListDecl, List> {
+        let same = |a: &ListDecl| a.name == declared.name && a.file == declared.file && a.ty == declared.ty;
+        Slot {
+            held: Slot::last(&self.lists, same),
+            declared: declared.clone(),
         }
-        (Data::of(config, lists, tables), errors)
+    }
+
+    fn last_table(&self, declared: &TableDecl) -> Slot<TableDecl, Table> {
+        let same = |a: &TableDecl| {
+            a.name == declared.name && a.file == declared.file && a.columns == declared.columns
+        };
+        Slot {
+            held: Slot::last(&self.tables, same),
+            declared: declared.clone(),
+        }
     }
 
     /// Whether a list holds the value; `None` where it was never loaded or holds another type.
     pub fn list_contains(&self, list: u32, value: &Value<'_>) -> Option<bool> {
-        self.lists.get(list as usize)?.as_ref()?.contains(value)
+        self.lists.get(list as usize)?.held.as_ref()?.contains(value)
     }
 
     /// `table[key].column`; `None` where row or column are absent, or the table was never loaded.
     pub fn cell(&self, table: u32, key: &[u8], column: u32) -> Option<Value<'_>> {
-        self.tables.get(table as usize)?.as_ref()?.cell(key, column)
+        self.tables.get(table as usize)?.held.as_ref()?.cell(key, column)
     }
 
     /// SHA-256 of what the lists and tables mean, whatever the order and spelling in their files.
@@ -122,54 +156,77 @@ impl Data {
         self.digest
     }
 
-    fn of(config: &Config, lists: Vec<Option<Arc<List>>>, tables: Vec<Option<Arc<Table>>>) -> Data {
-        let mut hash = Canonical(Sha256::new());
-        for (list, declared) in lists.iter().zip(&config.lists) {
-            hash.text(b"list");
-            hash.text(declared.name.as_bytes());
-            hash.count(usize::from(list.is_some()));
-            if let Some(list) = list {
-                list.digest(&mut hash);
-            }
+    /// Bytes of memory that the lists and tables take, those that other snapshots share included: for a list six for
+    /// each text beside its own, twelve for an integer, twenty for an address.
+    pub fn bytes(&self) -> usize {
+        let lists = self.lists.iter().filter_map(|slot| slot.held.as_ref());
+        let tables = self.tables.iter().filter_map(|slot| slot.held.as_ref());
+        lists.map(|list| list.bytes()).sum::<usize>() + tables.map(|table| table.bytes()).sum::<usize>()
+    }
+
+    fn of(lists: Vec<Slot<ListDecl, List>>, tables: Vec<Slot<TableDecl, Table>>) -> Data {
+        let mut hash = Canonical::default();
+        for slot in &lists {
+            let digest = slot.held.as_ref().map(|list| list.digest());
+            hash.part(b"list", &slot.declared.name, digest);
         }
-        for (table, declared) in tables.iter().zip(&config.tables) {
-            hash.text(b"table");
-            hash.text(declared.name.as_bytes());
-            hash.count(usize::from(table.is_some()));
-            if let Some(table) = table {
-                table.digest(&mut hash, &declared.columns);
-            }
+        for slot in &tables {
+            let digest = slot.held.as_ref().map(|table| table.digest());
+            hash.part(b"table", &slot.declared.name, digest);
         }
         Data {
             lists,
             tables,
-            digest: hash.0.finalize().into(),
+            digest: hash.finish(),
         }
     }
 }
 
-/// Puts what a file holds into its slot, or tells why not.
-fn replace<T>(
-    slot: &mut Option<Arc<T>>,
-    file: &str,
-    files: &dyn Fn(&str) -> Option<Vec<u8>>,
-    errors: &mut Vec<DataError>,
-    read: impl FnOnce(&[u8]) -> Result<T, (Option<usize>, Problem)>,
-) {
-    let read = files(file)
-        .ok_or((None, Problem::Missing))
-        .and_then(|bytes| read(&bytes));
-    match read {
-        Ok(loaded) => *slot = Some(Arc::new(loaded)),
-        Err((line, problem)) => errors.push(DataError {
-            file: file.to_string(),
-            line,
-            problem,
-        }),
+impl<D, T> Slot<D, T> {
+    fn last(slots: &[Slot<D, T>], same: impl Fn(&D) -> bool) -> Option<Arc<T>> {
+        slots.iter().find(|slot| same(&slot.declared))?.held.clone()
+    }
+
+    /// Takes what was read, unless it means what is held already; a failure leaves what is held.
+    fn take(
+        &mut self,
+        read: Result<T, DataError>,
+        digest: impl Fn(&T) -> [u8; 32],
+        errors: &mut Vec<DataError>,
+    ) {
+        match read {
+            Ok(read) => {
+                if self
+                    .held
+                    .as_ref()
+                    .is_none_or(|held| digest(held) != digest(&read))
+                {
+                    self.held = Some(Arc::new(read));
+                }
+            }
+            Err(error) => errors.push(error),
+        }
     }
 }
 
+/// What a file holds, or why it is not taken.
+fn read<T>(
+    file: &str,
+    files: &dyn Fn(&str) -> Option<Vec<u8>>,
+    read: impl FnOnce(&[u8]) -> Result<T, (Option<usize>, Problem)>,
+) -> Result<T, DataError> {
+    files(file)
+        .ok_or((None, Problem::Missing))
+        .and_then(|bytes| read(&bytes))
+        .map_err(|(line, problem)| DataError {
+            file: file.to_string(),
+            line,
+            problem,
+        })
+}
+
 /// A hash of length-prefixed parts, so that no two contents write the same bytes.
+#[derive(Default)]
 struct Canonical(Sha256);
 
 impl Canonical {
@@ -180,5 +237,16 @@ impl Canonical {
 
     fn count(&mut self, count: usize) {
         self.0.update((count as u64).to_le_bytes());
+    }
+
+    /// A list or table by its digest, if it is loaded.
+    fn part(&mut self, kind: &[u8], name: &str, digest: Option<[u8; 32]>) {
+        self.text(kind);
+        self.text(name.as_bytes());
+        self.text(digest.as_ref().map_or(&[][..], |digest| &digest[..]));
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
     }
 }

@@ -1,71 +1,151 @@
-//! Table file, a JSON object of row objects -> sorted rows of typed cells. A cell of another type, or anything given
-//! twice, rejects the file; members that the policy does not declare are not read.
+//! Table file, a JSON object of row objects -> rows of typed cells. A cell of another type, or anything given twice,
+//! rejects the file; members that the policy does not declare are not read.
 
+use super::buckets::Buckets;
+use super::list::seed;
 use super::{Canonical, Problem};
-use crate::front::json::{Item, Json, Member};
 use crate::front::{Arena, Value};
+use crate::front::json::{Item, Json, Member};
 use crate::image::config::Type;
 use crate::limits;
 
-/// Rows sorted by key; cells by column.
+/// Rows, each found by one look-up: twelve bytes for each beside its key, sixteen for each cell beside its text.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    rows: Vec<(Box<[u8]>, Cells)>,
+    buckets: Buckets,
+    /// Keys by bucket.
+    keys: Box<[Slice]>,
+    /// Of the row of the first key, then of the next, each by column.
+    cells: Box<[Cell]>,
+    columns: usize,
+    /// Keys and texts.
+    pool: Box<[u8]>,
+    digest: [u8; 32],
 }
 
-/// By column; `None` where the row has none.
-type Cells = Box<[Option<Cell>]>;
+/// A part of the pool.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    start: u32,
+    length: u32,
+}
 
-/// A value that the table keeps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Cell {
+    /// The row has none.
+    Absent,
     Bool(bool),
     Int(i64),
-    Text(Box<[u8]>),
+    Text(Slice),
 }
 
-impl Cell {
-    fn value(&self) -> Value<'_> {
-        match self {
-            Cell::Bool(value) => Value::Bool(*value),
-            Cell::Int(value) => Value::Int(*value),
-            Cell::Text(text) => Value::Bytes(text),
-        }
-    }
+/// A row as it is read.
+struct Row<'j> {
+    key: &'j [u8],
+    cells: Vec<Option<Read<'j>>>,
+}
+
+/// A cell as it is read.
+enum Read<'j> {
+    Bool(bool),
+    Int(i64),
+    Text(&'j [u8]),
 }
 
 impl Table {
     pub(super) fn cell(&self, key: &[u8], column: u32) -> Option<Value<'_>> {
-        let at = self
-            .rows
-            .binary_search_by(|(row, _)| row.as_ref().cmp(key))
-            .ok()?;
-        self.rows
-            .get(at)?
-            .1
-            .get(column as usize)?
-            .as_ref()
-            .map(Cell::value)
+        let column = usize::try_from(column).ok().filter(|at| *at < self.columns)?;
+        let bucket = self.buckets.find(&key);
+        let within = self.keys.get(bucket.clone())?;
+        let row = bucket.start + within.iter().position(|slice| self.text(*slice) == key)?;
+        match *self.cells.get(row * self.columns + column)? {
+            Cell::Absent => None,
+            Cell::Bool(value) => Some(Value::Bool(value)),
+            Cell::Int(value) => Some(Value::Int(value)),
+            Cell::Text(slice) => Some(Value::Bytes(self.text(slice))),
+        }
     }
 
-    pub(super) fn digest(&self, hash: &mut Canonical, columns: &[(String, Type)]) {
-        hash.count(columns.len());
-        columns.iter().for_each(|(name, _)| hash.text(name.as_bytes()));
-        hash.count(self.rows.len());
-        let arena = Arena::new();
-        for (key, cells) in &self.rows {
-            hash.text(key);
-            for cell in cells {
-                match cell {
-                    None => hash.count(0),
-                    Some(value) => {
-                        hash.count(1);
-                        hash.text(crate::front::facts::text(&value.value(), &arena));
-                    }
+    /// SHA-256 of the declared columns and the sorted rows.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.buckets.bytes() + size_of_val(&*self.keys) + size_of_val(&*self.cells) + self.pool.len()
+    }
+
+    fn text(&self, slice: Slice) -> &[u8] {
+        let start = slice.start as usize;
+        self.pool
+            .get(start..start + slice.length as usize)
+            .unwrap_or_default()
+    }
+
+    /// `rows` are sorted by key.
+    fn new(rows: &[Row<'_>], columns: &[(String, Type)]) -> Table {
+        let digest = digest(rows, columns);
+        let wanted: Vec<&[u8]> = rows.iter().map(|row| row.key).collect();
+        let (mut pool, mut keys, mut cells) = (Vec::new(), Vec::with_capacity(rows.len()), Vec::new());
+        let buckets = Buckets::build(&wanted, seed(&digest), |at, key| {
+            keys.push(keep(&mut pool, key));
+            for cell in rows.get(at).map_or(&[][..], |row| row.cells.as_slice()) {
+                cells.push(match cell {
+                    None => Cell::Absent,
+                    Some(Read::Bool(value)) => Cell::Bool(*value),
+                    Some(Read::Int(value)) => Cell::Int(*value),
+                    Some(Read::Text(text)) => Cell::Text(keep(&mut pool, text)),
+                });
+            }
+            keys.len() as u32
+        });
+        Table {
+            buckets,
+            keys: keys.into_boxed_slice(),
+            cells: cells.into_boxed_slice(),
+            columns: columns.len(),
+            pool: pool.into_boxed_slice(),
+            digest,
+        }
+    }
+}
+
+// Decoding JSON makes no text longer, and the file's bound fits the pool's positions.
+const _: () = assert!(limits::TABLE_BYTES < u32::MAX as usize);
+
+fn keep(pool: &mut Vec<u8>, text: &[u8]) -> Slice {
+    let start = pool.len() as u32;
+    pool.extend_from_slice(text);
+    Slice {
+        start,
+        length: text.len() as u32,
+    }
+}
+
+fn digest(rows: &[Row<'_>], columns: &[(String, Type)]) -> [u8; 32] {
+    let mut hash = Canonical::default();
+    hash.count(columns.len());
+    columns.iter().for_each(|(name, _)| hash.text(name.as_bytes()));
+    hash.count(rows.len());
+    for row in rows {
+        hash.text(row.key);
+        for cell in &row.cells {
+            match cell {
+                None => hash.count(0),
+                Some(Read::Bool(value)) => hash.count(1 + usize::from(*value)),
+                Some(Read::Int(value)) => {
+                    hash.count(3);
+                    hash.text(&value.to_le_bytes());
+                }
+                Some(Read::Text(text)) => {
+                    hash.count(4);
+                    hash.text(text);
                 }
             }
         }
     }
+    hash.finish()
 }
 
 /// Reads a file.
@@ -91,22 +171,22 @@ pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Pr
             .iter()
             .map(|(name, ty)| cell(key, row, name, *ty))
             .collect::<Result<_, _>>()?;
-        rows.push((Box::from(key), cells));
+        rows.push(Row { key, cells });
     }
-    rows.sort_by(|(a, _): &(Box<[u8]>, Cells), (b, _)| a.cmp(b));
-    Ok(Table { rows })
+    rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    Ok(Table::new(&rows, columns))
 }
 
-fn cell(key: &[u8], row: Item<'_, '_>, name: &str, ty: Type) -> Result<Option<Cell>, Problem> {
+fn cell<'j>(key: &[u8], row: Item<'_, 'j>, name: &str, ty: Type) -> Result<Option<Read<'j>>, Problem> {
     let item = match row.member(name.as_bytes()) {
         Member::Absent => return Ok(None),
         Member::Twice => return Err(Problem::Twice),
         Member::Once(item) => item,
     };
     let (value, wanted) = match ty {
-        Type::Bool => (item.bool().map(Cell::Bool), "a bool"),
-        Type::Int => (item.int().map(Cell::Int), "an integer"),
-        Type::String => (item.string().map(|text| Cell::Text(text.into())), "a string"),
+        Type::Bool => (item.bool().map(Read::Bool), "a bool"),
+        Type::Int => (item.int().map(Read::Int), "an integer"),
+        Type::String => (item.string().map(Read::Text), "a string"),
         Type::Ip | Type::Set | Type::Instant => (None, "a string, an integer or a bool"),
     };
     match value {
