@@ -17,6 +17,11 @@ impl Rng {
         rng
     }
 
+    /// Where the generator stands: a number that costs no draw.
+    pub fn state(&self) -> u64 {
+        self.0
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

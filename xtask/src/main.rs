@@ -1,6 +1,7 @@
 //! `cargo xtask VERB`: what people and CI run. Each verb sets up what it needs and prints how long each step took.
 //! Knows the commands of this workspace and nothing of policies.
 
+mod bench;
 mod canary;
 mod demo;
 mod fuzz;
@@ -26,7 +27,7 @@ Verbs:
   fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
   licences        check that every dependency's licence is on the list of deny.toml
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
-  bench [ARG..]   criterion benchmarks
+  bench [ARG..]   benchmarks; `bench --help` says which
 ";
 
 fn main() -> ExitCode {
@@ -45,10 +46,7 @@ fn main() -> ExitCode {
         ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
-        ["bench", rest @ ..] => step::cargo(
-            "bench",
-            &[&["bench", "-p", "portcullis-benches", "--"], rest].concat(),
-        ),
+        ["bench", rest @ ..] => bench::run(rest),
         _ => Err(Failure::Usage),
     };
     match result {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::{canary, fuzz, licences, tidy};
+use crate::{bench, canary, fuzz, licences, tidy};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -11,6 +11,7 @@ const LONG_PAIRS: &str = "3000000";
 /// Sets up what tests need and runs them.
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm_target()?;
+    bench::valgrind()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(

@@ -1,0 +1,131 @@
+//! An evaluator -> one row: does it agree with the truth, how long does a decision take, what does it allocate, and
+//! what do two threads bring.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use portcullis_benches::spread;
+use portcullis_tests::workload::Workload;
+use serde::Serialize;
+
+use crate::evaluator::Evaluator;
+use crate::heap;
+
+/// One engine, used in one way, at one size of policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub name: String,
+    pub rules: usize,
+    /// Policy text or data to something that decides.
+    pub load_ms: f64,
+    /// What stays on the heap.
+    pub heap_bytes: i64,
+    /// Mean of a pass over the requests: the best pass, and the median pass.
+    pub best_ns: f64,
+    pub median_ns: f64,
+    /// Over requests, each at its best.
+    pub p99_ns: f64,
+    pub allocations: f64,
+    /// Decisions a second of two threads by those of one.
+    pub two_threads: f64,
+    /// Decisions that equal the truth, of those that were compared; `None` where the row decides nothing.
+    pub agrees: Option<(usize, usize)>,
+}
+
+impl Row {
+    /// Whether the row means anything.
+    pub fn holds(&self) -> bool {
+        self.agrees.is_none_or(|(right, of)| right == of)
+    }
+}
+
+/// Measures for about so many seconds.
+pub fn row<E: Evaluator>(
+    work: &Workload,
+    name: &str,
+    judged: bool,
+    seconds: f64,
+    load: impl FnOnce() -> E,
+) -> Row {
+    let before = heap::live();
+    let start = Instant::now();
+    let evaluator = load();
+    let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let heap_bytes = heap::live() - before;
+    let mut state = evaluator.state();
+
+    let start = Instant::now();
+    let (mut compared, mut right) = (0, 0);
+    for (index, truth) in work.truth.iter().enumerate() {
+        right += usize::from(evaluator.allowed(&mut state, index) == *truth);
+        compared += 1;
+        if start.elapsed().as_secs_f64() > seconds * 6.0 && compared >= 30 {
+            break;
+        }
+    }
+    let estimate = start.elapsed().as_secs_f64() / compared as f64;
+    let requests = ((seconds / 5.0 / estimate) as usize).clamp(10, work.requests.len());
+
+    let mut passes = Vec::new();
+    let start = Instant::now();
+    while passes.len() < 5 || (start.elapsed().as_secs_f64() < seconds && passes.len() < 4_000) {
+        let pass_start = Instant::now();
+        black_box(pass(&evaluator, &mut state, requests));
+        passes.push(pass_start.elapsed().as_secs_f64() * 1e9 / requests as f64);
+    }
+    passes.sort_by(f64::total_cmp);
+    let visited = ((seconds / (estimate * 480.0)) as usize).clamp(10, requests);
+    let p99_ns = spread::measure(visited, |index| {
+        black_box(evaluator.allowed(&mut state, index));
+    })
+    .p99_ns;
+    let calls = heap::calls();
+    black_box(pass(&evaluator, &mut state, requests));
+    let allocations = (heap::calls() - calls) as f64 / requests as f64;
+    drop(state);
+    let (one, two) = (
+        rate(&evaluator, requests, 1, seconds),
+        rate(&evaluator, requests, 2, seconds),
+    );
+    Row {
+        name: name.to_string(),
+        rules: work.rules.len(),
+        load_ms,
+        heap_bytes,
+        best_ns: passes[0],
+        median_ns: passes[passes.len() / 2],
+        p99_ns,
+        allocations,
+        two_threads: two / one,
+        agrees: judged.then_some((right, compared)),
+    }
+}
+
+#[inline(never)]
+fn pass<'a, E: Evaluator>(evaluator: &'a E, state: &mut E::State<'a>, requests: usize) -> usize {
+    (0..requests)
+        .filter(|index| evaluator.allowed(state, black_box(*index)))
+        .count()
+}
+
+/// Decisions a second of so many threads.
+fn rate<E: Evaluator>(evaluator: &E, requests: usize, threads: usize, seconds: f64) -> f64 {
+    let go = std::sync::Barrier::new(threads);
+    let run = || {
+        let mut state = evaluator.state();
+        let few = requests.min(100);
+        black_box(pass(evaluator, &mut state, few));
+        go.wait();
+        let start = Instant::now();
+        let mut done = 0;
+        while start.elapsed() < Duration::from_secs_f64(seconds.min(0.4)) {
+            black_box(pass(evaluator, &mut state, few));
+            done += few;
+        }
+        done as f64 / start.elapsed().as_secs_f64()
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}

@@ -1,0 +1,76 @@
+//! The engine, the floors, and matchit alone, as evaluators.
+
+use portcullis::{Snapshot, Worker};
+use portcullis_benches::adapter::{Handing, Requests};
+use portcullis_benches::floor::{self, Floor};
+use portcullis_benches::setup;
+use portcullis_tests::workload::{self, Headers, Workload};
+
+use crate::evaluator::Evaluator;
+use crate::router::{NONE, Router};
+
+/// The engine: text to image to snapshot, as a product loads it.
+pub struct Engine {
+    snapshot: Snapshot,
+    requests: Requests,
+}
+
+impl Engine {
+    /// `None` where the engine takes no token that way.
+    pub fn load(work: &Workload, handing: Handing, headers: Headers) -> Option<Engine> {
+        let requests = Requests::new(work, handing, headers)?;
+        let image = setup::image(&work.gate(), &workload::files()).unwrap();
+        let snapshot = setup::snapshot(&image).unwrap();
+        Some(Engine { snapshot, requests })
+    }
+}
+
+impl Evaluator for Engine {
+    type State<'a> = Worker;
+
+    fn state(&self) -> Worker {
+        Worker::default()
+    }
+
+    fn allowed<'a>(&'a self, worker: &mut Worker, i: usize) -> bool {
+        self.requests.allowed(&self.snapshot, i, worker)
+    }
+}
+
+/// A floor.
+pub struct HandWritten<'w> {
+    pub floor: Floor<'w>,
+    pub handing: floor::Handing,
+}
+
+impl Evaluator for HandWritten<'_> {
+    type State<'a>
+        = ()
+    where
+        Self: 'a;
+
+    fn state(&self) {}
+
+    fn allowed<'a>(&'a self, _: &mut (), i: usize) -> bool {
+        self.floor.allowed(self.handing, i)
+    }
+}
+
+/// Routing alone: whether the route is known. No decision.
+pub struct Routing<'w> {
+    pub work: &'w Workload,
+    pub router: Router,
+}
+
+impl Evaluator for Routing<'_> {
+    type State<'a>
+        = ()
+    where
+        Self: 'a;
+
+    fn state(&self) {}
+
+    fn allowed<'a>(&'a self, _: &mut (), i: usize) -> bool {
+        self.router.find(&self.work.requests[i]) != NONE
+    }
+}

@@ -1,0 +1,157 @@
+//! The workload's requests -> calls of the engine. The one place that knows how a token is handed over.
+//!
+//! Requests are prepared once and live as long as the process: what is timed is the decision, from the bytes on.
+
+use std::hint::black_box;
+use std::net::IpAddr;
+
+use portcullis::decide::Effect;
+use portcullis::{Claim, Credential, Now, RequestView, Snapshot, Worker};
+use portcullis_tests::bridge::OwnedRequest;
+use portcullis_tests::workload::{Headers, RawRequest, Workload};
+use portcullis_vectors::Vector;
+
+/// How the token reaches the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handing {
+    /// Claims as texts, split by the host, as floors and other engines are given them.
+    Split,
+    /// Claims as JSON text.
+    Json,
+    /// The facts of a token that the host keeps beside it.
+    Known,
+    /// The bearer in the headers, found among the tokens the worker has seen.
+    Bearer,
+}
+
+impl Handing {
+    /// All of them.
+    pub const ALL: [Handing; 4] = [Handing::Split, Handing::Json, Handing::Known, Handing::Bearer];
+
+    /// The row's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Handing::Split => "engine/split",
+            Handing::Json => "engine/json",
+            Handing::Known => "engine/known",
+            Handing::Bearer => "engine/bearer",
+        }
+    }
+
+    /// The header lines that go with it.
+    pub fn headers(self) -> Headers {
+        match self {
+            Handing::Bearer => Headers::Bearer,
+            _ => Headers::None,
+        }
+    }
+}
+
+/// Requests ready to be decided.
+#[derive(Debug)]
+pub struct Requests {
+    views: Vec<RequestView<'static>>,
+}
+
+impl Requests {
+    /// Of a workload; `None` where the engine takes no token that way.
+    pub fn new(work: &Workload, handing: Handing, headers: Headers) -> Option<Requests> {
+        let views = work.requests.iter().enumerate().map(|(index, request)| {
+            let raw: &'static RawRequest = Box::leak(Box::new(RawRequest::of(index, request, headers)));
+            Some(view(raw, credential(raw, handing)?))
+        });
+        Some(Requests {
+            views: views.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Of vectors, claims as JSON text.
+    pub fn of_vectors(vectors: &[Vector]) -> Result<Requests, String> {
+        let views = vectors.iter().map(|vector| {
+            let owned: &'static OwnedRequest = Box::leak(Box::new(OwnedRequest::from_vector(vector)?));
+            Ok(owned.view(Box::leak(owned.header_lines().into_boxed_slice())))
+        });
+        Ok(Requests {
+            views: views.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+
+    /// Decides request `index`, as a host does: the reason and the deciding rule are read too.
+    #[inline]
+    pub fn allowed(&self, snapshot: &Snapshot, index: usize, worker: &mut Worker) -> bool {
+        allowed(snapshot, &self.views[index], worker)
+    }
+}
+
+/// The instant of every decision: one day in November 2026.
+pub const NOW: Now = Now {
+    wall_us: Some(1_795_000_000_000_000),
+    mono_us: 0,
+};
+
+/// Decides one request.
+#[inline]
+pub fn allowed(snapshot: &Snapshot, view: &RequestView<'_>, worker: &mut Worker) -> bool {
+    let decision = portcullis::decide(snapshot, view, NOW, worker);
+    black_box((decision.reason, decision.rule));
+    decision.effect == Effect::Allow
+}
+
+fn view(raw: &'static RawRequest, credential: Credential<'static>) -> RequestView<'static> {
+    let lines: Vec<(&[u8], &[u8])> = raw
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    RequestView {
+        method: raw.method.as_bytes(),
+        authority: Some(raw.authority.as_bytes()),
+        target: raw.target.as_bytes(),
+        headers: Box::leak(lines.into_boxed_slice()),
+        socket_peer: Some(IpAddr::V4(raw.address)),
+        credential,
+        ..RequestView::default()
+    }
+}
+
+fn credential(raw: &'static RawRequest, handing: Handing) -> Option<Credential<'static>> {
+    match handing {
+        Handing::Json => Some(Credential::Verified {
+            issuer: raw.issuer,
+            claims: raw.claims_json.as_bytes(),
+        }),
+        Handing::Split => Some(Credential::Split {
+            issuer: raw.issuer,
+            claims: split(raw),
+        }),
+        Handing::Known | Handing::Bearer => None,
+    }
+}
+
+fn split(raw: &'static RawRequest) -> &'static [(&'static str, Claim<'static>)] {
+    let texts = |texts: &'static [String]| -> Claim<'static> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        Claim::Texts(Box::leak(texts.into_boxed_slice()))
+    };
+    let mut claims = vec![
+        ("scope", texts(&raw.claims.scopes)),
+        ("roles", texts(&raw.claims.roles)),
+    ];
+    claims.extend(
+        raw.claims
+            .texts
+            .iter()
+            .map(|(name, value)| (name.as_str(), Claim::Text(value))),
+    );
+    Box::leak(claims.into_boxed_slice())
+}

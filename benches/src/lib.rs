@@ -1,0 +1,19 @@
+//! What the benchmarks share: policies made ready, the engine behind one adapter, and the floors.
+//!
+//! A floor is hand-written code for the workload's rules alone. It has no policy language, no reasons, no
+//! obligations and no refusals; it says how little a decision can cost, not how one should be made.
+
+// how much to run
+pub mod scale;
+
+// policy -> snapshot, request -> call of the engine
+pub mod adapter;
+pub mod setup;
+pub mod shapes;
+
+// hand-written decisions
+pub mod claim_scan;
+pub mod floor;
+
+// calls -> median and p99
+pub mod spread;

@@ -1,0 +1,70 @@
+//! A worker that is warm decides without the allocator: every row of the workload, the GitHub policy, and the shapes.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
+use portcullis::{Snapshot, Worker};
+use portcullis_benches::adapter::{Handing, Requests};
+use portcullis_benches::{setup, shapes};
+use portcullis_tests::workload::{self, Headers, Workload};
+
+/// Decides everything once, then counts while it is decided again.
+#[track_caller]
+fn check(name: &str, snapshot: &Snapshot, requests: &Requests) {
+    let mut worker = Worker::default();
+    let mut all = || {
+        (0..requests.len())
+            .filter(|index| requests.allowed(snapshot, *index, &mut worker))
+            .count()
+    };
+    let allowed = all();
+    assert!(allowed > 0, "{name}: nothing is allowed");
+    let mut again = 0;
+    let counted = allocation_counter::measure(|| again = all());
+    assert_eq!(again, allowed, "{name}: a warm worker decides otherwise");
+    assert_eq!(
+        counted.count_total,
+        0,
+        "{name}: {} allocations of {} bytes in {} decisions",
+        counted.count_total,
+        counted.bytes_total,
+        requests.len()
+    );
+}
+
+#[test]
+fn the_counter_counts() {
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(7u64))));
+    assert_eq!(counted.count_total, 1);
+}
+
+#[test]
+fn the_workload_is_decided_without_the_allocator() {
+    let work = Workload::new(100);
+    let image = setup::image(&work.gate(), &workload::files()).unwrap();
+    let snapshot = setup::snapshot(&image).unwrap();
+    let mut rows = 0;
+    for handing in Handing::ALL {
+        for headers in [handing.headers(), Headers::Usual] {
+            if let Some(requests) = Requests::new(&work, handing, headers) {
+                check(handing.name(), &snapshot, &requests);
+                rows += 1;
+            }
+        }
+    }
+    assert!(rows >= 2, "only {rows} rows");
+}
+
+#[test]
+fn shapes_and_the_github_policy_are_decided_without_the_allocator() {
+    let all = [
+        shapes::subjects(100).unwrap(),
+        shapes::networks(100).unwrap(),
+        shapes::globs(50).unwrap(),
+        shapes::github().unwrap(),
+    ];
+    for shape in all {
+        let snapshot = setup::snapshot(&setup::shape_image(&shape).unwrap()).unwrap();
+        let requests = Requests::of_vectors(&shape.case.vectors).unwrap();
+        check(&shape.name, &snapshot, &requests);
+    }
+}

@@ -1,0 +1,142 @@
+//! Words of `cargo xtask bench` -> benchmark runs, in turn. Knows where the benchmarks are and nothing of what they
+//! measure.
+
+use std::process::Command;
+
+use crate::step::{self, Failure};
+
+const HELP: &str = "\
+Benchmarks: by time, by instructions, and beside other engines.
+
+Usage: cargo xtask bench [OPTION..] [NAME..]
+
+Options:
+  --quick         stop at 1,000 rules and measure for a shorter time
+  --instructions  count instructions per decision under valgrind, and hold them against the bars
+  --peers         run other engines and the floors on the same requests (builds them: minutes)
+  --record        with --peers: write benches/record/DATE.md, .json and .svg
+
+Without --instructions and --peers criterion runs; names choose among its benchmarks.
+
+Examples:
+  cargo xtask bench --quick
+  cargo xtask bench decide/engine
+  cargo xtask bench --instructions
+  cargo xtask bench --peers --record
+";
+
+/// Runs what the words ask for.
+pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
+    if words.iter().any(|word| matches!(*word, "--help" | "-h")) {
+        step::say(HELP);
+        return Ok(());
+    }
+    let known = ["--quick", "--instructions", "--peers", "--record"];
+    if let Some(unknown) = words
+        .iter()
+        .find(|word| word.starts_with("--") && !known.contains(word))
+    {
+        step::complain(&format!(
+            "`{unknown}` is no option of `cargo xtask bench`\n\n{HELP}"
+        ));
+        return Err(Failure::Usage);
+    }
+    let asks = |option: &str| words.contains(&option);
+    let (quick, instructions) = (asks("--quick"), asks("--instructions"));
+    let (record, peers) = (asks("--record"), asks("--peers") || asks("--record"));
+    if instructions {
+        self::instructions()?;
+    }
+    if peers {
+        self::peers(quick, record)?;
+    }
+    if !instructions && !peers {
+        let names: Vec<&str> = words
+            .iter()
+            .filter(|word| !word.starts_with("--"))
+            .copied()
+            .collect();
+        criterion(quick, &names)?;
+    }
+    Ok(())
+}
+
+/// One name at a time: criterion takes a single filter.
+fn criterion(quick: bool, names: &[&str]) -> Result<(), Failure> {
+    let filters = if names.is_empty() {
+        vec![None]
+    } else {
+        names.iter().map(Some).collect()
+    };
+    for filter in filters {
+        let mut command = step::cargo_command();
+        command.args(["bench", "--locked", "-p", "portcullis-benches", "--benches", "--"]);
+        command.args(filter);
+        if quick {
+            command.env("PORTCULLIS_BENCH_QUICK", "1");
+            command.args(["--warm-up-time", "0.5", "--measurement-time", "1"]);
+        }
+        step::run("criterion", command)?;
+    }
+    Ok(())
+}
+
+/// Sees to it that valgrind is there; it counts instructions in tests. Where it can not be installed, the test that
+/// needs it says so.
+pub(crate) fn valgrind() -> Result<(), Failure> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || there("valgrind") {
+        return Ok(());
+    }
+    let mut install = match there("sudo") {
+        true => Command::new("sudo"),
+        false => Command::new("env"),
+    };
+    install.args(["apt-get", "install", "-y", "--no-install-recommends", "valgrind"]);
+    if step::run("valgrind", install).is_err() {
+        step::complain("valgrind is missing and was not installed; install it by hand");
+    }
+    Ok(())
+}
+
+fn there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    matches!(step::probe(command), Ok((true, _)))
+}
+
+fn instructions() -> Result<(), Failure> {
+    valgrind()?;
+    step::cargo(
+        "instructions",
+        &[
+            "test",
+            "--locked",
+            "-p",
+            "portcullis-benches",
+            "--test",
+            "instructions",
+            "--",
+            "--nocapture",
+        ],
+    )
+}
+
+/// The other engines are a workspace of their own, with their own lock.
+fn peers(quick: bool, record: bool) -> Result<(), Failure> {
+    let mut command = step::cargo_command();
+    command.args([
+        "run",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "benches/peers/Cargo.toml",
+        "--",
+    ]);
+    if quick {
+        command.args(["--rules", "10,100,1000", "--seconds", "0.1"]);
+    }
+    if record {
+        command.args(["--record", "benches/record"]);
+    }
+    step::run("peers", command)
+}
