@@ -115,7 +115,7 @@ fn policy(rules: usize) -> String {
     for (host, rules) in services.iter().enumerate() {
         let _ = writeln!(
             text,
-            "service api-{host} on \"api-{host}.example.com\" {{\n{rules}}}"
+            "service api_{host} on \"api-{host}.example.com\" {{\n{rules}}}"
         );
     }
     text
