@@ -126,7 +126,7 @@ fn an_image_without_symbols_decides_and_only_explains_nothing() {
         let view = RequestView {
             method: b"GET",
             authority: Some(b"api.example.com"),
-            target: b"/v1/orders/42",
+            target: b"/v1/files/v7/a/b",
             ..RequestView::default()
         };
         decide(
