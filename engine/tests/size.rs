@@ -4,8 +4,6 @@
 //! `PORTCULLIS_RULES=100000 cargo test --release -p portcullis --test size -- --nocapture` prints the parts of a larger
 //! image, and what checking, compiling and loading took.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;

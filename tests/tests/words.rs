@@ -64,7 +64,6 @@ fn grows_not(sizes: &[usize]) {
     assert!(few > 20, "the engine was not built to count: {few}");
     for rules in sizes {
         let (many, allowed) = most_words(*rules);
-        println!("{rules} rules: {many} words, ten rules: {few}");
         assert!(
             allowed > 200,
             "{rules} rules: only {allowed} of 500 requests were allowed"
