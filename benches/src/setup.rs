@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{Data, Image, Trust, Snapshot};
+use portcullis::{Data, Image, Snapshot, Trust};
 use portcullis_lang::check::{self, Checked};
 use portcullis_lang::model::Policy;
 

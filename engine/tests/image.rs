@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{Data, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
+use portcullis::{
+    CompileOptions, Data, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, compile_with, decide,
+};
 use sha2::{Digest, Sha256};
 
 const POLICY: &str = r#"gate 1;
@@ -22,12 +24,16 @@ service orders on "api.example.com", "*.example.org" under "/v1" {
 "#;
 
 fn image() -> Vec<u8> {
+    image_with(&CompileOptions::default())
+}
+
+fn image_with(options: &CompileOptions) -> Vec<u8> {
     let files = BTreeMap::from([("k.json".to_string(), b"{\"keys\":[]}".to_vec())]);
     let checked = portcullis_lang::check::load_text_with(POLICY, &files);
     let policy = checked
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    portcullis::compile(&policy).unwrap()
+    compile_with(&policy, options).unwrap()
 }
 
 /// Writes the digest anew, as an attacker without a signature to forge would.
@@ -109,6 +115,52 @@ fn another_version_says_what_to_do() {
     let error = Image::load(&with_digest(bytes), &Trust::Unsigned).unwrap_err();
     assert_eq!(error, LoadError::Version(9));
     assert!(error.to_string().contains("compile the policy again"));
+}
+
+/// A policy of one service and one allow, compiled by the engine that wrote format version 1.
+const VERSION_1: &[u8] = include_bytes!("fixtures/version-1.image");
+
+#[test]
+fn an_image_of_version_1_is_refused_by_its_version() {
+    assert_eq!(
+        Image::load(VERSION_1, &Trust::Unsigned).unwrap_err(),
+        LoadError::Version(1)
+    );
+}
+
+#[test]
+fn an_image_without_symbols_decides_and_only_explains_nothing() {
+    let (with, without) = (image(), image_with(&CompileOptions { symbols: false }));
+    assert!(without.len() < with.len());
+    let decision = |bytes: &[u8]| {
+        let image = Image::load(bytes, &Trust::Unsigned).unwrap();
+        let data = Data::empty(image.config());
+        let view = RequestView {
+            method: b"GET",
+            authority: Some(b"api.example.com"),
+            target: b"/v1/files/v7/a/b",
+            ..RequestView::default()
+        };
+        decide(
+            &Snapshot { image, data },
+            &view,
+            Now::default(),
+            &mut Worker::default(),
+        )
+    };
+    let (explained, mut bare) = (decision(&with), decision(&without));
+    assert!(!explained.closest.is_empty() && bare.closest.is_empty());
+    bare.closest.clone_from(&explained.closest);
+    assert_eq!(explained, bare);
+    let image = Image::load(&without, &Trust::Unsigned).unwrap();
+    assert!(!image.has_symbols());
+    decides(image);
+    for len in 0..without.len() {
+        assert!(
+            Image::load(&without[..len], &Trust::Unsigned).is_err(),
+            "{len} bytes were taken"
+        );
+    }
 }
 
 /// Damage behind a right digest: offsets, counts and tags go wrong in every way one word can.

@@ -6,7 +6,10 @@
 use std::net::IpAddr;
 
 use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide};
+use portcullis_tests::bridge::Subject;
+use portcullis_tests::rng::Rng;
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
+use portcullis_tests::{generate, oracle};
 
 /// The most words that one of the workload's decisions touched. Each decision must be right.
 fn most_words(rules: usize) -> u64 {
@@ -61,4 +64,37 @@ fn words_touched_do_not_grow_with_rules() {
             "{rules} rules: {many} words, ten rules: {few}"
         );
     }
+}
+
+#[test]
+fn no_decision_reads_more_than_inspect_says() {
+    portcullis_tests::canary::plant().unwrap();
+    let seed = 3;
+    let mut worker = Worker::default();
+    let mut nearest = 0;
+    for index in 0..60 {
+        let mut rng = Rng::part(seed, index);
+        let generated = generate::policy(&mut rng);
+        let policy = oracle::checked(&generated.text(), &generated.files).unwrap();
+        let options = portcullis::CompileOptions { symbols: false };
+        let image = portcullis::compile_with(&policy, &options).unwrap();
+        let bound = Image::load(&image, &portcullis::Trust::Unsigned)
+            .unwrap()
+            .inspect()
+            .words_max;
+        let subject = Subject::load(&image, &generated.files).unwrap();
+        let requests = generate::Requests::new(&policy, &generated.files);
+        for request in 0..40 {
+            let vector = requests.next(&mut rng, request.to_string());
+            let before = worker.words_touched();
+            subject.line_with(&vector, &mut worker).unwrap();
+            let words = worker.words_touched() - before;
+            assert!(
+                words <= bound,
+                "seed {seed}, policy {index}: {words} words of at most {bound}"
+            );
+            nearest = nearest.max(words * 1_000 / bound);
+        }
+    }
+    assert!(nearest > 0, "the bound says nothing");
 }

@@ -4,8 +4,8 @@
 use super::buckets::Buckets;
 use super::list::seed;
 use super::{Canonical, Problem};
-use crate::front::{Arena, Value};
 use crate::front::json::{Item, Json, Member};
+use crate::front::{Arena, Value};
 use crate::image::config::Type;
 use crate::limits;
 

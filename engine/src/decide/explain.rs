@@ -19,7 +19,7 @@ pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Wor
             | Reason::InsufficientScope
             | Reason::InsufficientUserAuthentication
     );
-    if decision.effect == Effect::Deny && for_want_of_an_allow {
+    if decision.effect == Effect::Deny && for_want_of_an_allow && s.image.has_symbols() {
         w.start(&s.image);
         let Worker { scratch, arena } = w;
         decision.closest = with_case(s, r, now, scratch, arena, |case| case.closest()).unwrap_or_default();

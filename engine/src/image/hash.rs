@@ -59,7 +59,7 @@ pub(crate) fn hash(seed: u32, context: u32, bytes: &[u8]) -> u64 {
 #[inline]
 pub(crate) fn displaced(hash: u64, displacement: u32, slots: u32) -> u32 {
     let spread = (hash ^ u64::from(displacement).wrapping_mul(K0)).wrapping_mul(K2) >> 32;
-    (spread * u64::from(slots) >> 32) as u32
+    ((spread * u64::from(slots)) >> 32) as u32
 }
 
 #[cfg(test)]

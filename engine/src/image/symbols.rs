@@ -119,7 +119,10 @@ impl Symbols {
             .and_then(|n| n.checked_add(lists_end)?.checked_add(texts))
             .filter(|_| HEAD <= records_end && records_end <= lists_end)
             .ok_or_else(|| bad(0))?;
-        let (words, pool) = section.split_at_checked(4 * len as usize).ok_or_else(|| bad(0))?;
+        let bytes = (len as usize).checked_mul(4);
+        let (words, pool) = bytes
+            .and_then(|len| section.split_at_checked(len))
+            .ok_or_else(|| bad(0))?;
         let pool = String::from_utf8(pool.to_vec()).map_err(|_| bad(len))?;
         let symbols = Symbols {
             words: super::to_words(words),

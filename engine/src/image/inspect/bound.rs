@@ -1,5 +1,5 @@
 //! How many words of the image a decision reads at most: every structure at its worst, under the limits on requests.
-//! A bound and no estimate: a counting build never reads more.
+//! A bound and no estimate: a counting build never reads more. Explanations, which are for people, are not decisions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -105,7 +105,7 @@ fn set(image: &Image, set: u32) -> u64 {
         .map(|i| i.implies.iter().map(|(_, all)| all.len()).sum::<usize>())
         .max()
         .unwrap_or(0);
-    5 + (elements + implied as u64) * probe(image, w(at + 1))
+    8 + (elements + implied as u64) * probe(image, w(at + 1))
 }
 
 /// Host, path and method.
@@ -177,6 +177,6 @@ pub(super) fn words(image: &Image, nodes: &Nodes, entries: &[(u32, Entry)]) -> u
     // A deny's head, and the automata that accepted queries may run over each parameter.
     let patterns = u64::from(w(dir::PATTERN_COUNT));
     let queries =
-        patterns * (3 * limits::QUERY_PARAMETERS as u64 + dfa(limits::TARGET_BYTES) + u64::from(DFA_HEAD));
+        patterns * (8 * limits::QUERY_PARAMETERS as u64 + dfa(limits::TARGET_BYTES) + u64::from(DFA_HEAD));
     route(image) + worst + queries + 4
 }
