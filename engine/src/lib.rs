@@ -42,7 +42,7 @@ pub mod compile;
 pub mod canary;
 
 #[cfg(feature = "compile")]
-pub use compile::{CompileError, compile};
+pub use compile::{CompileError, Form, compile, compile_as};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, Snapshot, Worker, decide};
 pub use exchange::{Engine, Exchange, Next};

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use portcullis_lang::model::{HostPattern, Policy};
 
 use super::CompileError;
+use super::emit_bitmap::words_of;
 use super::entries::{Entry, Plan};
 use super::graph::{Node, Ref};
 use super::lower::Leaf;
@@ -58,8 +59,10 @@ pub(super) fn emit(
 }
 
 #[derive(Default)]
-struct Writer {
+pub(super) struct Writer {
     words: Vec<u32>,
+    /// Offsets of [`Plan::filters`].
+    pub(super) filters: Vec<u32>,
     bytes: Vec<u8>,
     texts: HashMap<Vec<u8>, u32>,
     tables: HashMap<Vec<u32>, u32>,
@@ -70,14 +73,14 @@ impl Writer {
         self.words[word as usize] = value;
     }
 
-    fn push(&mut self, words: &[u32]) -> u32 {
+    pub(super) fn push(&mut self, words: &[u32]) -> u32 {
         let at = self.words.len() as u32;
         self.words.extend_from_slice(words);
         at
     }
 
     /// The same words are written once.
-    fn shared(&mut self, words: Vec<u32>) -> u32 {
+    pub(super) fn shared(&mut self, words: Vec<u32>) -> u32 {
         if let Some(at) = self.tables.get(&words) {
             return *at;
         }
@@ -327,6 +330,7 @@ impl Writer {
     }
 
     fn entries(&mut self, plan: &Plan, vars: &Vars, nodes: &[u32]) {
+        self.filters = plan.filters.iter().map(|f| self.push(&words_of(f))).collect();
         let offsets: Vec<u32> = plan.entries.iter().map(|e| self.entry(e, vars, nodes)).collect();
         self.records(dir::ENTRIES, dir::ENTRY_COUNT, &offsets, 1);
         let width = plan.methods.len() + 1;
@@ -378,6 +382,7 @@ impl Writer {
                 .zip(entry::ITEM)
                 .map(|(array, size)| array.len() as u32 / size),
         );
+        words.push(self.filters_of(of));
         words.extend(arrays.iter().flatten());
         self.shared(words)
     }
@@ -402,7 +407,7 @@ fn subs(of: &Entry, vars: &Vars) -> Vec<u32> {
         .collect();
     todo.extend(of.oblige.iter().map(|o| o.1));
     todo.extend(of.standing.iter().chain(&of.report).flat_map(|s| [s.1, s.2]));
-    todo.extend(of.closest.iter().flat_map(|c| &c.1).map(|part| part.2));
+    todo.extend(of.closest.iter().flat_map(|c| c.1.iter()).map(|part| part.2));
     let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
     while let Some(at) = todo.pop() {
         let Ref::Node(index) = at else { continue };

@@ -1,15 +1,20 @@
 //! checked model --lower--> tests over facts --classify--> variables with classes --plan--> decision graphs per entry
 //! --emit--> image bytes. Deterministic: equal models give equal bytes. Knows no syntax; may be slow and allocate.
 
+mod bitmap;
 mod config;
 mod emit;
+mod emit_bitmap;
 mod entries;
 mod explain;
 mod graph;
+mod hash;
 mod hours;
+mod instances;
 mod lower;
 mod pattern;
 mod routes;
+mod shapes;
 mod slots;
 mod vars;
 
@@ -53,13 +58,30 @@ pub enum CompileError {
     ImageTooLarge,
 }
 
+/// How an entry finds the rules that apply. The verdicts are the same in every form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One decision graph where merging the rules' graphs stays within its budget, rule bitmaps where it does not.
+    #[default]
+    Auto,
+    /// Graphs alone, as many as merging leaves.
+    Graphs,
+    /// Rule bitmaps for every list of every entry.
+    Bitmaps,
+}
+
 /// Compiles a checked policy to an image: position-independent, with its digest, the same for the same policy.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
+    compile_as(policy, Form::Auto)
+}
+
+/// As [`compile`], with entries in one form: for tests that compare the forms.
+pub fn compile_as(policy: &Policy, form: Form) -> Result<Vec<u8>, CompileError> {
     let mut slots = slots::Slots::default();
     let lowered = lower::lower(policy, &mut slots);
-    let mut vars = vars::Vars::plan(policy, &lowered, &mut slots)?;
+    let mut vars = vars::Vars::plan(&lowered, &slots)?;
     let routes = routes::Routes::plan(policy)?;
     let (config, patterns) = config::config(policy, &mut slots)?;
-    let plan = entries::plan(policy, &lowered, &routes, &mut vars);
+    let plan = entries::plan(policy, &lowered, &routes, &mut vars, form);
     emit::emit(policy, config, patterns, &vars, &routes, plan)
 }

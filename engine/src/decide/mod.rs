@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no recursion; steps are bounded by the image. Invariant: no rule is looked at here that
 //! the route did not select, and a rule's condition is never interpreted: what it says is in the graph.
 
+mod bitmap;
 mod classify;
 mod decision;
 mod route;
@@ -10,6 +11,7 @@ mod walk;
 
 use std::cell::Cell;
 
+pub(crate) use bitmap::BLOCK_WORDS;
 pub use decision::{Charge, Closest, Decision, Effect, Lack, Reason, RequestBody, ResponsePlan};
 
 use crate::data::Data;

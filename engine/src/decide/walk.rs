@@ -8,19 +8,22 @@ use crate::image::config::{Config, RuleIndex};
 use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, lack, var};
 use crate::image::tables::{View, partition, run_dfa};
 
+use super::bitmap::Candidates;
 use super::classify::{Sight, classify};
 
 /// Arms up to which a node is searched from the front.
 const LINEAR_ARMS: u32 = 8;
 
 pub(super) struct Walk<'c> {
-    sight: Sight<'c>,
+    pub(super) sight: Sight<'c>,
     /// (epoch, class) by variable.
     classes: &'c mut [(u32, u32)],
     epoch: u32,
     entry: u32,
     /// First item of each of the entry's arrays.
     arrays: [u32; entry::ITEM.len()],
+    /// Offset of the entry's filters, 0 for none.
+    filters: u32,
     granted: Option<u32>,
 }
 
@@ -55,6 +58,7 @@ impl<'c> Walk<'c> {
             epoch,
             entry,
             arrays,
+            filters: view.word(entry + entry::FILTERS),
             granted: None,
         };
         // Sub-conditions are in dependency order: each reads only earlier ones.
@@ -67,7 +71,7 @@ impl<'c> Walk<'c> {
         walk
     }
 
-    fn word(&self, at: u32) -> u32 {
+    pub(super) fn word(&self, at: u32) -> u32 {
         self.sight.view.word(at)
     }
 
@@ -84,7 +88,7 @@ impl<'c> Walk<'c> {
         }
     }
 
-    fn class(&mut self, id: u32) -> u32 {
+    pub(super) fn class(&mut self, id: u32) -> u32 {
         match self.classes.get(id as usize) {
             Some((epoch, class)) if *epoch == self.epoch => *class,
             _ => {
@@ -102,7 +106,7 @@ impl<'c> Walk<'c> {
     }
 
     /// The leaf that a graph leads to.
-    fn follow(&mut self, root: u32) -> u32 {
+    pub(super) fn follow(&mut self, root: u32) -> u32 {
         let mut at = root;
         while at & LEAF == 0 {
             let class = self.class(self.word(at));
@@ -121,8 +125,20 @@ impl<'c> Walk<'c> {
         at & !LEAF
     }
 
+    /// The items of an array that can say something, in order.
+    fn candidates(&self, array: u32) -> Candidates {
+        let i = (array - entry::SUBS) as usize;
+        let filter = match self.filters {
+            0 => 0,
+            filters => self.word(filters + array - entry::DENY),
+        };
+        let count = self.word(self.entry + array);
+        Candidates::new(self.arrays[i], entry::ITEM[i], count, filter)
+    }
+
     fn first_leaf(&mut self, array: u32) -> u32 {
-        for (at, _) in self.items(array) {
+        let mut candidates = self.candidates(array);
+        while let Some(at) = candidates.next(self) {
             let leaf = self.follow(self.word(at));
             if leaf != 0 {
                 return leaf;
@@ -158,7 +174,8 @@ impl<'c> Walk<'c> {
     /// Granting allows: the deciding one and those with a body that grant, sorted, unique.
     pub(super) fn granting(&mut self, deciding: RuleIndex) -> Vec<RuleIndex> {
         let mut rules = vec![deciding];
-        for (at, _) in self.items(entry::OBLIGE) {
+        let mut candidates = self.candidates(entry::OBLIGE);
+        while let Some(at) = candidates.next(self) {
             let grants = self.follow(self.word(at + 1)) != 0;
             if canary!(IdleAllow, true, grants) {
                 rules.push(self.word(at));
@@ -181,7 +198,8 @@ impl<'c> Walk<'c> {
 
     fn three_valued(&mut self, array: u32) -> Vec<(RuleIndex, bool)> {
         let mut out = Vec::new();
-        for (at, _) in self.items(array) {
+        let mut candidates = self.candidates(array);
+        while let Some(at) = candidates.next(self) {
             if self.follow(self.word(at + 1)) != 0 {
                 out.push((self.word(at), true));
             } else if self.follow(self.word(at + 2)) != 0 {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::Image;
 use super::layout::{self, LEAF, dir, entry, var};
+use super::{Image, validate_bitmap};
 
 /// What an image holds and what a decision can cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +37,30 @@ pub struct Inspection {
     pub steps_max: u64,
     /// Graphs that the worst entry walks; more than one a kind where merging them was over budget.
     pub graphs_max: u64,
+    /// Entries with rule bitmaps for one of their lists; all others are graphs alone.
+    pub entries_with_bitmaps: usize,
+    /// Words of bitmaps that the worst entry reads.
+    pub bitmap_words_max: u64,
 }
 
 pub(super) fn inspect(image: &Image) -> Inspection {
     let w = |at: u32| image.directory(at);
     let depths = depths(image);
     let (mut steps_max, mut graphs_max) = (0, 0);
+    let (mut entries_with_bitmaps, mut bitmap_words_max) = (0, 0);
     for e in 0..w(dir::ENTRY_COUNT) {
         let roots = roots(image, w(w(dir::ENTRIES) + e));
         let steps = roots.iter().map(|(_, root)| depth(&depths, *root)).sum();
         steps_max = steps_max.max(steps);
+        let filters = w(w(w(dir::ENTRIES) + e) + entry::FILTERS);
+        if filters != 0 {
+            entries_with_bitmaps += 1;
+            let own = (0..validate_bitmap::LISTS)
+                .map(|list| w(filters + list))
+                .filter(|at| *at != 0);
+            let read = own.map(|at| validate_bitmap::words_max(&image.words, at)).sum();
+            bitmap_words_max = bitmap_words_max.max(read);
+        }
         graphs_max = graphs_max.max(roots.len() as u64);
     }
     let name = |id| match id {
@@ -69,6 +83,8 @@ pub(super) fn inspect(image: &Image) -> Inspection {
         nodes: node_offsets(image).len(),
         steps_max,
         graphs_max,
+        entries_with_bitmaps,
+        bitmap_words_max,
     }
 }
 

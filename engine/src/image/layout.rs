@@ -127,10 +127,29 @@ pub(crate) mod entry {
     pub(crate) const REPORT: u32 = 10;
     /// Explanations: offset of a record: rule, count, (kind, text, root)*.
     pub(crate) const CLOSEST: u32 = 11;
+    /// Offsets of the filters of the arrays from [`DENY`] to [`REPORT`], 0 for none; or 0 where there are none.
+    pub(crate) const FILTERS: u32 = 12;
     /// Length of the head.
-    pub(crate) const LEN: u32 = 12;
+    pub(crate) const LEN: u32 = 13;
     /// Words of an item of each array, from [`SUBS`] on.
     pub(crate) const ITEM: [u32; 9] = [1, 1, 1, 1, 1, 2, 3, 3, 1];
+}
+
+/// A filter: which items of an array can say something. Offsets are from its own first word, and all parts follow each
+/// other without a gap: columns, then of each its default bitmap, its classes, their patches.
+pub(crate) mod filter {
+    /// Items of the array, a bit each.
+    pub(crate) const ROWS: u32 = 0;
+    /// How many columns.
+    pub(crate) const COLUMNS: u32 = 1;
+    /// Length of the head.
+    pub(crate) const LEN: u32 = 2;
+    /// Words of a column: variable, offset of its default bitmap, classes (offset, count).
+    pub(crate) const COLUMN: u32 = 4;
+    /// Words of a class: class, its patches (offset, count); ascending.
+    pub(crate) const CLASS: u32 = 3;
+    /// Words of a patch: index of a word, that word; ascending.
+    pub(crate) const PATCH: u32 = 2;
 }
 
 /// What an entry answers where no allow applies.

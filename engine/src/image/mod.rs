@@ -7,6 +7,7 @@ pub mod inspect;
 pub(crate) mod layout;
 pub(crate) mod tables;
 mod validate;
+mod validate_bitmap;
 pub(crate) mod wire;
 
 use sha2::{Digest, Sha256};

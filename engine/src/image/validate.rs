@@ -359,14 +359,22 @@ impl Check<'_> {
         self.records("entries", entries, count, 1)?;
         let texts = self.config.texts.len() as u32;
         let rules = self.config.rules.len() as u32;
+        let mut filters = super::validate_bitmap::Filters::default();
         for e in 0..count {
             let at = self.word(entries + e);
             self.range("entry", at, entry::LEN)?;
+            let items = std::array::from_fn(|i| self.word(at + entry::DENY + i as u32));
+            filters.entry(
+                self.words,
+                self.word(at + entry::FILTERS),
+                items,
+                self.word(dir::VAR_COUNT),
+            )?;
             if self.word(at + entry::FALLBACK) == layout::fallback::METHOD {
                 self.index("entry", at, self.word(at + entry::ALLOW), texts)?;
             }
             let mut item = at + entry::LEN;
-            for (array, size) in (entry::SUBS..entry::LEN).zip(entry::ITEM) {
+            for (array, size) in (entry::SUBS..entry::FILTERS).zip(entry::ITEM) {
                 let n = self.word(at + array);
                 self.records("entry", item, n, size)?;
                 for _ in 0..n {
