@@ -42,7 +42,7 @@ pub mod compile;
 pub mod canary;
 
 #[cfg(feature = "compile")]
-pub use compile::{CompileError, CompileOptions, compile, compile_with};
+pub use compile::{CompileError, CompileOptions, Form, compile, compile_with};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
 pub use exchange::{Engine, Exchange, Next};

@@ -130,7 +130,13 @@ fn an_image_of_version_1_is_refused_by_its_version() {
 
 #[test]
 fn an_image_without_symbols_decides_and_only_explains_nothing() {
-    let (with, without) = (image(), image_with(&CompileOptions { symbols: false }));
+    let (with, without) = (
+        image(),
+        image_with(&CompileOptions {
+            symbols: false,
+            ..Default::default()
+        }),
+    );
     assert!(without.len() < with.len());
     let decision = |bytes: &[u8]| {
         let image = Image::load(bytes, &Trust::Unsigned).unwrap();

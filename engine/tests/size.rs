@@ -131,7 +131,14 @@ fn an_image_is_small_for_each_rule() {
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics.first()));
     let check = start.elapsed();
     let start = Instant::now();
-    let bytes = compile_with(&policy, &CompileOptions { symbols: false }).unwrap();
+    let bytes = compile_with(
+        &policy,
+        &CompileOptions {
+            symbols: false,
+            ..Default::default()
+        },
+    )
+    .unwrap();
     let compile = start.elapsed();
     let start = Instant::now();
     let image = Image::load(&bytes, &Trust::Unsigned).unwrap();

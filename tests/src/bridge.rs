@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use portcullis::request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
-use portcullis::{Data, Image, Now, Snapshot, Worker};
+use portcullis::{CompileOptions, Data, Form, Image, Now, Snapshot, Worker};
 use portcullis_lang::model::Policy;
 use portcullis_vectors::Vector;
 
@@ -181,8 +181,35 @@ pub struct Subject {
 impl Subject {
     /// Compiles and loads; `files` are lists and tables by name.
     pub fn compile(policy: &Policy, files: &BTreeMap<String, Vec<u8>>) -> Result<Subject, String> {
-        let bytes = portcullis::compile(policy).map_err(|e| format!("compile: {e}"))?;
+        Subject::compile_as(policy, files, Form::Auto)
+    }
+
+    /// As [`Subject::compile`], with entries in one form.
+    pub fn compile_as(
+        policy: &Policy,
+        files: &BTreeMap<String, Vec<u8>>,
+        form: Form,
+    ) -> Result<Subject, String> {
+        let bytes = portcullis::compile_with(
+            policy,
+            &CompileOptions {
+                form,
+                ..CompileOptions::default()
+            },
+        )
+        .map_err(|e| format!("compile: {e}"))?;
         Subject::load(&bytes, files)
+    }
+
+    /// The image's digest, as a verdict line writes it.
+    pub fn digest(&self) -> String {
+        let digest = self.snapshot.image.digest();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.snapshot.image
     }
 
     /// Of an image.

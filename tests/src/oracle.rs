@@ -2,8 +2,9 @@
 //! targets and tests call the same functions.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis::Worker;
+use portcullis::{Form, Worker};
 use portcullis_lang::check;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
@@ -50,6 +51,8 @@ pub struct Pair<'p> {
     reference: Reference<'p>,
     subject: Subject,
     worker: Worker,
+    /// The same policy as other images, by name: each must write the same line.
+    twins: Vec<(&'static str, Subject, Worker)>,
 }
 
 /// Both evaluators of one verdict that differs.
@@ -78,7 +81,21 @@ impl<'p> Pair<'p> {
             reference: Reference::new(policy, files),
             subject: Subject::compile(policy, files)?,
             worker: Worker::default(),
+            twins: Vec::new(),
         })
+    }
+
+    /// From now on every decision is also made in each form alone, and by the image as a file gives it back.
+    pub fn in_all_forms(&mut self, policy: &Policy, files: &BTreeMap<String, Vec<u8>>) -> Result<(), String> {
+        for (name, form) in [("graphs", Form::Graphs), ("bitmaps", Form::Bitmaps)] {
+            let subject = Subject::compile_as(policy, files, form).map_err(|e| format!("{name}: {e}"))?;
+            self.twins.push((name, subject, Worker::default()));
+        }
+        let image = portcullis::compile(policy).map_err(|e| format!("compile: {e}"))?;
+        let image = through_a_file(&image).map_err(|e| format!("file: {e}"))?;
+        self.twins
+            .push(("file", Subject::load(&image, files)?, Worker::default()));
+        Ok(())
     }
 
     /// Decides with both; all members but `closest`, `policy` and `data` must be equal.
@@ -97,6 +114,16 @@ impl<'p> Pair<'p> {
             members: vec![("line".to_string(), String::new(), what)],
         };
         let line = self.subject.line_with(vector, &mut self.worker).map_err(broken)?;
+        let digest = self.subject.digest();
+        for (name, subject, worker) in &mut self.twins {
+            let own = subject.line_with(vector, worker).map_err(broken)?;
+            let own = own.replace(&subject.digest(), &digest);
+            if own != line {
+                return Err(Difference {
+                    members: vec![(name.to_string(), line, own)],
+                });
+            }
+        }
         serde_json::from_str(&line).map_err(|e| broken(format!("{e}: {line}")))
     }
 
@@ -109,6 +136,17 @@ impl<'p> Pair<'p> {
     pub fn reference(&self, vector: &Vector) -> Verdict {
         self.reference.decide(vector)
     }
+}
+
+/// Bytes, written to a file of their own and read back.
+fn through_a_file(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let file = std::env::temp_dir().join(format!("portcullis-{}-{number}.image", std::process::id()));
+    std::fs::write(&file, bytes)?;
+    let read = std::fs::read(&file);
+    std::fs::remove_file(&file)?;
+    read
 }
 
 /// What of two verdicts differs.

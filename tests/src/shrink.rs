@@ -11,7 +11,9 @@ use crate::oracle::{Difference, Pair, checked};
 /// Whether the pair still fails, and how.
 pub fn differs(policy: &Generated, vector: &Vector) -> Option<Difference> {
     let model = checked(&policy.text(), &policy.files).ok()?;
-    Pair::new(&model, &policy.files).ok()?.decide(vector).err()
+    let mut pair = Pair::new(&model, &policy.files).ok()?;
+    pair.in_all_forms(&model, &policy.files).ok()?;
+    pair.decide(vector).err()
 }
 
 /// Shrinks to a fixed point.

@@ -1,4 +1,5 @@
-//! Engine against reference over generated pairs. The run also asserts that it is worth something: every reason,
+//! Engine against reference over generated pairs, each also decided by graphs alone, by rule bitmaps alone, and by the
+//! image as a file gives it back. The run also asserts that it is worth something: every reason,
 //! operator and obligation is reached often enough.
 //!
 //! `PORTCULLIS_SEED` replays a seed, `PORTCULLIS_PAIRS` sets how many pairs are drawn.
@@ -69,6 +70,9 @@ fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
         Ok(pair) => pair,
         Err(error) => panic!("seed {seed:#x}, policy {index}: {error}\n{text}"),
     };
+    if let Err(error) = pair.in_all_forms(&policy, &generated.files) {
+        panic!("seed {seed:#x}, policy {index}: {error}\n{text}");
+    }
     let requests = Requests::new(&policy, &generated.files);
     for request in 0..REQUESTS {
         let vector = requests.next(&mut rng, format!("{index}-{request}"));
@@ -237,10 +241,15 @@ fn engine_and_reference_agree() {
     let seed = number("PORTCULLIS_SEED").unwrap_or(SEED);
     let pairs = number("PORTCULLIS_PAIRS").unwrap_or(100_000);
     eprintln!("PORTCULLIS_SEED={seed:#x} PORTCULLIS_PAIRS={pairs}");
+    let start = std::time::Instant::now();
     let tally = run(seed, pairs.div_ceil(REQUESTS));
     eprintln!(
-        "{} pairs, {} atoms, {} unknown, {:?}",
-        tally.pairs, tally.atoms, tally.unknown, tally.reasons
+        "{:.1} s, {} pairs, {} atoms, {} unknown, {:?}",
+        start.elapsed().as_secs_f64(),
+        tally.pairs,
+        tally.atoms,
+        tally.unknown,
+        tally.reasons
     );
     if pairs >= 100_000 {
         assert_worth(&tally);

@@ -76,7 +76,10 @@ fn no_decision_reads_more_than_inspect_says() {
         let mut rng = Rng::part(seed, index);
         let generated = generate::policy(&mut rng);
         let policy = oracle::checked(&generated.text(), &generated.files).unwrap();
-        let options = portcullis::CompileOptions { symbols: false };
+        let options = portcullis::CompileOptions {
+            symbols: false,
+            ..Default::default()
+        };
         let image = portcullis::compile_with(&policy, &options).unwrap();
         let bound = Image::load(&image, &portcullis::Trust::Unsigned)
             .unwrap()

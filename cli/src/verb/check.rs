@@ -122,7 +122,14 @@ fn over_budget(args: &Args, policy: &Policy, path: &Path) -> Result<Vec<Over>, C
     if args.max_steps.is_none() && args.max_image_bytes.is_none() {
         return Ok(Vec::new());
     }
-    let (bytes, image) = subject::compile_with(policy, path, &CompileOptions { symbols: false })?;
+    let (bytes, image) = subject::compile_with(
+        policy,
+        path,
+        &CompileOptions {
+            symbols: false,
+            ..Default::default()
+        },
+    )?;
     let budgets = [
         ("steps", args.max_steps, image.inspect().steps_max),
         ("image bytes", args.max_image_bytes, bytes.len() as u64),

@@ -32,6 +32,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let (policy, _, _) = subject::checked_policy(&args.path, output)?;
     let options = CompileOptions {
         symbols: !args.strip_symbols,
+        ..CompileOptions::default()
     };
     let (bytes, image) = subject::compile_with(&policy, &args.path, &options)?;
     write::replace(&args.output, &bytes)?;

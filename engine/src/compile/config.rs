@@ -5,7 +5,7 @@ use portcullis_lang::model::{self, Atom, CredentialKind, Fact, Policy};
 
 use super::slots::{Slots, capture};
 use super::vars::ranges;
-use super::{CompileError, entries::kinds_of, hours, pattern};
+use super::{CompileError, hours, instances::kinds_of, pattern};
 use crate::image::config::*;
 use pattern::Table;
 

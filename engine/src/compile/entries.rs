@@ -1,21 +1,35 @@
 //! Accept sets × methods × kinds of exchange -> entries: which instances take part, and the graphs of their verdict.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use portcullis_lang::model::{ANY_ALLOW_METHODS, Effect, Methods, Policy, Rule, RuleId, Target, TargetKind};
+use portcullis_lang::model::Policy;
 
-use super::graph::{NO, Ref, YES};
-use super::lower::{Lowered, Part, Test};
+use super::Form;
+use super::bitmap::{self, Filter};
+use super::graph::{NO, Ref};
+use super::instances::{Graphs, Instances};
+use super::lower::Lowered;
 use super::routes::{Instance, Routes};
-use super::vars::Vars;
+use super::shapes::{Shapes, pick, rule};
+use super::vars::{Var, Vars};
 use crate::canary::canary;
-use crate::image::layout::{KINDS, fallback, lack};
+
+/// Graphs of one list that an entry is walked through in turn. A merge over budget leaves several; past this many,
+/// rule bitmaps find those that can say something.
+const LIST_GRAPHS_MAX: usize = 8;
 
 /// An allow and its parts: kind, text, root.
-pub(super) type Explanation = (u32, Vec<(u32, u32, Ref)>);
+pub(super) type Explanation = (u32, Rc<[(u32, u32, Ref)]>);
+
+/// Which items of a list can say something: index into [`Plan::filters`]; `None` where all are tried.
+pub(super) type Filtered = Option<u32>;
+
+/// The lists of an entry that can have a filter, in the order of its arrays.
+pub(super) const LISTS: usize = 7;
 
 /// An entry before it becomes words.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) fallback: u32,
     /// Index into [`Plan::texts`].
@@ -30,6 +44,28 @@ pub(super) struct Entry {
     pub(super) report: Vec<(u32, Ref, Ref)>,
     /// Rule, parts (kind, text, root).
     pub(super) closest: Vec<Explanation>,
+    /// Deny, grant, age, scope, oblige, standing, report.
+    pub(super) filters: [Filtered; LISTS],
+}
+
+impl Entry {
+    /// Every root, but for those of filters, which have none.
+    fn roots(&mut self, f: &mut dyn FnMut(&mut Ref)) {
+        [&mut self.deny, &mut self.grant, &mut self.age, &mut self.scope]
+            .into_iter()
+            .flatten()
+            .for_each(&mut *f);
+        self.oblige.iter_mut().for_each(|item| f(&mut item.1));
+        for item in self.standing.iter_mut().chain(&mut self.report) {
+            f(&mut item.1);
+            f(&mut item.2);
+        }
+        for (_, parts) in &mut self.closest {
+            let mut own = parts.to_vec();
+            own.iter_mut().for_each(|part| f(&mut part.2));
+            *parts = own.into();
+        }
+    }
 }
 
 /// Everything that an image's hot part says, but for variables and routes.
@@ -39,157 +75,90 @@ pub(super) struct Plan {
     /// By accept: entry by kind × (methods + 1).
     pub(super) rows: Vec<Vec<u32>>,
     pub(super) entries: Vec<Entry>,
+    /// Shared by entries with equal lists.
+    pub(super) filters: Vec<Filter>,
     /// Rule, certain, status.
     pub(super) heads: Vec<(u32, bool, u16)>,
     pub(super) texts: Vec<String>,
-    text_index: HashMap<String, u32>,
-    head_index: HashMap<(u32, bool, u16), u32>,
-}
-
-/// What of a request's shape selects instances beside its path.
-#[derive(Clone, Copy)]
-struct Shape<'s> {
-    /// `None`: a method that the policy does not name.
-    method: Option<&'s str>,
-    upgrade: Upgrade,
-    grpc: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Upgrade {
-    None,
-    WebSocket,
-    Other,
 }
 
 /// Plans all entries.
-pub(super) fn plan(policy: &Policy, lowered: &Lowered, routes: &Routes, vars: &mut Vars) -> Plan {
+pub(super) fn plan(policy: &Policy, lowered: &Lowered, routes: &Routes, vars: &mut Vars, form: Form) -> Plan {
+    let mut shapes = Shapes::new(policy);
     let mut planner = Planner {
         policy,
-        lowered,
         vars,
-        plan: Plan::default(),
+        form,
+        instances: Instances::new(policy, lowered),
+        texts: Texts::default(),
+        heads: HashMap::new(),
         known: HashMap::new(),
+        merged: HashMap::new(),
+        plan: Plan {
+            methods: shapes.methods.clone(),
+            ..Plan::default()
+        },
     };
-    planner.plan.methods = methods(policy);
     for accept in &routes.accepts {
-        let row = planner.row(accept);
-        planner.plan.rows.push(row);
+        let row = shapes.row(accept);
+        let entries: Vec<u32> = row
+            .takings
+            .iter()
+            .map(|taking| {
+                let allow = planner.texts.number(&taking.allow);
+                planner.entry(pick(accept, taking), taking.fallback, allow)
+            })
+            .collect();
+        let cells = row.cells.iter().map(|taking| entries[*taking as usize]);
+        planner.plan.rows.push(cells.collect());
     }
-    planner.plan
+    planner.finish()
 }
 
-/// Every method that some rule names, and those of `any` in allows.
-fn methods(policy: &Policy) -> Vec<String> {
-    let mut all: BTreeSet<String> = ANY_ALLOW_METHODS.iter().map(|m| m.to_string()).collect();
-    // An extended CONNECT can be a websocket.
-    all.insert("CONNECT".to_string());
-    for target in policy.rules.iter().flat_map(|r| &r.targets) {
-        if let Methods::Only(names) = &target.methods {
-            all.extend(names.iter().cloned());
+/// Texts of explanations and Allow headers, each once; 0 is the empty one.
+#[derive(Debug, Default)]
+struct Texts {
+    all: Vec<String>,
+    index: HashMap<String, u32>,
+}
+
+impl Texts {
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(index) = self.index.get(text) {
+            return *index;
         }
+        let index = self.all.len() as u32;
+        self.all.push(text.to_string());
+        self.index.insert(text.to_string(), index);
+        index
     }
-    all.into_iter().collect()
-}
-
-/// Whether a target takes the request in, its path given.
-fn covers(rule: &Rule, target: &Target, shape: Shape<'_>) -> bool {
-    let named = match (&target.methods, shape.method) {
-        (Methods::Any, Some(method)) if rule.effect == Effect::Allow => ANY_ALLOW_METHODS.contains(&method),
-        (Methods::Any, None) if rule.effect == Effect::Allow => false,
-        (Methods::Any, _) => true,
-        (Methods::Only(names), Some(method)) => {
-            let has = |name: &str| names.iter().any(|n| n == name);
-            // In denies and standing rules GET covers HEAD.
-            has(method) || (rule.effect != Effect::Allow && head_folds(method) && has("GET"))
-        }
-        (Methods::Only(_), None) => false,
-    };
-    match (target.kind, rule.effect) {
-        (TargetKind::Http, Effect::Allow) => named && shape.upgrade == Upgrade::None,
-        (TargetKind::WebSocket, _) => shape.upgrade == Upgrade::WebSocket,
-        (TargetKind::Grpc, Effect::Allow) => named && shape.grpc && shape.upgrade == Upgrade::None,
-        (TargetKind::Http | TargetKind::Grpc | TargetKind::NoPath, _) => named,
-    }
-}
-
-fn head_folds(method: &str) -> bool {
-    canary!(DenyHead, false, method == "HEAD")
 }
 
 struct Planner<'p> {
     policy: &'p Policy,
-    lowered: &'p Lowered,
     vars: &'p mut Vars,
-    plan: Plan,
+    form: Form,
+    instances: Instances<'p>,
+    texts: Texts,
+    heads: HashMap<(u32, bool, u16), u32>,
     /// (instances that take part, fallback, allow text) -> entry.
     known: HashMap<(Vec<Instance>, u32, u32), u32>,
+    /// Ranked lists, as merged: rules of guards take part everywhere, often in equal lists.
+    merged: HashMap<Vec<Ref>, (Vec<Ref>, Filtered)>,
+    plan: Plan,
+}
+
+/// A deny in the order of section 6.
+struct Ranked<'r> {
+    certain: bool,
+    status: u16,
+    answer: (Option<&'r str>, Option<u64>, Option<&'r str>),
+    rule: u32,
+    root: Ref,
 }
 
 impl Planner<'_> {
-    fn target(&self, (rule, target): Instance) -> (&Rule, &Target) {
-        let rule = self.policy.rule(RuleId(rule));
-        (rule, &rule.targets[target as usize])
-    }
-
-    fn test(&self, (rule, target): Instance) -> &super::lower::Instance {
-        &self.lowered[rule as usize][target as usize]
-    }
-
-    fn text(&mut self, text: &str) -> u32 {
-        if let Some(index) = self.plan.text_index.get(text) {
-            return *index;
-        }
-        let index = self.plan.texts.len() as u32;
-        self.plan.texts.push(text.to_string());
-        self.plan.text_index.insert(text.to_string(), index);
-        index
-    }
-
-    /// The entries of one accept set, by kind and method; the last method stands for all others.
-    fn row(&mut self, accept: &[Instance]) -> Vec<u32> {
-        let methods = self.plan.methods.clone();
-        let mut row = Vec::with_capacity(KINDS as usize * (methods.len() + 1));
-        for kind in 0..KINDS {
-            let upgrade = [Upgrade::None, Upgrade::WebSocket, Upgrade::Other][(kind / 2) as usize];
-            for method in methods.iter().map(Some).chain([None]) {
-                let shape = Shape {
-                    method: method.map(String::as_str),
-                    upgrade,
-                    grpc: kind % 2 == 1,
-                };
-                row.push(self.entry(accept, shape));
-            }
-        }
-        row
-    }
-
-    fn entry(&mut self, accept: &[Instance], shape: Shape<'_>) -> u32 {
-        let takes: Vec<Instance> = accept
-            .iter()
-            .copied()
-            .filter(|i| {
-                let (rule, target) = self.target(*i);
-                covers(rule, target, shape)
-            })
-            .collect();
-        let is_allow = |i: &Instance| self.target(*i).0.effect == Effect::Allow;
-        let routes: Vec<Instance> = accept.iter().copied().filter(is_allow).collect();
-        let without_path = routes
-            .iter()
-            .all(|i| self.target(*i).1.kind == TargetKind::NoPath);
-        let (fallback, allow) = if routes.is_empty() || (without_path && !takes.iter().any(is_allow)) {
-            (fallback::NO_ROUTE, 0)
-        } else {
-            let allowed = self.allowed(&routes);
-            let named = shape.method.is_some_and(|m| allowed.contains(m)) || takes.iter().any(is_allow);
-            if named {
-                (fallback::CLASSES, 0)
-            } else {
-                let names: Vec<&str> = allowed.iter().map(String::as_str).collect();
-                (fallback::METHOD, self.text(&names.join(", ")))
-            }
-        };
+    fn entry(&mut self, takes: Vec<Instance>, fallback: u32, allow: u32) -> u32 {
         let key = (takes, fallback, allow);
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -201,106 +170,102 @@ impl Planner<'_> {
         index
     }
 
-    /// The union of the methods of allows.
-    fn allowed(&self, routes: &[Instance]) -> BTreeSet<String> {
-        let mut out = BTreeSet::new();
-        for instance in routes {
-            match &self.target(*instance).1.methods {
-                Methods::Any => out.extend(ANY_ALLOW_METHODS.iter().map(|m| m.to_string())),
-                Methods::Only(names) => out.extend(names.iter().cloned()),
+    fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Entry {
+        let (mut denies, mut age, mut grant, mut scope) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut oblige, mut closest, mut kinds) = (BTreeMap::new(), Vec::new(), 0);
+        let (mut standing, mut report) = (BTreeMap::new(), BTreeMap::new());
+        for at in takes {
+            let texts = &mut self.texts;
+            let graphs = self
+                .instances
+                .graphs(self.vars, &mut |text| texts.number(text), *at);
+            let of = rule(self.policy, *at);
+            match graphs {
+                Graphs::Allow {
+                    granted,
+                    grant: root,
+                    age: stale,
+                    scope: missing,
+                    parts,
+                } => {
+                    kinds |= self.instances.kinds[at.0 as usize];
+                    grant.push(root);
+                    age.push(stale);
+                    if missing != NO {
+                        scope.push((&of.requires.scopes, at.0, missing));
+                    }
+                    closest.push((at.0, parts));
+                    // It binds where any of its instances grants.
+                    if !of.obligations.is_empty() {
+                        let before = oblige.get(&at.0).copied().unwrap_or(NO);
+                        oblige.insert(at.0, self.vars.or(before, granted));
+                    }
+                }
+                Graphs::Deny { heads } => {
+                    let respond = of.respond.as_ref();
+                    denies.extend(heads.iter().map(|head| Ranked {
+                        certain: head.certain,
+                        status: head.status,
+                        answer: (
+                            respond.and_then(|r| r.location.as_deref()),
+                            respond.and_then(|r| r.retry_after_s),
+                            of.because.as_deref(),
+                        ),
+                        rule: at.0,
+                        root: head.root,
+                    }));
+                }
+                Graphs::Standing { yes, maybe } => {
+                    let list = if of.report { &mut report } else { &mut standing };
+                    let before: (Ref, Ref) = list.get(&at.0).copied().unwrap_or((NO, NO));
+                    let both = (self.vars.or(before.0, yes), self.vars.or(before.1, maybe));
+                    list.insert(at.0, both);
+                }
             }
         }
-        out
-    }
-
-    fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Entry {
-        let of = |effect: Effect, report: bool| -> Vec<Instance> {
-            let select = |i: &&Instance| {
-                let rule = self.policy.rule(RuleId(i.0));
-                rule.effect == effect && rule.report == report
-            };
-            takes.iter().filter(select).copied().collect()
-        };
-        let (allows, standing) = (of(Effect::Allow, false), of(Effect::On, false));
-        let enforced = of(Effect::Deny, false);
-        let denies = canary!(
-            ReportEnforced,
-            [enforced, of(Effect::Deny, true)].concat(),
-            enforced
+        // The smallest scope set first.
+        let rank = |scopes: &[String]| (scopes.len(), scopes.join(" "));
+        scope.sort_by_cached_key(|(scopes, rule, _)| (rank(scopes), *rule));
+        let deny = self.deny(denies);
+        let (deny, grant) = (self.ranked(deny), self.ranked(grant));
+        let (age, scope) = (
+            self.ranked(age),
+            self.ranked(scope.into_iter().map(|s| s.2).collect()),
         );
-        let mut reported = of(Effect::Deny, true);
-        reported.extend(of(Effect::On, true));
-        reported.sort_unstable();
-        let kinds = allows
-            .iter()
-            .fold(0, |kinds, (r, _)| kinds | kinds_of(self.policy.rule(RuleId(*r))));
+        let three = |list: BTreeMap<u32, (Ref, Ref)>| -> Vec<(u32, Ref, Ref)> {
+            list.into_iter()
+                .map(|(rule, (yes, maybe))| (rule, yes, maybe))
+                .collect()
+        };
+        let oblige: Vec<(u32, Ref)> = oblige.into_iter().collect();
+        let (standing, report) = (three(standing), three(report));
+        let filters = [
+            deny.1,
+            grant.1,
+            age.1,
+            scope.1,
+            self.side(oblige.iter().map(|item| item.1).collect()),
+            self.side(standing.iter().map(|item| item.2).collect()),
+            self.side(report.iter().map(|item| item.2).collect()),
+        ];
         Entry {
             fallback,
             allow,
             kinds: u32::from(kinds),
-            deny: self.deny(&denies),
-            grant: self.grant(&allows),
-            age: self.lacking_age(&allows),
-            scope: self.lacking_scope(&allows),
-            oblige: self.oblige(&allows),
-            standing: self.three_valued(&standing),
-            report: self.three_valued(&reported),
-            closest: self.closest(&allows),
+            deny: deny.0,
+            grant: grant.0,
+            age: age.0,
+            scope: scope.0,
+            oblige,
+            standing,
+            report,
+            closest,
+            filters,
         }
     }
 
     /// Denies in order of rank (section 6): true before unknown, the larger status, the smaller answer, the smaller id.
-    fn deny(&mut self, denies: &[Instance]) -> Vec<Ref> {
-        struct Ranked<'r> {
-            certain: bool,
-            status: u16,
-            answer: (Option<&'r str>, Option<u64>, Option<&'r str>),
-            rule: u32,
-            root: Ref,
-        }
-        let mut ranked = Vec::new();
-        for instance in denies {
-            let rule = self.policy.rule(RuleId(instance.0));
-            let condition = &self.lowered[instance.0 as usize][instance.1 as usize].condition;
-            for certain in [true, false] {
-                let applies = if certain {
-                    self.vars.graph_of(condition, true)
-                } else {
-                    canary!(
-                        DenyUnknown,
-                        self.vars.graph_of(condition, true),
-                        self.vars.maybe(condition)
-                    )
-                };
-                let respond = rule.respond.as_ref();
-                let answer = (
-                    respond.and_then(|r| r.location.as_deref()),
-                    respond.and_then(|r| r.retry_after_s),
-                    rule.because.as_deref(),
-                );
-                let mut push = |status, root| {
-                    ranked.push(Ranked {
-                        certain,
-                        status,
-                        answer,
-                        rule: instance.0,
-                        root,
-                    })
-                };
-                match (respond, kinds_of(rule)) {
-                    (Some(respond), _) => push(respond.status, applies),
-                    (None, 0) => push(403, applies),
-                    (None, kinds) => {
-                        let valid = self.valid(kinds);
-                        let without = self.vars.graph_of(&valid, false);
-                        let with = self.vars.graph_of(&valid, true);
-                        let (without, with) = (self.vars.and(applies, without), self.vars.and(applies, with));
-                        push(401, without);
-                        push(403, with);
-                    }
-                }
-            }
-        }
+    fn deny(&mut self, mut ranked: Vec<Ranked<'_>>) -> Vec<Ref> {
         ranked.sort_by(|a, b| {
             (
                 !a.certain,
@@ -315,162 +280,78 @@ impl Planner<'_> {
                     b.rule,
                 ))
         });
-        let labelled: Vec<Ref> = ranked
-            .iter()
-            .map(|r| {
-                let next = self.plan.heads.len() as u32;
-                let key = (r.rule, r.certain, r.status);
-                let head = *self.plan.head_index.entry(key).or_insert_with(|| {
-                    self.plan.heads.push(key);
-                    next
-                });
-                self.vars.graph.label(r.root, head + 1)
-            })
-            .collect();
-        self.vars.graph.first_of(&labelled)
-    }
-
-    /// "One of these kinds is valid."
-    fn valid(&self, kinds: u8) -> Test {
-        let kinds = (0..4).filter(|k| kinds & (1 << k) != 0);
-        Test::Any(kinds.map(|k| Test::Leaf(super::lower::Leaf::Valid(k))).collect())
-    }
-
-    /// What of an allow holds: condition, scopes, acr and age.
-    fn held(&mut self, instance: Instance) -> (Ref, Ref, Ref) {
-        let super::lower::Instance { condition, parts } = self.test(instance).clone();
-        let condition = self.vars.graph_of(&condition, true);
-        let (mut scopes, mut fresh) = (YES, YES);
-        for part in &parts {
-            match part {
-                Part::Scope(_, test) => {
-                    let test = self.vars.graph_of(test, true);
-                    scopes = canary!(
-                        ScopesAny,
-                        if scopes == YES {
-                            test
-                        } else {
-                            self.vars.or(scopes, test)
-                        },
-                        self.vars.and(scopes, test)
-                    );
-                }
-                Part::Acr(test) | Part::Age(test) => {
-                    let test = self.vars.graph_of(test, true);
-                    fresh = self.vars.and(fresh, test);
-                }
-                Part::Condition(..) => {}
+        let mut labelled = Vec::with_capacity(ranked.len());
+        for of in &ranked {
+            let key = (of.rule, of.certain, of.status);
+            let next = self.plan.heads.len() as u32;
+            let head = *self.heads.entry(key).or_insert(next);
+            if head == next {
+                self.plan.heads.push(key);
             }
+            labelled.push(self.vars.graph.label(of.root, head + 1));
         }
-        (condition, scopes, fresh)
+        labelled
     }
 
-    fn granted(&mut self, instance: Instance) -> Ref {
-        let (condition, scopes, fresh) = self.held(instance);
-        let both = self.vars.and(scopes, fresh);
-        self.vars.and(condition, both)
+    /// A list of which the first that says something decides: merged, or filtered where merging is over budget.
+    fn ranked(&mut self, mut list: Vec<Ref>) -> (Vec<Ref>, Filtered) {
+        list.retain(|root| *root != NO);
+        if list.is_empty() {
+            return (list, None);
+        }
+        if let Some(known) = self.merged.get(&list) {
+            return known.clone();
+        }
+        let graphs = match self.form {
+            Form::Bitmaps => None,
+            Form::Graphs => Some(self.vars.graph.first_of(&list)),
+            Form::Auto => Some(self.vars.graph.first_of(&list)).filter(|g| g.len() <= LIST_GRAPHS_MAX),
+        };
+        let made = match graphs {
+            Some(graphs) => (graphs, None),
+            None => (list.clone(), Some(self.filter(&list))),
+        };
+        self.merged.insert(list, made.clone());
+        made
     }
 
-    fn grant(&mut self, allows: &[Instance]) -> Vec<Ref> {
-        let roots: Vec<Ref> = allows
-            .iter()
-            .map(|i| {
-                let root = self.granted(*i);
-                self.vars.graph.label(root, i.0 + 1)
-            })
-            .collect();
-        self.vars.graph.first_of(&roots)
+    /// A list of which all that say something count.
+    fn side(&mut self, list: Vec<Ref>) -> Filtered {
+        let wanted = match self.form {
+            Form::Graphs => false,
+            Form::Bitmaps => !list.is_empty(),
+            Form::Auto => list.len() > LIST_GRAPHS_MAX,
+        };
+        wanted.then(|| self.filter(&list))
     }
 
-    fn lacking_age(&mut self, allows: &[Instance]) -> Vec<Ref> {
+    fn filter(&mut self, list: &[Ref]) -> u32 {
+        self.plan.filters.push(bitmap::filter(&self.vars.graph, list));
+        self.plan.filters.len() as u32 - 1
+    }
+
+    /// What the entries do not reach is dropped; merges left much of it.
+    fn finish(mut self) -> Plan {
         let mut roots = Vec::new();
-        for instance in allows {
-            let (condition, scopes, fresh) = self.held(*instance);
-            if fresh != YES {
-                let stale = self.vars.graph.not(fresh);
-                let rest = self.vars.and(condition, scopes);
-                let root = self.vars.and(rest, stale);
-                roots.push(self.vars.graph.label(root, instance.0 + 1));
+        for entry in &mut self.plan.entries {
+            entry.roots(&mut |root| roots.push(*root));
+        }
+        roots.extend(self.vars.vars.iter().filter_map(|var| match var {
+            Var::Sub(root) => Some(*root),
+            _ => None,
+        }));
+        let moved = self.vars.graph.keep(&roots);
+        for entry in &mut self.plan.entries {
+            entry.roots(&mut |root| *root = moved(*root));
+        }
+        for var in &mut self.vars.vars {
+            if let Var::Sub(root) = var {
+                *root = moved(*root);
             }
         }
-        self.vars.graph.first_of(&roots)
+        self.plan.texts = self.texts.all;
+        self.plan
     }
-
-    fn lacking_scope(&mut self, allows: &[Instance]) -> Vec<Ref> {
-        let mut ranked = Vec::new();
-        for instance in allows {
-            let (condition, scopes, fresh) = self.held(*instance);
-            if scopes != YES {
-                let missing = self.vars.graph.not(scopes);
-                let rest = self.vars.and(condition, fresh);
-                let root = self.vars.and(rest, missing);
-                let wanted = &self.policy.rule(RuleId(instance.0)).requires.scopes;
-                ranked.push((
-                    wanted.len(),
-                    wanted.join(" "),
-                    instance.0,
-                    self.vars.graph.label(root, instance.0 + 1),
-                ));
-            }
-        }
-        ranked.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
-        let roots: Vec<Ref> = ranked.into_iter().map(|r| r.3).collect();
-        self.vars.graph.first_of(&roots)
-    }
-
-    /// By rule: it binds where any of its instances grants.
-    fn oblige(&mut self, allows: &[Instance]) -> Vec<(u32, Ref)> {
-        let mut out: BTreeMap<u32, Ref> = BTreeMap::new();
-        for instance in allows
-            .iter()
-            .filter(|i| !self.policy.rule(RuleId(i.0)).obligations.is_empty())
-        {
-            let root = self.granted(*instance);
-            let before = out.get(&instance.0).copied().unwrap_or(NO);
-            out.insert(instance.0, self.vars.or(before, root));
-        }
-        out.into_iter().collect()
-    }
-
-    fn three_valued(&mut self, rules: &[Instance]) -> Vec<(u32, Ref, Ref)> {
-        let mut out: BTreeMap<u32, (Ref, Ref)> = BTreeMap::new();
-        for instance in rules {
-            let condition = self.test(*instance).condition.clone();
-            let (yes, maybe) = (self.vars.graph_of(&condition, true), self.vars.maybe(&condition));
-            let before = out.get(&instance.0).copied().unwrap_or((NO, NO));
-            let both = (self.vars.or(before.0, yes), self.vars.or(before.1, maybe));
-            out.insert(instance.0, both);
-        }
-        out.into_iter()
-            .map(|(rule, (yes, maybe))| (rule, yes, maybe))
-            .collect()
-    }
-
-    fn closest(&mut self, allows: &[Instance]) -> Vec<Explanation> {
-        let mut out = Vec::new();
-        for instance in allows {
-            let parts = self.test(*instance).parts.clone();
-            let mut roots = Vec::new();
-            for part in &parts {
-                let (kind, text, test) = match part {
-                    Part::Scope(scope, test) => (lack::SCOPE, self.text(scope), test),
-                    Part::Acr(test) => (lack::ACR, 0, test),
-                    Part::Age(test) => (lack::AGE, 0, test),
-                    Part::Condition(text, test) => (lack::CONDITION, self.text(text), test),
-                };
-                roots.push((kind, text, self.vars.graph_of(test, true)));
-            }
-            out.push((instance.0, roots));
-        }
-        out
-    }
-}
-
-/// Bit k: reads credential kind k.
-pub(super) fn kinds_of(rule: &Rule) -> u8 {
-    rule.credentials()
-        .into_iter()
-        .fold(0, |kinds, kind| kinds | 1 << kind as u8)
 }
 
 fn rank_status(status: u16) -> u16 {

@@ -5,7 +5,10 @@
 //! order; so equal functions are the same node. Every operation has a budget and gives up rather than blow up;
 //! who called it then keeps the parts apart.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault};
+use std::rc::Rc;
+
+use super::hash::{Mix, Numbered};
 
 #[cfg(test)]
 mod tests;
@@ -24,13 +27,20 @@ pub(super) const NO: Ref = Ref::Leaf(0);
 /// True.
 pub(super) const YES: Ref = Ref::Leaf(1);
 
-/// An operation needed more new nodes than its budget.
+/// An operation needed more steps than its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OverBudget;
 
-/// New nodes that one operation may make. It also bounds the depth of the recursion: a path of a result has at most
-/// as many nodes as both operands have variables, and each operand was made within the same budget.
-pub(super) const OPERATION_NODES_MAX: u32 = 1_000;
+/// Pairs of nodes that one `and` or `or` may visit, which bounds the nodes it makes: a condition of a few dozen tests
+/// stays far below, and one that does not is cheaper as parts.
+pub(super) const OPERATION_PAIRS_MAX: u32 = 2_000;
+/// Pairs that merging `n` graphs of a list may visit: [`MERGE_PAIRS_MIN`] and this many a graph. An entry whose graphs
+/// do not merge within it is no decision tree by nature; rule bitmaps are smaller then.
+pub(super) const MERGE_PAIRS_PER_GRAPH: u32 = 16;
+/// See [`MERGE_PAIRS_PER_GRAPH`].
+pub(super) const MERGE_PAIRS_MIN: u32 = 8_000;
+/// Nodes on a path of a result: bounds the recursion of the operations, and the steps of a walk.
+pub(super) const DEPTH_MAX: u32 = 500;
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +50,7 @@ pub(super) struct Node {
     /// Child of class 1 and of every class that no arm names.
     pub(super) default: Ref,
     /// Other classes, ascending, each with a child that is not the default.
-    pub(super) arms: Vec<(u32, Ref)>,
+    pub(super) arms: Rc<[(u32, Ref)]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,14 +61,25 @@ enum Op {
     First,
 }
 
+/// What is left of an operation's budget.
+struct Budget {
+    pairs: u32,
+    depth: u32,
+}
+
 /// All nodes of a policy, shared between its graphs.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
-    unique: HashMap<Node, u32>,
-    memo: HashMap<(Op, Ref, Ref), Ref>,
-    labels: HashMap<(Ref, u32), Ref>,
+    /// Hash of a node -> the last node with it; `chain` leads to the others.
+    unique: Numbered<u64, u32>,
+    chain: Vec<u32>,
+    memo: Numbered<(Op, Ref, Ref), Ref>,
+    labels: Numbered<(Ref, u32), Ref>,
 }
+
+/// End of a chain.
+const NONE: u32 = u32::MAX;
 
 impl Graph {
     pub(super) fn node(&self, index: u32) -> &Node {
@@ -75,24 +96,42 @@ impl Graph {
         if arms.is_empty() {
             return default;
         }
-        let node = Node { var, default, arms };
-        if let Some(index) = self.unique.get(&node) {
-            return Ref::Node(*index);
+        let hash = BuildHasherDefault::<Mix>::default().hash_one((var, default, &arms));
+        let last = self.unique.get(&hash).copied().unwrap_or(NONE);
+        let mut at = last;
+        while let Some(node) = self.nodes.get(at as usize) {
+            if node.var == var && node.default == default && *node.arms == *arms {
+                return Ref::Node(at);
+            }
+            at = self.chain[at as usize];
         }
         let index = self.nodes.len() as u32;
-        self.nodes.push(node.clone());
-        self.unique.insert(node, index);
+        self.nodes.push(Node {
+            var,
+            default,
+            arms: arms.into(),
+        });
+        self.chain.push(last);
+        self.unique.insert(hash, index);
         Ref::Node(index)
     }
 
     pub(super) fn and(&mut self, a: Ref, b: Ref) -> Result<Ref, OverBudget> {
-        let mut budget = OPERATION_NODES_MAX;
-        self.apply(Op::And, a, b, &mut budget)
+        self.operate(Op::And, a, b, &mut { OPERATION_PAIRS_MAX })
     }
 
     pub(super) fn or(&mut self, a: Ref, b: Ref) -> Result<Ref, OverBudget> {
-        let mut budget = OPERATION_NODES_MAX;
-        self.apply(Op::Or, a, b, &mut budget)
+        self.operate(Op::Or, a, b, &mut { OPERATION_PAIRS_MAX })
+    }
+
+    fn operate(&mut self, op: Op, a: Ref, b: Ref, pairs: &mut u32) -> Result<Ref, OverBudget> {
+        let mut budget = Budget {
+            pairs: *pairs,
+            depth: DEPTH_MAX,
+        };
+        let done = self.apply(op, a, b, &mut budget);
+        *pairs = budget.pairs;
+        done
     }
 
     /// Not, of a graph with leaves 0 and 1. Linear, so without a budget.
@@ -105,7 +144,7 @@ impl Graph {
         self.relabel(a, value)
     }
 
-    /// `u32::MAX` swaps 0 and 1; any other value replaces 1.
+    /// `u32::MAX` swaps 0 and 1; any other value replaces 1. As deep as the operand, whose maker bounded its depth.
     fn relabel(&mut self, a: Ref, value: u32) -> Ref {
         match a {
             Ref::Leaf(0) if value == u32::MAX => YES,
@@ -119,8 +158,8 @@ impl Graph {
                 let Node { var, default, arms } = self.node(index).clone();
                 let default = self.relabel(default, value);
                 let arms = arms
-                    .into_iter()
-                    .map(|(class, child)| (class, self.relabel(child, value)))
+                    .iter()
+                    .map(|(class, child)| (*class, self.relabel(*child, value)))
                     .collect();
                 let made = self.make(var, default, arms);
                 self.labels.insert((a, value), made);
@@ -132,15 +171,27 @@ impl Graph {
     /// Merges graphs in order of rank, the first leaf that is not 0 winning, as far as the budget carries: the result
     /// is one graph, or several to be tried in turn.
     pub(super) fn first_of(&mut self, ranked: &[Ref]) -> Vec<Ref> {
+        let scaled = (ranked.len() as u32).saturating_mul(MERGE_PAIRS_PER_GRAPH);
+        let mut pairs = scaled.saturating_add(MERGE_PAIRS_MIN);
+        self.halves(ranked, &mut pairs)
+    }
+
+    /// As deep as the logarithm of the graphs' number.
+    fn halves(&mut self, ranked: &[Ref], pairs: &mut u32) -> Vec<Ref> {
         match ranked {
             [] => Vec::new(),
             [one] => vec![*one],
             _ => {
                 let (left, right) = ranked.split_at(ranked.len() / 2);
-                let (mut left, right) = (self.first_of(left), self.first_of(right));
+                let (mut left, right) = (self.halves(left, pairs), self.halves(right, pairs));
                 if let ([a], [b]) = (left.as_slice(), right.as_slice()) {
-                    let mut budget = OPERATION_NODES_MAX;
-                    if let Ok(merged) = self.apply(Op::First, *a, *b, &mut budget) {
+                    // No single merge may eat the budget of all the others.
+                    let own = (ranked.len() as u32).saturating_mul(MERGE_PAIRS_PER_GRAPH / 4);
+                    let given = own.saturating_add(MERGE_PAIRS_MIN / 8).min(*pairs);
+                    let mut rest = given;
+                    let merged = self.operate(Op::First, *a, *b, &mut rest);
+                    *pairs -= given - rest;
+                    if let Ok(merged) = merged {
                         return vec![merged];
                     }
                 }
@@ -150,7 +201,7 @@ impl Graph {
         }
     }
 
-    fn apply(&mut self, op: Op, a: Ref, b: Ref, budget: &mut u32) -> Result<Ref, OverBudget> {
+    fn apply(&mut self, op: Op, a: Ref, b: Ref, budget: &mut Budget) -> Result<Ref, OverBudget> {
         match (op, a, b) {
             (Op::And, Ref::Leaf(0), _) | (Op::And, _, Ref::Leaf(0)) => return Ok(NO),
             (Op::And, Ref::Leaf(_), x) | (Op::And, x, Ref::Leaf(_)) => return Ok(x),
@@ -170,14 +221,21 @@ impl Graph {
         if let Some(done) = self.memo.get(&key) {
             return Ok(*done);
         }
+        budget.pairs = budget.pairs.checked_sub(1).ok_or(OverBudget)?;
+        budget.depth = budget.depth.checked_sub(1).ok_or(OverBudget)?;
         let var = self.var(a).min(self.var(b));
         let (left, right) = (self.split(a, var), self.split(b, var));
         let default = self.apply(op, left.0, right.0, budget)?;
-        let mut arms = Vec::with_capacity(left.1.len().max(right.1.len()));
+        let none: &[(u32, Ref)] = &[];
+        let (left_arms, right_arms) = (
+            left.1.as_deref().unwrap_or(none),
+            right.1.as_deref().unwrap_or(none),
+        );
+        let mut arms = Vec::with_capacity(left_arms.len() + right_arms.len());
         let (mut i, mut j) = (0, 0);
-        while i < left.1.len() || j < right.1.len() {
+        while i < left_arms.len() || j < right_arms.len() {
             let next = |arms: &[(u32, Ref)], at: usize| arms.get(at).map_or(u32::MAX, |arm| arm.0);
-            let (x, y) = (next(&left.1, i), next(&right.1, j));
+            let (x, y) = (next(left_arms, i), next(right_arms, j));
             let class = x.min(y);
             let take = |arms: &[(u32, Ref)], at: &mut usize, here: bool, default: Ref| {
                 if here {
@@ -187,20 +245,18 @@ impl Graph {
                     default
                 }
             };
-            let p = take(&left.1, &mut i, x == class, left.0);
-            let q = take(&right.1, &mut j, y == class, right.0);
+            let p = take(left_arms, &mut i, x == class, left.0);
+            let q = take(right_arms, &mut j, y == class, right.0);
             arms.push((class, self.apply(op, p, q, budget)?));
         }
-        let before = self.nodes.len();
+        budget.depth += 1;
         let made = self.make(var, default, arms);
-        if self.nodes.len() > before {
-            *budget = budget.checked_sub(1).ok_or(OverBudget)?;
-        }
         self.memo.insert(key, made);
         Ok(made)
     }
 
-    fn var(&self, a: Ref) -> u32 {
+    /// The variable of a root; leaves have none and come last.
+    pub(super) fn var(&self, a: Ref) -> u32 {
         match a {
             Ref::Leaf(_) => u32::MAX,
             Ref::Node(index) => self.node(index).var,
@@ -208,13 +264,60 @@ impl Graph {
     }
 
     /// Children of `a` under a variable that is not above it.
-    fn split(&self, a: Ref, var: u32) -> (Ref, Vec<(u32, Ref)>) {
+    fn split(&self, a: Ref, var: u32) -> (Ref, Option<Rc<[(u32, Ref)]>>) {
         match a {
             Ref::Node(index) if self.node(index).var == var => {
                 let node = self.node(index);
-                (node.default, node.arms.clone())
+                (node.default, Some(node.arms.clone()))
             }
-            _ => (a, Vec::new()),
+            _ => (a, None),
+        }
+    }
+
+    /// Drops every node that no root reaches, and what was remembered of operations; gives the new place of a root.
+    pub(super) fn keep(&mut self, roots: &[Ref]) -> impl Fn(Ref) -> Ref + use<> {
+        let mut wanted = vec![false; self.nodes.len()];
+        for root in roots {
+            if let Ref::Node(index) = root {
+                wanted[*index as usize] = true;
+            }
+        }
+        // Children are smaller: one pass from the top reaches all.
+        for index in (0..self.nodes.len()).rev() {
+            if wanted[index] {
+                let node = &self.nodes[index];
+                let children = std::iter::once(node.default).chain(node.arms.iter().map(|arm| arm.1));
+                children.for_each(|child| {
+                    if let Ref::Node(child) = child {
+                        wanted[child as usize] = true;
+                    }
+                });
+            }
+        }
+        let mut place = vec![NONE; self.nodes.len()];
+        let mut kept: Vec<Node> = Vec::new();
+        for (index, node) in std::mem::take(self).nodes.into_iter().enumerate() {
+            if wanted[index] {
+                place[index] = kept.len() as u32;
+                let moved = |r: Ref| match r {
+                    Ref::Node(old) => Ref::Node(place[old as usize]),
+                    leaf => leaf,
+                };
+                kept.push(Node {
+                    var: node.var,
+                    default: moved(node.default),
+                    arms: node
+                        .arms
+                        .iter()
+                        .map(|(class, child)| (*class, moved(*child)))
+                        .collect(),
+                });
+            }
+        }
+        self.nodes = kept;
+        move |r| match r {
+            Ref::Node(old) => place.get(old as usize).map_or(NO, |new| Ref::Node(*new)),
+            leaf => leaf,
         }
     }
 }

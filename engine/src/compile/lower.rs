@@ -1,8 +1,10 @@
 //! Rules -> instances (a rule with one of its targets) whose conditions test slots. Facts are resolved, composite
 //! operators are taken apart (`has any` is an `or` of element tests); the logic stays three-valued here and is split
-//! into true-tests and false-tests where graphs are built.
+//! into true-tests and false-tests where graphs are built. Equal tests of one fact are one leaf with a number.
 
-use portcullis_lang::model::{Atom, Comparison, Cond, Fact, Operand, Pattern, Policy, RuleId, Value};
+use std::collections::HashMap;
+
+use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Pattern, Policy, RuleId, Value};
 
 use super::slots::Slots;
 use super::{pattern, vars::ip_number};
@@ -10,14 +12,15 @@ use crate::image::config::Slot;
 use crate::image::layout::op;
 
 /// A condition over slots.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Test {
     /// Always true.
     True,
     Not(Box<Test>),
     All(Vec<Test>),
     Any(Vec<Test>),
-    Leaf(Leaf),
+    /// Index into [`Lowered::leaves`].
+    Leaf(u32),
 }
 
 /// One test of one variable.
@@ -69,61 +72,94 @@ pub(super) struct Instance {
     pub(super) parts: Vec<Part>,
 }
 
-/// By rule, then by target.
-pub(super) type Lowered = Vec<Vec<Instance>>;
+/// All rules over numbered leaves.
+#[derive(Debug, Default)]
+pub(super) struct Lowered {
+    /// By rule, then by target.
+    pub(super) instances: Vec<Vec<Instance>>,
+    pub(super) leaves: Vec<Leaf>,
+    index: HashMap<Leaf, u32>,
+    /// By credential kind: "one of it is valid". Denies without an answer of their own ask for it.
+    pub(super) valid: [u32; 4],
+}
+
+impl Lowered {
+    fn leaf(&mut self, leaf: Leaf) -> u32 {
+        if let Some(known) = self.index.get(&leaf) {
+            return *known;
+        }
+        let id = self.leaves.len() as u32;
+        self.leaves.push(leaf.clone());
+        self.index.insert(leaf, id);
+        id
+    }
+}
 
 /// Lowers all rules.
 pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
-    policy
+    let mut lowered = Lowered::default();
+    for (i, rule) in policy.rules.iter().enumerate() {
+        let id = RuleId(i as u32);
+        let instances = rule
+            .targets
+            .iter()
+            .map(|target| instance(policy, id, &target.pattern, slots, &mut lowered))
+            .collect();
+        lowered.instances.push(instances);
+    }
+    if policy
         .rules
         .iter()
-        .enumerate()
-        .map(|(i, rule)| {
-            let id = RuleId(i as u32);
-            rule.targets
-                .iter()
-                .map(|target| instance(policy, id, &target.pattern, slots))
-                .collect()
-        })
-        .collect()
+        .any(|r| r.effect == Effect::Deny && !r.credentials().is_empty())
+    {
+        lowered.valid = [0, 1, 2, 3].map(|kind| lowered.leaf(Leaf::Valid(kind)));
+    }
+    lowered
 }
 
-fn instance(policy: &Policy, id: RuleId, pattern: &Pattern, slots: &mut Slots) -> Instance {
+fn instance(
+    policy: &Policy,
+    id: RuleId,
+    pattern: &Pattern,
+    slots: &mut Slots,
+    lowered: &mut Lowered,
+) -> Instance {
     let rule = policy.rule(id);
     let mut lowering = Lowering {
         policy,
         pattern,
         slots,
+        lowered,
     };
     let condition = lowering.cond(&rule.condition);
     let mut parts = Vec::new();
-    if rule.effect == portcullis_lang::model::Effect::Allow {
+    if rule.effect == Effect::Allow {
         let scopes = lowering.slot(&Fact::Scopes, !rule.requires.scopes.is_empty());
         for scope in &rule.requires.scopes {
-            parts.push(Part::Scope(
-                scope.clone(),
-                Test::Leaf(Leaf::Element(scopes, scope.clone())),
-            ));
+            let test = lowering.leaf(Leaf::Element(scopes, scope.clone()));
+            parts.push(Part::Scope(scope.clone(), test));
         }
         if let Some(acr) = &rule.requires.acr {
             let slot = lowering.slot(&Fact::Claim("acr".into()), true);
-            parts.push(Part::Acr(Test::Leaf(Leaf::TextIn(slot, vec![acr.clone()]))));
+            parts.push(Part::Acr(lowering.leaf(Leaf::TextIn(slot, vec![acr.clone()]))));
         }
         if let Some(us) = rule.requires.max_age_us {
             let auth_time = lowering.slot(&Fact::Claim("auth_time".into()), true);
             let now = lowering.slot(&Fact::Now, true);
-            parts.push(Part::Age(Test::Leaf(Leaf::Age(auth_time, now, us))));
+            parts.push(Part::Age(lowering.leaf(Leaf::Age(auth_time, now, us))));
         }
-        let conjuncts: &[Cond] = match &rule.condition {
-            Cond::True => &[],
-            Cond::All(parts) => parts,
-            other => std::slice::from_ref(other),
+        let mut conjunct = |cond: &Cond, test: &Test| {
+            parts.push(Part::Condition(super::explain::text(policy, cond), test.clone()));
         };
-        for conjunct in conjuncts {
-            parts.push(Part::Condition(
-                super::explain::text(policy, conjunct),
-                lowering.cond(conjunct),
-            ));
+        match (&rule.condition, &condition) {
+            (Cond::True, _) => {}
+            (Cond::All(conds), Test::All(tests)) => {
+                conds
+                    .iter()
+                    .zip(tests)
+                    .for_each(|(cond, test)| conjunct(cond, test));
+            }
+            (cond, test) => conjunct(cond, test),
         }
     }
     Instance { condition, parts }
@@ -133,9 +169,14 @@ struct Lowering<'l> {
     policy: &'l Policy,
     pattern: &'l Pattern,
     slots: &'l mut Slots,
+    lowered: &'l mut Lowered,
 }
 
 impl Lowering<'_> {
+    fn leaf(&mut self, leaf: Leaf) -> Test {
+        Test::Leaf(self.lowered.leaf(leaf))
+    }
+
     fn slot(&mut self, fact: &Fact, wanted: bool) -> Slot {
         if wanted {
             self.slots.slot(self.policy, fact, Some(self.pattern))
@@ -168,7 +209,7 @@ impl Lowering<'_> {
             } => return self.compare(left, *op, right, *ignore_case),
             Atom::OneOf { fact, values } => {
                 let slot = self.slot(fact, true);
-                return one_of(slot, values);
+                one_of(slot, values)
             }
             Atom::InList { fact, list } => Leaf::List(self.slot(fact, true), list.0),
             Atom::InNetwork { fact, network } => {
@@ -195,20 +236,19 @@ impl Lowering<'_> {
             Atom::Matches { fact, regex } => Leaf::Matches(self.slot(fact, true), regex.clone()),
             Atom::Sample { fact, name, below } => Leaf::Sample(self.slot(fact, true), name.clone(), *below),
         };
-        Test::Leaf(leaf)
+        self.leaf(leaf)
     }
 
     /// `[]` is decided by whether the set is known: false for `has any`, true for `has all`.
     fn elements(&mut self, set: &Fact, values: &[String], any: bool) -> Test {
         let slot = self.slot(set, true);
-        let known = Test::Leaf(Leaf::Known(slot));
         match (values.is_empty(), any) {
-            (true, true) => Test::Not(Box::new(known)),
-            (true, false) => known,
+            (true, true) => Test::Not(Box::new(self.leaf(Leaf::Known(slot)))),
+            (true, false) => self.leaf(Leaf::Known(slot)),
             (false, any) => {
                 let parts = values
                     .iter()
-                    .map(|v| Test::Leaf(Leaf::Element(slot, v.clone())))
+                    .map(|v| self.leaf(Leaf::Element(slot, v.clone())))
                     .collect();
                 if any { Test::Any(parts) } else { Test::All(parts) }
             }
@@ -228,22 +268,28 @@ impl Lowering<'_> {
         let value = match right {
             Operand::Fact(right) => {
                 let right = self.slot(right, true);
-                return Test::Leaf(Leaf::Compare(slot, right, operator, ignore_case));
+                return self.leaf(Leaf::Compare(slot, right, operator, ignore_case));
             }
             Operand::Value(value) => value,
         };
         let equal = match value {
-            Value::Bool(true) => Test::Leaf(Leaf::Bool(slot)),
-            Value::Bool(false) => Test::Not(Box::new(Test::Leaf(Leaf::Bool(slot)))),
+            Value::Bool(true) => self.leaf(Leaf::Bool(slot)),
+            Value::Bool(false) => Test::Not(Box::new(self.leaf(Leaf::Bool(slot)))),
             Value::Int(n) | Value::Instant(n) | Value::Duration(n) => {
-                return Test::Leaf(Leaf::Number(slot, operator, *n));
+                let operator = if operator == op::NE { op::EQ } else { operator };
+                let leaf = self.leaf(Leaf::Number(slot, operator, *n));
+                return if op == Comparison::NotEqual {
+                    Test::Not(Box::new(leaf))
+                } else {
+                    leaf
+                };
             }
             Value::String(text) if ignore_case => {
-                Test::Leaf(Leaf::Matches(slot, pattern::ignoring_case(text)))
+                self.leaf(Leaf::Matches(slot, pattern::ignoring_case(text)))
             }
-            Value::String(text) => Test::Leaf(Leaf::TextIn(slot, vec![text.clone()])),
-            Value::Ip(ip) => Test::Leaf(Leaf::Address(slot, vec![(ip_number(*ip), ip_number(*ip))])),
-            Value::Set(_) => Test::Leaf(Leaf::Known(slot)),
+            Value::String(text) => self.leaf(Leaf::TextIn(slot, vec![text.clone()])),
+            Value::Ip(ip) => self.leaf(Leaf::Address(slot, vec![(ip_number(*ip), ip_number(*ip))])),
+            Value::Set(_) => self.leaf(Leaf::Known(slot)),
         };
         if operator == op::NE {
             Test::Not(Box::new(equal))
@@ -253,7 +299,7 @@ impl Lowering<'_> {
     }
 }
 
-fn one_of(slot: Slot, values: &[Value]) -> Test {
+fn one_of(slot: Slot, values: &[Value]) -> Leaf {
     let numbers: Vec<i64> = values
         .iter()
         .filter_map(|v| match v {
@@ -268,13 +314,13 @@ fn one_of(slot: Slot, values: &[Value]) -> Test {
             _ => None,
         })
         .collect();
-    Test::Leaf(if !numbers.is_empty() {
+    if !numbers.is_empty() {
         Leaf::NumberIn(slot, numbers)
     } else if !addresses.is_empty() {
         Leaf::Address(slot, addresses)
     } else {
         Leaf::TextIn(slot, values.iter().map(text_of).collect())
-    })
+    }
 }
 
 fn text_of(value: &Value) -> String {

@@ -1,15 +1,19 @@
 //! checked model --lower--> tests over facts --classify--> variables with classes --plan--> decision graphs per entry
 //! --emit--> image bytes. Deterministic: equal models give equal bytes. Knows no syntax; may be slow and allocate.
 
+mod bitmap;
 mod config;
 mod emit;
 mod entries;
 mod explain;
 mod graph;
+mod hash;
 mod hours;
+mod instances;
 mod lower;
 mod pattern;
 mod routes;
+mod shapes;
 mod slots;
 mod vars;
 
@@ -59,16 +63,33 @@ pub enum CompileError {
     ImageTooLarge,
 }
 
+/// How an entry finds the rules that apply. The verdicts are the same in every form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One decision graph where merging the rules' graphs stays within its budget, rule bitmaps where it does not.
+    #[default]
+    Auto,
+    /// Graphs alone, as many as merging leaves.
+    Graphs,
+    /// Rule bitmaps for every list of every entry.
+    Bitmaps,
+}
+
 /// What goes into an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileOptions {
     /// Explanations, which say what an allow lacked. No decision reads them.
     pub symbols: bool,
+    /// The form of entries; another than [`Form::Auto`] is for tests that compare them.
+    pub form: Form,
 }
 
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
-        CompileOptions { symbols: true }
+        CompileOptions {
+            symbols: true,
+            form: Form::Auto,
+        }
     }
 }
 
@@ -81,9 +102,9 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
 pub fn compile_with(policy: &Policy, options: &CompileOptions) -> Result<Vec<u8>, CompileError> {
     let mut slots = slots::Slots::default();
     let lowered = lower::lower(policy, &mut slots);
-    let mut vars = vars::Vars::plan(policy, &lowered, &mut slots)?;
+    let mut vars = vars::Vars::plan(&lowered, &slots)?;
     let routes = routes::Routes::plan(policy)?;
     let (config, patterns) = config::config(policy, &mut slots)?;
-    let plan = entries::plan(policy, &lowered, &routes, &mut vars);
+    let plan = entries::plan(policy, &lowered, &routes, &mut vars, options.form);
     emit::emit(policy, config, patterns, vars, &routes, plan, options)
 }

@@ -12,6 +12,12 @@ use regex_automata::{Anchored, MatchKind, util::start, util::syntax};
 /// Memory that determinising one set may take, bytes: a policy that needs more is refused, not awaited.
 const DETERMINISE_BYTES_MAX: usize = 4 << 20;
 
+/// What a set of several patterns may take, bytes: at least this, which stays in a core's cache ..
+const GROUP_BYTES_MIN: usize = 64 << 10;
+/// .. and this much a byte of its patterns, as patterns need that differ early. Patterns that multiply each other's states
+/// are split into groups soon, so n of them cost n automata at worst and not 2^n states.
+const GROUP_BYTES_PER_BYTE: usize = 512;
+
 /// An automaton as tables; state 0 is dead.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -31,14 +37,18 @@ pub(super) struct TooLarge;
 impl Table {
     /// Builds the automaton of regexes that must match whole texts; `.` is any byte, Unicode off.
     pub(super) fn build(patterns: &[String]) -> Result<Table, TooLarge> {
+        Table::within(patterns, DETERMINISE_BYTES_MAX)
+    }
+
+    fn within(patterns: &[String], bytes_max: usize) -> Result<Table, TooLarge> {
         let anchored: Vec<String> = patterns.iter().map(|p| format!(r"(?:{p})\z")).collect();
         let dfa = dense::Builder::new()
             .configure(
                 dense::Config::new()
                     .match_kind(MatchKind::All)
                     .start_kind(StartKind::Anchored)
-                    .dfa_size_limit(Some(DETERMINISE_BYTES_MAX))
-                    .determinize_size_limit(Some(DETERMINISE_BYTES_MAX)),
+                    .dfa_size_limit(Some(bytes_max))
+                    .determinize_size_limit(Some(bytes_max)),
             )
             .syntax(
                 syntax::Config::new()
@@ -148,7 +158,13 @@ pub(super) fn group(patterns: &[String]) -> Result<Vec<(Vec<usize>, Table)>, usi
             continue;
         }
         let texts: Vec<String> = indices.iter().map(|i| patterns[*i].clone()).collect();
-        match (Table::build(&texts), indices.len()) {
+        let length = texts.iter().map(String::len).sum::<usize>();
+        let scaled = length.saturating_mul(GROUP_BYTES_PER_BYTE).max(GROUP_BYTES_MIN);
+        let bytes_max = match texts.len() {
+            1 => DETERMINISE_BYTES_MAX,
+            _ => scaled.min(DETERMINISE_BYTES_MAX),
+        };
+        match (Table::within(&texts, bytes_max), indices.len()) {
             (Ok(table), _) => out.push((indices, table)),
             (Err(TooLarge), 1) => return Err(indices[0]),
             (Err(TooLarge), n) => {

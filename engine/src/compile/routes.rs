@@ -2,11 +2,9 @@
 //! a nondeterministic automaton and is determinised, so that one walk yields the set of all patterns that match.
 //! Segments with typed or affixed captures are told apart by a byte automaton of the state's own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use portcullis_lang::model::{
-    CaptureKind, Effect, Owner, Pattern, Policy, Segment, ServiceId, Tail, TargetKind,
-};
+use portcullis_lang::model::{CaptureKind, Effect, Owner, Pattern, Policy, Segment, Tail, TargetKind};
 
 use super::CompileError;
 use super::pattern::{self, Table};
@@ -92,11 +90,13 @@ impl Routes {
             ..Routes::default()
         };
         routes.accept(Vec::new());
-        for (index, service) in policy.services.iter().enumerate() {
-            let trie = trie(policy, ServiceId(index as u32));
+        let (own, guards) = owners(policy);
+        for (service, own) in policy.services.iter().zip(own) {
+            let rules = || guards.iter().chain(&own).copied();
+            let trie = trie(policy, service.trailing_slash_ignored, rules());
             let root = routes.determinise(&trie, &service.name)?;
             routes.roots.push(root);
-            let nopath = routes.accept(nopath(policy, ServiceId(index as u32)));
+            let nopath = routes.accept(nopath(policy, rules()));
             routes.nopath.push(nopath);
         }
         Ok(routes)
@@ -131,157 +131,148 @@ impl Routes {
     fn determinise(&mut self, trie: &[Node], service: &str) -> Result<u32, CompileError> {
         let max = STATES_MIN.max(trie.len().saturating_mul(STATES_PER_NODE_MAX));
         let first = self.states.len() as u32;
-        let mut ids: HashMap<Set, u32> = HashMap::new();
-        let mut queue = Vec::new();
-        let mut number = |set: Set, states: &mut Vec<State>, queue: &mut Vec<Set>| {
-            if set.nodes.is_empty() && set.rests.is_empty() {
-                return 0;
-            }
-            *ids.entry(set).or_insert_with_key(|set| {
-                states.push(State::default());
-                queue.push(set.clone());
-                states.len() as u32 - 1
-            })
+        let mut sets = Sets {
+            trie,
+            ids: HashMap::new(),
+            queue: Vec::new(),
         };
-        let root = number(
-            Set::of(trie, [0].into(), BTreeSet::new()),
-            &mut self.states,
-            &mut queue,
-        );
+        let root = sets.number(&mut self.states, vec![0], &[]);
         let mut at = 0;
-        while at < queue.len() {
+        while let Some(set) = sets.queue.get(at).cloned() {
             if self.states.len() - first as usize > max {
                 return Err(CompileError::RoutesTooAmbiguous {
                     service: service.to_string(),
                     max,
                 });
             }
-            let set = queue[at].clone();
             // Roots are numbered first and in order, so ids are dense from `first` on.
             let id = first + at as u32;
             at += 1;
-            let nodes = || set.nodes.iter().map(|n| &trie[*n]);
-            let free: BTreeSet<usize> = nodes().filter_map(|n| n.any).collect();
-            let matchers: BTreeMap<&Matcher, BTreeSet<usize>> =
-                nodes()
-                    .flat_map(|n| &n.matchers)
-                    .fold(BTreeMap::new(), |mut all, (matcher, child)| {
-                        all.entry(matcher).or_insert_with(BTreeSet::new).insert(*child);
-                        all
-                    });
-            let regexes: Vec<String> = matchers.keys().map(|m| m.regex.clone()).collect();
-            let children: Vec<&BTreeSet<usize>> = matchers.values().collect();
-            let table = if regexes.is_empty() {
-                None
-            } else {
-                Some(self.table(&regexes)?)
-            };
-
-            let default = number(
-                Set::of(trie, free.clone(), set.rests.clone()),
-                &mut self.states,
-                &mut queue,
-            );
-            let mut by_class = Vec::new();
-            if let Some(table) = table {
-                for members in self.tables[table as usize].sets.clone() {
-                    let mut next = free.clone();
-                    members.iter().for_each(|m| next.extend(children[*m]));
-                    by_class.push(number(
-                        Set::of(trie, next, set.rests.clone()),
-                        &mut self.states,
-                        &mut queue,
-                    ));
-                }
-            }
-            let mut literals: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-            for (text, child) in nodes().flat_map(|n| &n.literals) {
-                literals.entry(text).or_default().insert(*child);
-            }
-            // A regex capture must not be empty, which its regex does not say.
-            for text in matchers.keys().filter_map(|m| m.empty.as_deref()) {
-                literals.entry(text).or_default();
-            }
-            for (text, own) in literals {
-                let mut next: BTreeSet<usize> = free.union(&own).copied().collect();
-                if let Some(table) = table {
-                    let table = &self.tables[table as usize];
-                    for member in &table.sets[table.run(text.as_bytes()) as usize] {
-                        let captures_nothing = matchers
-                            .keys()
-                            .nth(*member)
-                            .is_some_and(|m| m.empty.as_deref() == Some(text));
-                        if !captures_nothing {
-                            next.extend(children[*member]);
-                        }
-                    }
-                }
-                let next = number(
-                    Set::of(trie, next, set.rests.clone()),
-                    &mut self.states,
-                    &mut queue,
-                );
-                self.edges.insert((id, text.to_string()), next);
-            }
-            let rests = || set.rests.iter().flat_map(|n| trie[*n].rest.iter().copied());
-            let plain = self.accept(
-                nodes()
-                    .flat_map(|n| n.plain.iter().copied())
-                    .chain(rests())
-                    .collect(),
-            );
-            let slash = self.accept(
-                nodes()
-                    .flat_map(|n| n.slash.iter().copied())
-                    .chain(rests())
-                    .collect(),
-            );
-            let classes = table.map(|t| (t, by_class));
-            self.states[id as usize] = State {
-                default,
-                classes,
-                plain,
-                slash,
-            };
+            self.state(&mut sets, id, &set)?;
         }
         Ok(root)
     }
+
+    /// Where a state leads, segment by segment, and what it accepts.
+    fn state(&mut self, sets: &mut Sets<'_>, id: u32, set: &Set) -> Result<(), CompileError> {
+        let trie = sets.trie;
+        let nodes = || set.nodes.iter().map(|n| &trie[*n]);
+        let free: Vec<usize> = nodes().filter_map(|n| n.any).collect();
+        let mut matchers: BTreeMap<&Matcher, Vec<usize>> = BTreeMap::new();
+        for (matcher, child) in nodes().flat_map(|n| &n.matchers) {
+            matchers.entry(matcher).or_default().push(*child);
+        }
+        let children: Vec<&Vec<usize>> = matchers.values().collect();
+        let table = if matchers.is_empty() {
+            None
+        } else {
+            let regexes: Vec<String> = matchers.keys().map(|m| m.regex.clone()).collect();
+            Some(self.table(&regexes)?)
+        };
+
+        let default = sets.number(&mut self.states, free.clone(), &set.rests);
+        let mut by_class = Vec::new();
+        if let Some(table) = table {
+            for members in self.tables[table as usize].sets.clone() {
+                let mut next = free.clone();
+                members.iter().for_each(|m| next.extend(children[*m]));
+                by_class.push(sets.number(&mut self.states, next, &set.rests));
+            }
+        }
+        let mut literals: Vec<(&str, Option<usize>)> = nodes()
+            .flat_map(|n| &n.literals)
+            .map(|(text, child)| (text.as_str(), Some(*child)))
+            .collect();
+        // A regex capture must not be empty, which its regex does not say.
+        literals.extend(matchers.keys().filter_map(|m| Some((m.empty.as_deref()?, None))));
+        literals.sort_unstable();
+        for own in literals.chunk_by(|a, b| a.0 == b.0) {
+            let text = own[0].0;
+            let mut next = free.clone();
+            next.extend(own.iter().filter_map(|literal| literal.1));
+            if let Some(table) = table {
+                let table = &self.tables[table as usize];
+                for member in &table.sets[table.run(text.as_bytes()) as usize] {
+                    let captures_nothing = matchers
+                        .keys()
+                        .nth(*member)
+                        .is_some_and(|m| m.empty.as_deref() == Some(text));
+                    if !captures_nothing {
+                        next.extend(children[*member]);
+                    }
+                }
+            }
+            let next = sets.number(&mut self.states, next, &set.rests);
+            self.edges.insert((id, text.to_string()), next);
+        }
+        let rests = || set.rests.iter().flat_map(|n| trie[*n].rest.iter().copied());
+        let plain = nodes().flat_map(|n| n.plain.iter().copied()).chain(rests());
+        let plain = self.accept(plain.collect());
+        let slash = nodes().flat_map(|n| n.slash.iter().copied()).chain(rests());
+        let slash = self.accept(slash.collect());
+        self.states[id as usize] = State {
+            default,
+            classes: table.map(|t| (t, by_class)),
+            plain,
+            slash,
+        };
+        Ok(())
+    }
 }
 
-/// Trie nodes reached, and nodes above whose `/**` covers all that is below.
+/// Trie nodes reached, and nodes above whose `/**` covers all that is below; both sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Set {
-    nodes: BTreeSet<usize>,
-    rests: BTreeSet<usize>,
+    nodes: Vec<usize>,
+    rests: Vec<usize>,
 }
 
-impl Set {
-    fn of(trie: &[Node], nodes: BTreeSet<usize>, mut rests: BTreeSet<usize>) -> Set {
-        rests.extend(nodes.iter().copied().filter(|n| !trie[*n].rest.is_empty()));
-        Set { nodes, rests }
+/// Sets of one service, numbered as they are found.
+struct Sets<'t> {
+    trie: &'t [Node],
+    ids: HashMap<Set, u32>,
+    queue: Vec<Set>,
+}
+
+impl Sets<'_> {
+    /// The state of nodes and of what is above them; 0 where there is nothing.
+    fn number(&mut self, states: &mut Vec<State>, mut nodes: Vec<usize>, above: &[usize]) -> u32 {
+        nodes.sort_unstable();
+        nodes.dedup();
+        let own = nodes.iter().copied().filter(|n| !self.trie[*n].rest.is_empty());
+        let mut rests: Vec<usize> = above.iter().copied().chain(own).collect();
+        rests.sort_unstable();
+        rests.dedup();
+        if nodes.is_empty() && rests.is_empty() {
+            return 0;
+        }
+        let queue = &mut self.queue;
+        *self.ids.entry(Set { nodes, rests }).or_insert_with_key(|set| {
+            states.push(State::default());
+            queue.push(set.clone());
+            states.len() as u32 - 1
+        })
     }
 }
 
-/// The rules that take part in a service: its own and those of all guards.
-fn takes_part(owner: Owner, service: ServiceId) -> bool {
-    match owner {
-        Owner::Service(own) => own == service,
-        Owner::Guard(_) => true,
+/// The rules that take part in each service but for those of guards, and those of guards, which take part in all.
+fn owners(policy: &Policy) -> (Vec<Vec<usize>>, Vec<usize>) {
+    let (mut own, mut guards) = (vec![Vec::new(); policy.services.len()], Vec::new());
+    for (index, rule) in policy.rules.iter().enumerate() {
+        match rule.owner {
+            Owner::Service(service) => own
+                .get_mut(service.index())
+                .into_iter()
+                .for_each(|s| s.push(index)),
+            Owner::Guard(_) => guards.push(index),
+        }
     }
+    (own, guards)
 }
 
-fn trie(policy: &Policy, service: ServiceId) -> Vec<Node> {
-    let slash_ignored = policy
-        .services
-        .get(service.index())
-        .is_some_and(|s| s.trailing_slash_ignored);
+fn trie(policy: &Policy, slash_ignored: bool, rules: impl Iterator<Item = usize>) -> Vec<Node> {
     let mut trie = vec![Node::default()];
-    for (r, rule) in policy
-        .rules
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| takes_part(rule.owner, service))
-    {
+    for (r, rule) in rules.map(|r| (r, &policy.rules[r])) {
         let wide = canary!(
             DenySlash,
             slash_ignored,
@@ -335,14 +326,9 @@ fn insert(trie: &mut Vec<Node>, pattern: &Pattern, instance: Instance, wide: boo
 
 /// What can match `OPTIONS *` and CONNECT's authority form: targets that name them, and `/**` from the root in denies
 /// and standing rules.
-fn nopath(policy: &Policy, service: ServiceId) -> Vec<Instance> {
+fn nopath(policy: &Policy, rules: impl Iterator<Item = usize>) -> Vec<Instance> {
     let mut out = Vec::new();
-    for (r, rule) in policy
-        .rules
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| takes_part(rule.owner, service))
-    {
+    for (r, rule) in rules.map(|r| (r, &policy.rules[r])) {
         for (t, target) in rule.targets.iter().enumerate() {
             let everything = target.kind == TargetKind::Http
                 && target.pattern.segments.is_empty()

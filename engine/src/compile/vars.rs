@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use portcullis_lang::model::Policy;
 
 use super::CompileError;
 use super::graph::{Graph, NO, Ref, YES};
-use super::lower::{Leaf, Lowered, Part, Test};
+use super::lower::{Leaf, Lowered, Test};
 use super::pattern::{self, Table};
 use super::slots::Slots;
 use crate::canary::canary;
@@ -46,18 +45,25 @@ struct Meaning {
     count: u32,
 }
 
+/// Thresholds of order that one variable holds: a test of order is true for all classes on one side, so its node has
+/// an arm for each threshold, and n tests of one variable would have n times n.
+const ORDERED_MAX: usize = 256;
+
 /// Leaves with the classes where they are true.
 type Meanings = Vec<(Leaf, Vec<u32>)>;
 
 /// All variables, their graph and what is known of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Vars {
     pub(super) vars: Vec<Var>,
     pub(super) graph: Graph,
+    /// By leaf: the graphs of "certainly false" and "certainly true".
+    leaves: Vec<[Ref; 2]>,
     meanings: HashMap<Leaf, Meaning>,
-    /// The text and number variables of a slot.
-    by_slot: HashMap<(Slot, bool), u32>,
-    tests: HashMap<(Test, bool), Ref>,
+    /// The text variable of a slot, and its number variables.
+    texts: HashMap<Slot, u32>,
+    numbers: HashMap<Slot, Vec<u32>>,
+    subs: HashMap<Ref, u32>,
 }
 
 /// An address as a number, IPv4 as IPv4-mapped.
@@ -98,22 +104,14 @@ pub(super) fn ranges(nets: &[IpNet]) -> Vec<(u128, u128)> {
 #[derive(Default)]
 struct Asked {
     texts: BTreeMap<Slot, BTreeSet<String>>,
-    numbers: BTreeMap<Slot, BTreeSet<i64>>,
+    /// Thresholds of equality, and those of order.
+    numbers: BTreeMap<Slot, [BTreeSet<i64>; 2]>,
     patterns: BTreeMap<Slot, BTreeSet<String>>,
     addresses: BTreeMap<Slot, BTreeSet<Vec<(u128, u128)>>>,
     plain: BTreeSet<Leaf>,
 }
 
 impl Asked {
-    fn test(&mut self, test: &Test) {
-        match test {
-            Test::True => {}
-            Test::Not(inner) => self.test(inner),
-            Test::All(parts) | Test::Any(parts) => parts.iter().for_each(|p| self.test(p)),
-            Test::Leaf(leaf) => self.leaf(leaf),
-        }
-    }
-
     fn leaf(&mut self, leaf: &Leaf) {
         match leaf {
             Leaf::TextIn(slot, values) => self
@@ -122,11 +120,13 @@ impl Asked {
                 .or_default()
                 .extend(values.iter().cloned()),
             Leaf::Number(slot, operator, n) => {
-                thresholds(*operator, *n, self.numbers.entry(*slot).or_default())
+                let own = self.numbers.entry(*slot).or_default();
+                let ordered = *operator != op::EQ;
+                thresholds(*operator, *n, &mut own[usize::from(ordered)]);
             }
             Leaf::NumberIn(slot, values) => {
                 let own = self.numbers.entry(*slot).or_default();
-                values.iter().for_each(|n| thresholds(op::EQ, *n, own));
+                values.iter().for_each(|n| thresholds(op::EQ, *n, &mut own[0]));
             }
             Leaf::Matches(slot, regex) => {
                 self.patterns.entry(*slot).or_default().insert(regex.clone());
@@ -143,37 +143,20 @@ impl Asked {
 
 /// Where the truth of a comparison changes: at `n`, after `n`, or both.
 fn thresholds(operator: u32, n: i64, out: &mut BTreeSet<i64>) {
-    if matches!(operator, op::EQ | op::NE | op::LT | op::GE) {
+    if matches!(operator, op::EQ | op::LT | op::GE) {
         out.insert(n);
     }
-    if matches!(operator, op::EQ | op::NE | op::LE | op::GT) {
+    if matches!(operator, op::EQ | op::LE | op::GT) {
         out.extend(n.checked_add(1));
     }
 }
 
 impl Vars {
     /// Numbers all variables and builds their classifiers.
-    pub(super) fn plan(policy: &Policy, lowered: &Lowered, slots: &mut Slots) -> Result<Vars, CompileError> {
+    pub(super) fn plan(lowered: &Lowered, slots: &Slots) -> Result<Vars, CompileError> {
         let mut asked = Asked::default();
-        for instance in lowered.iter().flatten() {
-            asked.test(&instance.condition);
-            for part in &instance.parts {
-                let (Part::Scope(_, test) | Part::Acr(test) | Part::Age(test) | Part::Condition(_, test)) =
-                    part;
-                asked.test(test);
-            }
-        }
-        // Denies without an answer of their own ask whether a credential of their kind is valid.
-        if policy.rules.iter().any(|r| !r.credentials().is_empty()) {
-            asked.plain.extend((0..4).map(Leaf::Valid));
-        }
-        let mut vars = Vars {
-            vars: Vec::new(),
-            graph: Graph::default(),
-            meanings: HashMap::new(),
-            by_slot: HashMap::new(),
-            tests: HashMap::new(),
-        };
+        lowered.leaves.iter().for_each(|leaf| asked.leaf(leaf));
+        let mut vars = Vars::default();
         let mut unordered: Vec<(u32, Var, Meanings)> = Vec::new();
         let rank = |slot: Slot| slots.sources.get(slot as usize).map_or(u32::MAX, cost);
 
@@ -184,12 +167,17 @@ impl Vars {
                 Vec::new(),
             ));
         }
-        for (slot, numbers) in asked.numbers {
-            unordered.push((
-                rank(slot) + 1,
-                Var::Number(slot, numbers.into_iter().collect()),
-                Vec::new(),
-            ));
+        for (slot, [equal, ordered]) in asked.numbers {
+            let mut number = |thresholds: Vec<i64>| {
+                unordered.push((rank(slot) + 1, Var::Number(slot, thresholds), Vec::new()));
+            };
+            if ordered.len() <= ORDERED_MAX {
+                number(equal.union(&ordered).copied().collect());
+            } else {
+                number(equal.into_iter().collect());
+                let ordered: Vec<i64> = ordered.into_iter().collect();
+                ordered.chunks(ORDERED_MAX).for_each(|some| number(some.to_vec()));
+            }
         }
         for (slot, nets) in asked.addresses {
             // Many networks that overlap cut each other into many classes, and a wide one is then true in most of them.
@@ -201,7 +189,7 @@ impl Vars {
             };
             let nets: Vec<Vec<(u128, u128)>> = nets.into_iter().collect();
             for nets in nets.chunks(together) {
-                let (classes, meanings) = address_classes(slot, nets.iter().cloned().collect());
+                let (classes, meanings) = address_classes(slot, nets);
                 unordered.push((rank(slot) + 2, Var::Address(slot, classes), meanings));
             }
         }
@@ -211,16 +199,10 @@ impl Vars {
                 pattern: patterns[i].clone(),
             })?;
             for (members, table) in groups {
-                let meanings = members
-                    .iter()
-                    .enumerate()
-                    .map(|(place, index)| {
-                        let classes = (0..table.sets.len() as u32)
-                            .filter(|c| table.sets[*c as usize].contains(&place))
-                            .map(|c| c + 1)
-                            .collect();
-                        (Leaf::Matches(slot, patterns[*index].clone()), classes)
-                    })
+                let meanings = inverted(members.len(), (1..).zip(&table.sets))
+                    .into_iter()
+                    .zip(&members)
+                    .map(|(classes, index)| (Leaf::Matches(slot, patterns[*index].clone()), classes))
                     .collect();
                 unordered.push((rank(slot) + 3, Var::Pattern(slot, table), meanings));
             }
@@ -235,6 +217,12 @@ impl Vars {
             vars.number(id as u32, &var, meanings);
             vars.vars.push(var);
         }
+        for leaf in &lowered.leaves {
+            let meaning = vars.meaning(leaf);
+            let graphs = [false, true].map(|truth| vars.leaf(leaf, &meaning, truth));
+            vars.leaves.push(graphs);
+        }
+        vars.meanings.clear();
         Ok(vars)
     }
 
@@ -250,8 +238,8 @@ impl Vars {
             self.meanings.insert(leaf, Meaning { var: id, yes, count });
         }
         match var {
-            Var::Text(slot, _) => drop(self.by_slot.insert((*slot, true), id)),
-            Var::Number(slot, _) => drop(self.by_slot.insert((*slot, false), id)),
+            Var::Text(slot, _) => drop(self.texts.insert(*slot, id)),
+            Var::Number(slot, _) => self.numbers.entry(*slot).or_default().push(id),
             _ => {}
         }
         if let Var::Plain(leaf) = var {
@@ -269,40 +257,12 @@ impl Vars {
     }
 
     fn meaning(&self, leaf: &Leaf) -> Meaning {
-        if let Some(meaning) = self.meanings.get(leaf) {
-            return meaning.clone();
-        }
-        let slot = match leaf {
-            Leaf::TextIn(slot, _) => (*slot, true),
-            Leaf::Number(slot, ..) | Leaf::NumberIn(slot, _) => (*slot, false),
-            _ => (Slot::MAX, false),
+        let found = match leaf {
+            Leaf::TextIn(slot, values) => self.texts.get(slot).and_then(|id| self.text_classes(*id, values)),
+            Leaf::Number(slot, operator, n) => self.number_classes(*slot, *operator, *n),
+            Leaf::NumberIn(slot, values) => self.number_in(*slot, values),
+            other => self.meanings.get(other).cloned(),
         };
-        let id = self.by_slot.get(&slot).copied();
-        let found = id
-            .zip(id.and_then(|id| self.vars.get(id as usize)))
-            .and_then(|(var, of)| {
-                let (yes, values) = match (of, leaf) {
-                    (Var::Text(_, all), Leaf::TextIn(_, values)) => {
-                        let place = |v: &String| all.binary_search(v).ok().map(|i| i as u32 + 2);
-                        let mut yes: Vec<u32> = values.iter().filter_map(place).collect();
-                        yes.sort_unstable();
-                        yes.dedup();
-                        (yes, all.len())
-                    }
-                    (Var::Number(_, all), Leaf::Number(_, operator, n)) => {
-                        (number_classes(all, |v| holds(*operator, v, *n)), all.len())
-                    }
-                    (Var::Number(_, all), Leaf::NumberIn(_, values)) => {
-                        (number_classes(all, |v| values.contains(&v)), all.len())
-                    }
-                    _ => return None,
-                };
-                Some(Meaning {
-                    var,
-                    yes,
-                    count: values as u32 + 2,
-                })
-            });
         // Every leaf was asked for above; a leaf without a variable would be never true.
         found.unwrap_or(Meaning {
             var: u32::MAX - 1,
@@ -311,25 +271,87 @@ impl Vars {
         })
     }
 
+    fn text_classes(&self, var: u32, values: &[String]) -> Option<Meaning> {
+        let Var::Text(_, all) = self.vars.get(var as usize)? else {
+            return None;
+        };
+        let place = |v: &String| all.binary_search(v).ok().map(|i| i as u32 + 2);
+        let mut yes: Vec<u32> = values.iter().filter_map(place).collect();
+        yes.sort_unstable();
+        yes.dedup();
+        Some(Meaning {
+            var,
+            yes,
+            count: all.len() as u32 + 2,
+        })
+    }
+
+    /// The thresholds of a number variable.
+    fn thresholds(&self, var: u32) -> &[i64] {
+        match self.vars.get(var as usize) {
+            Some(Var::Number(_, all)) => all,
+            _ => &[],
+        }
+    }
+
+    /// The variable of the slot that has all thresholds of a comparison.
+    fn number_classes(&self, slot: Slot, operator: u32, n: i64) -> Option<Meaning> {
+        let mut own = BTreeSet::new();
+        thresholds(operator, n, &mut own);
+        let ids = self.numbers.get(&slot)?;
+        let fits = |id: &&u32| own.iter().all(|n| self.thresholds(**id).binary_search(n).is_ok());
+        let var = *ids.iter().find(fits)?;
+        let all = self.thresholds(var);
+        let count = all.len() as u32 + 2;
+        // Class 2 + i starts at the i-th threshold.
+        let start = 1 + all.partition_point(|t| *t < n) as u32;
+        let after = 2 + all.partition_point(|t| *t <= n) as u32;
+        let (from, to) = match operator {
+            op::EQ => (after - 1, after),
+            op::LT => (1, start + 1),
+            op::LE => (1, after),
+            op::GT => (after, count),
+            _ => (start + 1, count),
+        };
+        Some(Meaning {
+            var,
+            yes: (from..to.min(count)).collect(),
+            count,
+        })
+    }
+
+    fn number_in(&self, slot: Slot, values: &[i64]) -> Option<Meaning> {
+        let var = *self.numbers.get(&slot)?.first()?;
+        let all = self.thresholds(var);
+        let class = |n: &i64| 1 + all.partition_point(|t| t <= n) as u32;
+        let mut yes: Vec<u32> = values.iter().map(class).collect();
+        yes.sort_unstable();
+        yes.dedup();
+        Some(Meaning {
+            var,
+            yes,
+            count: all.len() as u32 + 2,
+        })
+    }
+
     /// The graph of "definitely true" (`truth`) or "definitely false" of a condition.
     pub(super) fn graph_of(&mut self, test: &Test, truth: bool) -> Ref {
         match test {
-            Test::True => return if truth { YES } else { NO },
-            Test::Not(inner) => return self.graph_of(inner, !truth),
-            _ => {}
-        }
-        let key = (test.clone(), truth);
-        if let Some(done) = self.tests.get(&key) {
-            return *done;
-        }
-        let root = match test {
+            Test::True => {
+                if truth {
+                    YES
+                } else {
+                    NO
+                }
+            }
+            Test::Not(inner) => self.graph_of(inner, !truth),
+            Test::Leaf(id) => self
+                .leaves
+                .get(*id as usize)
+                .map_or(NO, |graphs| graphs[usize::from(truth)]),
             Test::All(parts) => self.fold(parts, truth, truth),
             Test::Any(parts) => self.fold(parts, truth, !truth),
-            Test::Leaf(leaf) => self.leaf(leaf, truth),
-            Test::True | Test::Not(_) => NO,
-        };
-        self.tests.insert(key, root);
-        root
+        }
     }
 
     /// "Not definitely false": true or unknown.
@@ -339,13 +361,15 @@ impl Vars {
     }
 
     fn fold(&mut self, parts: &[Test], truth: bool, conjunction: bool) -> Ref {
+        let mut graphs: Vec<Ref> = parts.iter().map(|part| self.graph_of(part, truth)).collect();
+        // The last variables first: what comes then is put on top, and a chain of n tests costs n steps.
+        graphs.sort_by_key(|r| std::cmp::Reverse(self.graph.var(*r)));
         let mut all = if conjunction { YES } else { NO };
-        for part in parts {
-            let part = self.graph_of(part, truth);
+        for part in graphs {
             all = if conjunction {
-                self.and(all, part)
+                self.and(part, all)
             } else {
-                self.or(all, part)
+                self.or(part, all)
             };
         }
         all
@@ -381,19 +405,20 @@ impl Vars {
 
     /// The graph as a variable that is evaluated before.
     fn sub(&mut self, root: Ref) -> Ref {
-        let known = self
-            .vars
-            .iter()
-            .position(|v| matches!(v, Var::Sub(own) if *own == root));
-        let id = known.unwrap_or_else(|| {
+        if let Ref::Leaf(_) = root {
+            return root;
+        }
+        let next = self.vars.len() as u32;
+        let id = *self.subs.entry(root).or_insert(next);
+        if id == next {
             self.vars.push(Var::Sub(root));
-            self.vars.len() - 1
-        });
-        self.graph.make(id as u32, NO, vec![(2, YES)])
+        }
+        self.graph.make(id, NO, vec![(2, YES)])
     }
 
-    fn leaf(&mut self, leaf: &Leaf, truth: bool) -> Ref {
-        let Meaning { var, yes, count } = self.meaning(leaf);
+    fn leaf(&mut self, leaf: &Leaf, meaning: &Meaning, truth: bool) -> Ref {
+        let Meaning { var, yes, count } = meaning;
+        let (var, count) = (*var, *count);
         let two_valued = matches!(
             leaf,
             Leaf::Exists(_) | Leaf::Anchor(..) | Leaf::Presented(_) | Leaf::Valid(_) | Leaf::Age(..)
@@ -423,32 +448,10 @@ impl Vars {
     }
 }
 
-fn number_classes(thresholds: &[i64], holds: impl Fn(i64) -> bool) -> Vec<u32> {
-    // A class is an interval [low, high); the truth of every test is constant on it, so its first value decides.
-    let first = std::iter::once(i64::MIN).chain(thresholds.iter().copied());
-    first
-        .zip(1u32..)
-        .filter(|(low, _)| holds(*low))
-        .map(|(_, class)| class)
-        .collect()
-}
-
-fn holds(operator: u32, value: i64, n: i64) -> bool {
-    match operator {
-        op::EQ => value == n,
-        op::NE => value != n,
-        op::LT => value < n,
-        op::LE => value <= n,
-        op::GT => value > n,
-        _ => value >= n,
-    }
-}
-
 type Classes = (Vec<(u128, u32)>, Meanings);
 
 /// Cuts the address space where membership changes; ranges with the same members share a class. Class 1 is none.
-fn address_classes(slot: Slot, nets: BTreeSet<Vec<(u128, u128)>>) -> Classes {
-    let nets: Vec<Vec<(u128, u128)>> = nets.into_iter().collect();
+fn address_classes(slot: Slot, nets: &[Vec<(u128, u128)>]) -> Classes {
     let mut cuts: BTreeMap<u128, Vec<(usize, bool)>> = BTreeMap::new();
     for (i, ranges) in nets.iter().enumerate() {
         for (start, end) in ranges {
@@ -458,34 +461,47 @@ fn address_classes(slot: Slot, nets: BTreeSet<Vec<(u128, u128)>>) -> Classes {
             }
         }
     }
-    let mut sets: BTreeMap<BTreeSet<usize>, u32> = BTreeMap::from([(BTreeSet::new(), 1)]);
+    let mut classes: HashMap<Vec<usize>, u32> = HashMap::from([(Vec::new(), 1)]);
+    let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+    // How many ranges of a network are open; a network's own ranges were merged, so one at most but at a cut.
     let mut open: BTreeMap<usize, i64> = BTreeMap::new();
     let mut out: Vec<(u128, u32)> = Vec::new();
     for (at, changes) in cuts {
         for (i, opens) in changes {
-            *open.entry(i).or_default() += if opens { 1 } else { -1 };
+            let n = open.entry(i).or_default();
+            *n += if opens { 1 } else { -1 };
+            if *n == 0 {
+                open.remove(&i);
+            }
         }
-        let set: BTreeSet<usize> = open.iter().filter(|(_, n)| **n > 0).map(|(i, _)| *i).collect();
-        let next = sets.len() as u32 + 1;
-        let class = *sets.entry(set).or_insert(next);
+        let set: Vec<usize> = open.keys().copied().collect();
+        let class = *classes.entry(set).or_insert_with_key(|set| {
+            sets.push(set.clone());
+            sets.len() as u32
+        });
         if out.last().map_or(1, |last| last.1) != class {
             out.push((at, class));
         }
     }
-    let meanings = nets
-        .iter()
-        .enumerate()
-        .map(|(i, ranges)| {
-            let mut yes: Vec<u32> = sets
-                .iter()
-                .filter(|(set, _)| set.contains(&i))
-                .map(|(_, class)| *class)
-                .collect();
-            yes.sort_unstable();
-            (Leaf::Address(slot, ranges.clone()), yes)
-        })
+    let meanings = inverted(nets.len(), (1..).zip(&sets))
+        .into_iter()
+        .zip(nets)
+        .map(|(yes, ranges)| (Leaf::Address(slot, ranges.clone()), yes))
         .collect();
     (out, meanings)
+}
+
+/// Classes with their members -> members with their classes, ascending.
+fn inverted<'s>(members: usize, classes: impl Iterator<Item = (u32, &'s Vec<usize>)>) -> Vec<Vec<u32>> {
+    let mut out = vec![Vec::new(); members];
+    for (class, set) in classes {
+        for member in set {
+            if let Some(own) = out.get_mut(*member) {
+                own.push(class);
+            }
+        }
+    }
+    out
 }
 
 /// What it costs to fetch a fact, roughly in the order of pointer chases; ten apart to leave room for kinds.

@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no recursion; steps are bounded by the image. Invariant: no rule is looked at here that
 //! the route did not select, and a rule's condition is never interpreted: what it says is in the graph.
 
+mod bitmap;
 mod classify;
 mod decision;
 mod explain;
@@ -14,6 +15,7 @@ mod walk;
 use std::cell::Cell;
 use std::sync::Arc;
 
+pub(crate) use bitmap::BLOCK_WORDS;
 pub use decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
 pub use explain::decide_explained;
 pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};

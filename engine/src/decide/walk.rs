@@ -10,6 +10,7 @@ use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, node, var};
 use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition, run_dfa};
 
+use super::bitmap::Candidates;
 use super::classify::{Sight, classify};
 use super::scratch::Memory;
 
@@ -17,7 +18,7 @@ use super::scratch::Memory;
 const LINEAR_ARMS: u32 = 4;
 
 pub(super) struct Walk<'c, 'd> {
-    sight: Sight<'c, 'd>,
+    pub(super) sight: Sight<'c, 'd>,
     memory: Memory<'c>,
     entry: Entry,
     /// Where the entry stands.
@@ -57,7 +58,7 @@ impl<'c, 'd> Walk<'c, 'd> {
     }
 
     #[inline]
-    fn word(&self, at: u32) -> u32 {
+    pub(super) fn word(&self, at: u32) -> u32 {
         self.sight.view.word(at)
     }
 
@@ -76,7 +77,7 @@ impl<'c, 'd> Walk<'c, 'd> {
     }
 
     #[inline]
-    fn class(&mut self, id: u32) -> u32 {
+    pub(super) fn class(&mut self, id: u32) -> u32 {
         match self.memory.class(id) {
             Some(class) => class,
             None => self.look(id),
@@ -97,7 +98,7 @@ impl<'c, 'd> Walk<'c, 'd> {
     }
 
     /// The leaf that a graph leads to.
-    fn follow(&mut self, root: u32) -> u32 {
+    pub(super) fn follow(&mut self, root: u32) -> u32 {
         let mut at = root;
         while at & LEAF == 0 {
             let head = self.word(at);
@@ -131,8 +132,21 @@ impl<'c, 'd> Walk<'c, 'd> {
         }
     }
 
+    /// The items of an array that can say something, in order.
+    #[inline]
+    fn candidates(&self, array: usize) -> Candidates {
+        let filter = match self.entry.filters {
+            0 => 0,
+            filters => self.word(filters + (array - entry::DENY) as u32),
+        };
+        let (items, count) = self.entry.array(array);
+        let size = entry::ITEM.get(array).copied().unwrap_or(1);
+        Candidates::new(items, size, count, filter)
+    }
+
     fn first_leaf(&mut self, array: usize) -> u32 {
-        for at in self.items(array) {
+        let mut candidates = self.candidates(array);
+        while let Some(at) = candidates.next(self) {
             let leaf = self.follow(self.word(at));
             if leaf != 0 {
                 return self.entry.meaning(array, leaf);
@@ -169,7 +183,8 @@ impl<'c, 'd> Walk<'c, 'd> {
     pub(super) fn granting(&mut self, deciding: RuleIndex, arena: &'d Arena) -> &'d [RuleIndex] {
         let mut rules = List::new_in(arena);
         rules.push(deciding);
-        for at in self.items(entry::OBLIGE) {
+        let mut candidates = self.candidates(entry::OBLIGE);
+        while let Some(at) = candidates.next(self) {
             let grants = self.follow(self.word(at + 1)) != 0;
             if canary!(IdleAllow, true, grants) {
                 rules.push(self.word(at));
@@ -192,7 +207,8 @@ impl<'c, 'd> Walk<'c, 'd> {
 
     fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
         let mut out = List::new_in(arena);
-        for at in self.items(array) {
+        let mut candidates = self.candidates(array);
+        while let Some(at) = candidates.next(self) {
             if self.follow(self.word(at + 1)) != 0 {
                 out.push((self.word(at), true));
             } else if self.follow(self.word(at + 2)) != 0 {

@@ -15,6 +15,8 @@ pub(crate) struct Entry {
     /// What leaf 1 means in labelled arrays.
     label: u32,
     labelled: u32,
+    /// Offset of the offsets of its filters, 0 for none.
+    pub(crate) filters: u32,
     /// First item and count of each array.
     arrays: [(u32, u32); entry::ARRAYS],
     /// One past the last word. Saturates where counts lie.
@@ -39,6 +41,10 @@ impl Entry {
         }
         if out.labelled != 0 {
             out.label = word(next);
+            next = next.saturating_add(1);
+        }
+        if head >> entry::FILTERED_SHIFT & 1 != 0 {
+            out.filters = word(next);
             next = next.saturating_add(1);
         }
         let counted = head >> entry::COUNTED_SHIFT;

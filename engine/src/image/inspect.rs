@@ -42,6 +42,8 @@ pub struct Inspection {
     pub steps_max: u64,
     /// Graphs that the worst entry walks; more than one a kind where merging them was over budget.
     pub graphs_max: u64,
+    /// Words of rule bitmaps that the worst entry reads.
+    pub bitmap_words_max: u64,
     /// Words of the image that a decision reads at most, for the largest request that passes the limits.
     pub words_max: u64,
 }
@@ -49,23 +51,29 @@ pub struct Inspection {
 /// How an entry decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
-    /// By decision graphs.
+    /// By decision graphs alone.
     Graphs,
+    /// Rule bitmaps find the graphs of at least one list that can say something.
+    Bitmaps,
 }
 
 impl Form {
     /// All forms.
-    pub const ALL: &'static [Form] = &[Form::Graphs];
+    pub const ALL: &'static [Form] = &[Form::Graphs, Form::Bitmaps];
 
     /// As people read it.
     pub fn name(self) -> &'static str {
         match self {
             Form::Graphs => "graphs",
+            Form::Bitmaps => "bitmaps",
         }
     }
 
-    fn of(_entry: &Entry) -> Form {
-        Form::Graphs
+    fn of(entry: &Entry) -> Form {
+        match entry.filters {
+            0 => Form::Graphs,
+            _ => Form::Bitmaps,
+        }
     }
 }
 
@@ -74,10 +82,12 @@ pub(super) fn inspect(image: &Image) -> Inspection {
     let nodes = Nodes::read(image);
     let entries: Vec<(u32, Entry)> = entries(image).collect();
     let (mut steps_max, mut graphs_max) = (0, 0);
+    let mut bitmap_words_max = 0;
     let mut forms: Vec<(Form, usize)> = Form::ALL.iter().map(|form| (*form, 0)).collect();
     for (_, entry) in &entries {
         let roots = roots(image, entry);
         steps_max = steps_max.max(roots.iter().map(|(_, root)| nodes.depth(*root).steps).sum());
+        bitmap_words_max = bitmap_words_max.max(bound::filters(image, entry));
         graphs_max = graphs_max.max(roots.len() as u64);
         let form = Form::of(entry);
         forms.iter_mut().filter(|f| f.0 == form).for_each(|f| f.1 += 1);
@@ -112,6 +122,7 @@ pub(super) fn inspect(image: &Image) -> Inspection {
         nodes: nodes.depths.len(),
         steps_max,
         graphs_max,
+        bitmap_words_max,
         words_max: bound::words(image, &nodes, &entries),
     }
 }

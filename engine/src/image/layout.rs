@@ -202,6 +202,26 @@ pub(crate) mod entry {
     pub(crate) const FALLBACK_SHIFT: u32 = 22;
     /// Credential kinds that its allows read, four bits.
     pub(crate) const KINDS_SHIFT: u32 = 24;
+    /// Bit of the head: before the arrays stands the offset of the offsets of filters of the arrays from [`DENY`] to
+    /// [`REPORT`], 0 for none.
+    pub(crate) const FILTERED_SHIFT: u32 = 28;
+}
+
+/// A filter: which items of an array can say something. Offsets are from its own first word, and all parts follow each
+/// other without a gap: columns, then of each its default bitmap, its classes, their patches.
+pub(crate) mod filter {
+    /// Items of the array, a bit each.
+    pub(crate) const ROWS: u32 = 0;
+    /// How many columns.
+    pub(crate) const COLUMNS: u32 = 1;
+    /// Length of the head.
+    pub(crate) const LEN: u32 = 2;
+    /// Words of a column: variable, offset of its default bitmap, classes (offset, count).
+    pub(crate) const COLUMN: u32 = 4;
+    /// Words of a class: class, its patches (offset, count); ascending.
+    pub(crate) const CLASS: u32 = 3;
+    /// Words of a patch: index of a word, that word; ascending.
+    pub(crate) const PATCH: u32 = 2;
 }
 
 /// What an entry answers where no allow applies.

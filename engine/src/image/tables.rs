@@ -24,6 +24,17 @@ impl<'i> View<'i> {
         self.words.get(at as usize).copied().unwrap_or(0)
     }
 
+    /// Words that follow each other.
+    #[inline]
+    pub(crate) fn run(&self, at: u32, len: u32) -> &'i [u32] {
+        #[cfg(feature = "count")]
+        self.touched.set(self.touched.get() + u64::from(len));
+        let start = at as usize;
+        self.words
+            .get(start..start.saturating_add(len as usize))
+            .unwrap_or(&[])
+    }
+
     /// Bytes of the byte pool.
     #[inline]
     pub(crate) fn text(&self, offset: u32, len: u32) -> &'i [u8] {

@@ -91,7 +91,7 @@ pub(super) fn roots(plan: &Plan, labels: &[Labels], symbols: bool) -> Vec<Ref> {
     for (of, labels) in plan.entries.iter().zip(labels) {
         out.extend(hot_roots(of, labels));
         if symbols {
-            out.extend(of.closest.iter().flat_map(|e| &e.1).map(|part| part.2));
+            out.extend(of.closest.iter().flat_map(|e| e.1.iter()).map(|part| part.2));
         }
     }
     out
@@ -101,7 +101,7 @@ fn hot_roots(of: &Entry, labels: &Labels) -> Vec<Ref> {
     let mut out = labels.graphs.concat();
     out.extend(of.oblige.iter().map(|o| o.1));
     out.extend(of.standing.iter().chain(&of.report).flat_map(|s| [s.1, s.2]));
-    out.extend(fresh(of).flat_map(|e| &e.1).map(|part| part.2));
+    out.extend(fresh(of).flat_map(|e| e.1.iter()).map(|part| part.2));
     out
 }
 
@@ -122,6 +122,7 @@ impl Writer {
         nodes: &Nodes,
         symbols: bool,
     ) -> Vec<u32> {
+        let filters = self.filters(plan);
         self.directory(dir::FRESH, self.here());
         let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut records = Vec::with_capacity(plan.entries.len());
@@ -140,14 +141,14 @@ impl Writer {
         let mut known: HashMap<(Vec<u32>, &[Explanation]), u32> = HashMap::new();
         let mut offsets = Vec::with_capacity(plan.entries.len());
         let has_subs = vars.vars.iter().any(|v| matches!(v, Var::Sub(_)));
-        for ((of, labels), fresh) in plan.entries.iter().zip(labels).zip(records) {
+        for (((of, labels), fresh), filters) in plan.entries.iter().zip(labels).zip(records).zip(filters) {
             let subs = if has_subs {
                 subs(hot_roots(of, labels), vars)
             } else {
                 Vec::new()
             };
             let allow = allow_texts.get(&of.allow).copied().unwrap_or(0);
-            let words = entry_words(of, labels, allow, subs, fresh, nodes);
+            let words = entry_words(of, labels, (allow, filters), subs, fresh, nodes);
             let explained = if symbols { of.closest.as_slice() } else { &[] };
             let made = known.entry((words, explained));
             offsets.push(*made.or_insert_with_key(|(words, _)| self.push(words)));
@@ -182,7 +183,7 @@ fn fresh_words((rule, parts): &Explanation, nodes: &Nodes) -> Vec<u32> {
 fn entry_words(
     of: &Entry,
     labels: &Labels,
-    allow: u32,
+    (allow, filters): (u32, u32),
     subs: Vec<u32>,
     fresh: Vec<u32>,
     nodes: &Nodes,
@@ -215,6 +216,10 @@ fn entry_words(
     }
     if labels.bits != 0 {
         words.push(labels.label);
+    }
+    if filters != 0 {
+        head |= 1 << entry::FILTERED_SHIFT;
+        words.push(filters);
     }
     for (i, (array, size)) in arrays.iter().zip(entry::ITEM).enumerate() {
         if array.is_empty() {

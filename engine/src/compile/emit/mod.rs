@@ -1,6 +1,7 @@
 //! Plans -> words and bytes of an image. Nodes are written so that every edge points forward; equal tables, records and
 //! texts are written once.
 
+mod bitmaps;
 mod classifiers;
 mod entries;
 mod maps;

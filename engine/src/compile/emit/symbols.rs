@@ -31,13 +31,18 @@ pub(super) fn section(plan: &Plan, vars: &Vars, nodes: &Nodes, entries: &[u32]) 
         }
         let record = |(rule, parts): &Explanation| {
             let mut record = vec![*rule, parts.len() as u32];
-            for (kind, index, root) in parts {
+            for (kind, index, root) in parts.iter() {
                 record.extend([*kind, text(*kind, *index), nodes.reference(*root)]);
             }
             body.shared(record)
         };
         let list = of.closest.iter().map(record).collect();
-        let roots = of.closest.iter().flat_map(|e| &e.1).map(|part| part.2).collect();
+        let roots = of
+            .closest
+            .iter()
+            .flat_map(|e| e.1.iter())
+            .map(|part| part.2)
+            .collect();
         lists.insert(*at, (subs(roots, vars), list));
     }
     let records_end = Symbols::RECORDS + body.words.len() as u32;

@@ -9,6 +9,7 @@ use crate::image::config::Source;
 use crate::image::entry::{Entry, Node};
 use crate::image::layout::{self, HAS_EDGES, LEAF, dir, entry, node, var};
 use crate::image::tables::{DFA_HEAD, EMPTY, IN_TURN, MAP_HEAD, MAP_SLOT};
+use crate::image::validate::bitmaps;
 use crate::limits;
 
 /// Words of opening a map and of one probe that finds its text.
@@ -130,6 +131,16 @@ fn route(image: &Image) -> u64 {
         + 24
 }
 
+/// Words of an entry's filters, each read to its end.
+pub(super) fn filters(image: &Image, of: &Entry) -> u64 {
+    let lists = (0..bitmaps::LISTS).filter(|_| of.filters != 0);
+    lists
+        .map(|list| image.directory(of.filters + list))
+        .filter(|at| *at != 0)
+        .map(|at| 1 + bitmaps::words_max(&image.words, at))
+        .sum()
+}
+
 /// The bound of an image.
 pub(super) fn words(image: &Image, nodes: &Nodes, entries: &[(u32, Entry)]) -> u64 {
     let w = |at: u32| image.directory(at);
@@ -141,7 +152,7 @@ pub(super) fn words(image: &Image, nodes: &Nodes, entries: &[(u32, Entry)]) -> u
         let items: u64 = arrays
             .map(|(i, size)| u64::from(of.array(i).1) * u64::from(size + 1))
             .sum();
-        let mut cost = u64::from(of.end - at) + items;
+        let mut cost = u64::from(of.end - at) + items + filters(image, of);
         let roots = roots(image, of);
         // A record's head, its roots, and as often as it is named.
         cost += roots.len() as u64 * 8;

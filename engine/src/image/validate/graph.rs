@@ -122,6 +122,7 @@ impl Check<'_> {
         let fresh = self.fresh()?;
         let (from, end) = self.region("entries", dir::ENTRIES, dir::ENTRIES_END)?;
         self.entries = Starts::of(from, end);
+        let mut filters = super::bitmaps::Filters::default();
         let (rules, texts) = (self.config.rules.len() as u32, self.config.texts.len() as u32);
         let mut at = from;
         while at < end {
@@ -129,6 +130,8 @@ impl Check<'_> {
             if of.end > end || of.end <= at {
                 return bad("entry", at);
             }
+            let items = std::array::from_fn(|list| of.array(entry::DENY + list).1);
+            filters.entry(self.words, of.filters, items, self.word(dir::VAR_COUNT))?;
             if of.fallback == fallback::METHOD {
                 self.index("entry", at, of.allow, texts)?;
             }

@@ -4,6 +4,7 @@
 //! Records of one kind stand in one region, are read once from its start to its end, and whoever refers to one must
 //! refer to where one starts. So no record is checked once for each of its users.
 
+pub(super) mod bitmaps;
 mod config;
 mod graph;
 mod routes;
