@@ -174,8 +174,8 @@ fn every_path_exists() {
 /// Shell lines call verbs that exist.
 #[test]
 fn every_command_names_a_verb() {
-    const VERBS: [&str; 9] = [
-        "check", "fmt", "compile", "inspect", "eval", "explain", "test", "import", "replay",
+    const VERBS: [&str; 10] = [
+        "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
     ];
     const CHORES: [&str; 7] = ["demo", "test", "canary", "fuzz", "licences", "tidy", "bench"];
     for (page, text) in pages() {
