@@ -30,7 +30,7 @@ fn shape(c: &mut Criterion, name: &str, shape: &Shape) {
     });
     group.finish();
     if Scale::of_process() != Scale::Test {
-        let spread = spread::measure(requests.len(), |index| {
+        let spread = spread::measure(requests.len(), 5.0, |index| {
             black_box(decide(index));
         });
         let _ = writeln!(
