@@ -3,11 +3,6 @@
 
 use std::time::Instant;
 
-/// Visits of each request.
-const VISITS: u32 = 15;
-/// Calls of one visit: the clock is coarse beside a decision.
-const CALLS: u32 = 32;
-
 /// Time per decision over requests, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
@@ -17,16 +12,33 @@ pub struct Spread {
     pub p99_ns: f64,
 }
 
-/// Over `requests` requests.
-pub fn measure(requests: usize, mut decide: impl FnMut(usize)) -> Spread {
-    let mut best = vec![f64::MAX; requests];
-    for _ in 0..VISITS {
+/// Visits of a request, and calls of a visit, by what one call takes: the clock is coarse beside a quick decision,
+/// and a slow one needs no patience to be seen.
+fn effort(call_s: f64) -> (u32, u32) {
+    match call_s {
+        call_s if call_s < 20e-6 => (15, 32),
+        call_s if call_s < 1e-3 => (10, 1),
+        _ => (3, 1),
+    }
+}
+
+/// Over `requests` requests, or as many of them, ten at least, as about so many seconds allow.
+pub fn measure(requests: usize, seconds: f64, mut decide: impl FnMut(usize)) -> Spread {
+    let mut timed = |index: usize, calls: u32| {
+        let start = Instant::now();
+        for _ in 0..calls {
+            decide(index);
+        }
+        start.elapsed().as_secs_f64() / f64::from(calls)
+    };
+    let few = requests.min(10);
+    let estimate = (0..few).map(|index| timed(index, 1)).sum::<f64>() / few.max(1) as f64;
+    let (visits, calls) = effort(estimate);
+    let affordable = seconds / (estimate * f64::from(visits * calls)).max(1e-9);
+    let mut best = vec![f64::MAX; requests.min((affordable as usize).max(10))];
+    for _ in 0..visits {
         for (index, best) in best.iter_mut().enumerate() {
-            let start = Instant::now();
-            for _ in 0..CALLS {
-                decide(index);
-            }
-            *best = best.min(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
+            *best = best.min(timed(index, calls) * 1e9);
         }
     }
     of(best)

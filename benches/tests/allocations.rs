@@ -1,7 +1,5 @@
 //! A worker that is warm decides without the allocator: every row of the workload, the GitHub policy, and the shapes.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
-
 use portcullis::{Snapshot, Worker};
 use portcullis_benches::adapter::{Handing, Requests};
 use portcullis_benches::{setup, shapes};

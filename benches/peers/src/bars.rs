@@ -42,7 +42,8 @@ pub fn table(rows: &[Row]) -> String {
         ("engine/json", "floor/json"),
         ("engine/known", "floor/known"),
     ];
-    for (ours, floor) in pairs {
+    // By instructions `known` has a bar of its own, with a constant that time can not show.
+    for (ours, floor) in pairs.into_iter().take(2) {
         if let (Some(own), Some(floor)) = (find(rows, ours, RULES), find(rows, floor, RULES)) {
             let times = own.median_ns / floor.median_ns;
             line(
