@@ -147,8 +147,8 @@ fn an_image_without_symbols_decides_and_only_explains_nothing() {
             target: b"/v1/files/v7/a/b",
             ..RequestView::default()
         };
-        decide(
-            &Snapshot { image, data },
+        portcullis::decide_explained(
+            &Snapshot::new(image, data),
             &view,
             Now::default(),
             &mut Worker::default(),
