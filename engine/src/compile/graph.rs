@@ -33,7 +33,7 @@ pub(super) struct OverBudget;
 
 /// Pairs of nodes that one `and` or `or` may visit, which bounds the nodes it makes: a condition of a few dozen tests
 /// stays far below, and one that does not is cheaper as parts.
-pub(super) const OPERATION_PAIRS_MAX: u32 = 2_000;
+pub(super) const OPERATION_PAIRS_MAX: u32 = 256;
 /// Pairs that merging `n` graphs of a list may visit: [`MERGE_PAIRS_MIN`] and this many a graph. An entry whose graphs
 /// do not merge within it is no decision tree by nature; rule bitmaps are smaller then.
 pub(super) const MERGE_PAIRS_PER_GRAPH: u32 = 16;
