@@ -42,6 +42,9 @@ pub(super) const MERGE_PAIRS_MIN: u32 = 8_000;
 /// Nodes on a path of a result: bounds the recursion of the operations, and the steps of a walk.
 pub(super) const DEPTH_MAX: u32 = 500;
 
+/// Classes, ascending, with their children.
+type Arms = Rc<[(u32, Ref)]>;
+
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Node {
@@ -50,7 +53,7 @@ pub(super) struct Node {
     /// Child of class 1 and of every class that no arm names.
     pub(super) default: Ref,
     /// Other classes, ascending, each with a child that is not the default.
-    pub(super) arms: Rc<[(u32, Ref)]>,
+    pub(super) arms: Arms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,7 +267,7 @@ impl Graph {
     }
 
     /// Children of `a` under a variable that is not above it.
-    fn split(&self, a: Ref, var: u32) -> (Ref, Option<Rc<[(u32, Ref)]>>) {
+    fn split(&self, a: Ref, var: u32) -> (Ref, Option<Arms>) {
         match a {
             Ref::Node(index) if self.node(index).var == var => {
                 let node = self.node(index);
