@@ -8,6 +8,7 @@
 //!
 //! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`] and [`corpus`].
 
+pub mod adversarial;
 pub mod bridge;
 pub mod canary;
 pub mod corpus;

@@ -33,7 +33,7 @@ pub(super) struct OverBudget;
 
 /// Pairs of nodes that one `and` or `or` may visit, which bounds the nodes it makes: a condition of a few dozen tests
 /// stays far below, and one that does not is cheaper as parts.
-pub(super) const OPERATION_PAIRS_MAX: u32 = 2_000;
+pub(super) const OPERATION_PAIRS_MAX: u32 = 256;
 /// Pairs that merging `n` graphs of a list may visit: [`MERGE_PAIRS_MIN`] and this many a graph. An entry whose graphs
 /// do not merge within it is no decision tree by nature; rule bitmaps are smaller then.
 pub(super) const MERGE_PAIRS_PER_GRAPH: u32 = 16;
@@ -41,6 +41,9 @@ pub(super) const MERGE_PAIRS_PER_GRAPH: u32 = 16;
 pub(super) const MERGE_PAIRS_MIN: u32 = 8_000;
 /// Nodes on a path of a result: bounds the recursion of the operations, and the steps of a walk.
 pub(super) const DEPTH_MAX: u32 = 500;
+
+/// Classes, ascending, with their children.
+type Arms = Rc<[(u32, Ref)]>;
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +53,7 @@ pub(super) struct Node {
     /// Child of class 1 and of every class that no arm names.
     pub(super) default: Ref,
     /// Other classes, ascending, each with a child that is not the default.
-    pub(super) arms: Rc<[(u32, Ref)]>,
+    pub(super) arms: Arms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,7 +267,7 @@ impl Graph {
     }
 
     /// Children of `a` under a variable that is not above it.
-    fn split(&self, a: Ref, var: u32) -> (Ref, Option<Rc<[(u32, Ref)]>>) {
+    fn split(&self, a: Ref, var: u32) -> (Ref, Option<Arms>) {
         match a {
             Ref::Node(index) if self.node(index).var == var => {
                 let node = self.node(index);

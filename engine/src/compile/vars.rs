@@ -16,9 +16,6 @@ use crate::canary::canary;
 use crate::image::config::{Slot, Source};
 use crate::image::layout::op;
 
-/// Networks that share a classifier; where a policy names more, each has its own.
-const NETWORKS_MAX: usize = 32;
-
 /// A variable and its classifier.
 #[derive(Clone, Debug)]
 pub(super) enum Var {
@@ -48,6 +45,11 @@ struct Meaning {
 /// Thresholds of order that one variable holds: a test of order is true for all classes on one side, so its node has
 /// an arm for each threshold, and n tests of one variable would have n times n.
 const ORDERED_MAX: usize = 256;
+/// Networks that one variable tells apart at most.
+const NETWORKS_MAX: usize = 1_024;
+/// Arms for each range of the networks of one variable: a network's node has an arm for each class inside it, so wide
+/// networks over many narrow ones, all in one variable, would have the product of their numbers.
+const ARMS_PER_RANGE: usize = 8;
 
 /// Leaves with the classes where they are true.
 type Meanings = Vec<(Leaf, Vec<u32>)>;
@@ -180,16 +182,8 @@ impl Vars {
             }
         }
         for (slot, nets) in asked.addresses {
-            // Many networks that overlap cut each other into many classes, and a wide one is then true in most of them.
-            // A classifier of its own costs each test a search of a few ranges and the image a few words.
-            let together = if nets.len() > NETWORKS_MAX {
-                1
-            } else {
-                NETWORKS_MAX
-            };
             let nets: Vec<Vec<(u128, u128)>> = nets.into_iter().collect();
-            for nets in nets.chunks(together) {
-                let (classes, meanings) = address_classes(slot, nets);
+            for (classes, meanings) in address_groups(slot, &nets) {
                 unordered.push((rank(slot) + 2, Var::Address(slot, classes), meanings));
             }
         }
@@ -449,6 +443,25 @@ impl Vars {
 }
 
 type Classes = (Vec<(u128, u32)>, Meanings);
+
+/// Networks in as few variables as halving finds, none with too many arms.
+fn address_groups(slot: Slot, nets: &[Vec<(u128, u128)>]) -> Vec<Classes> {
+    let mut out = Vec::new();
+    let mut todo: Vec<&[Vec<(u128, u128)>]> = nets.chunks(NETWORKS_MAX).rev().collect();
+    while let Some(group) = todo.pop() {
+        let made = address_classes(slot, group);
+        let arms: usize = made.1.iter().map(|meaning| meaning.1.len()).sum();
+        let ranges: usize = group.iter().map(Vec::len).sum();
+        if group.len() > 1 && arms > ranges.saturating_mul(ARMS_PER_RANGE) {
+            let (left, right) = group.split_at(group.len() / 2);
+            todo.push(right);
+            todo.push(left);
+        } else {
+            out.push(made);
+        }
+    }
+    out
+}
 
 /// Cuts the address space where membership changes; ranges with the same members share a class. Class 1 is none.
 fn address_classes(slot: Slot, nets: &[Vec<(u128, u128)>]) -> Classes {
