@@ -20,7 +20,7 @@ mod router;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use portcullis_benches::adapter::Handing;
+use portcullis_benches::adapter::{Handing, Requests};
 use portcullis_benches::floor::{self, Floor};
 use portcullis_tests::workload::{Headers, RawRequest, Workload};
 
@@ -132,11 +132,8 @@ impl Run<'_> {
                 .into_iter()
                 .chain([("engine/json+headers", Handing::Json, Headers::Usual)])
         {
-            let few = Workload::with_requests(10, 1);
-            if portcullis_benches::adapter::Requests::new(&few, handing, headers).is_some() {
-                self.row(work, name, true, || {
-                    ours::Engine::load(work, handing, headers).unwrap()
-                });
+            if let Some(requests) = Requests::new(work, handing, headers) {
+                self.row(work, name, true, || ours::Engine::load(work, requests));
             }
         }
         if work.rules.len() <= 10_000 {

@@ -1,10 +1,10 @@
 //! The engine, the floors, and matchit alone, as evaluators.
 
 use portcullis::{Snapshot, Worker};
-use portcullis_benches::adapter::{Handing, Requests};
+use portcullis_benches::adapter::Requests;
 use portcullis_benches::floor::{self, Floor};
 use portcullis_benches::setup;
-use portcullis_tests::workload::{self, Headers, Workload};
+use portcullis_tests::workload::{self, Workload};
 
 use crate::evaluator::Evaluator;
 use crate::router::{NONE, Router};
@@ -16,12 +16,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// `None` where the engine takes no token that way.
-    pub fn load(work: &Workload, handing: Handing, headers: Headers) -> Option<Engine> {
-        let requests = Requests::new(work, handing, headers)?;
+    /// Loads the workload's policy; the requests are prepared before, as they are for the others.
+    pub fn load(work: &Workload, requests: Requests) -> Engine {
         let image = setup::image(&work.gate(), &workload::files()).unwrap();
         let snapshot = setup::snapshot(&image).unwrap();
-        Some(Engine { snapshot, requests })
+        Engine { snapshot, requests }
     }
 }
 
