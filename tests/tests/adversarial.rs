@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{CompileError, Form, Worker, compile_as};
+use portcullis::{CompileError, CompileOptions, Form, Worker, compile_with};
 use portcullis_tests::adversarial::{self, Shape};
 use portcullis_tests::bridge::Subject;
 use portcullis_tests::oracle::{self, Pair};
@@ -125,7 +125,11 @@ fn x04_a_regex_is_linear_or_refused() {
             Err(errors) => assert!(!errors.is_empty(), "{pattern}"),
             Ok(policy) => {
                 for form in [Form::Auto, Form::Graphs, Form::Bitmaps] {
-                    let refused = compile_as(&policy, form);
+                    let options = CompileOptions {
+                        form,
+                        ..CompileOptions::default()
+                    };
+                    let refused = compile_with(&policy, &options);
                     assert!(
                         matches!(refused, Err(CompileError::PatternTooLarge { .. })),
                         "{pattern}: {:?}",
