@@ -53,7 +53,7 @@ pub enum Credential<'a> {
         issuer: &'a str,
         /// By the names that the policy gives them: `sub`, `scope` (whatever member the issuer keeps scopes in), a
         /// declared claim's own name whatever its path. What the policy does not read may be there or not. A name
-        /// given twice makes the token invalid.
+        /// given twice is unknown.
         claims: &'a [(&'a str, Claim<'a>)],
     },
     /// A token that failed.

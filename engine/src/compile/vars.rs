@@ -47,6 +47,9 @@ struct Meaning {
 const ORDERED_MAX: usize = 256;
 /// Networks that one variable tells apart at most.
 const NETWORKS_MAX: usize = 1_024;
+/// Networks up to which they share variables at all. Many that overlap cut each other into many classes, and each test
+/// then names many; a variable of its own costs a test a search of a few ranges and the image a few words.
+const TOGETHER_MAX: usize = 32;
 /// Arms for each range of the networks of one variable: a network's node has an arm for each class inside it, so wide
 /// networks over many narrow ones, all in one variable, would have the product of their numbers.
 const ARMS_PER_RANGE: usize = 8;
@@ -447,7 +450,12 @@ type Classes = (Vec<(u128, u32)>, Meanings);
 /// Networks in as few variables as halving finds, none with too many arms.
 fn address_groups(slot: Slot, nets: &[Vec<(u128, u128)>]) -> Vec<Classes> {
     let mut out = Vec::new();
-    let mut todo: Vec<&[Vec<(u128, u128)>]> = nets.chunks(NETWORKS_MAX).rev().collect();
+    let together = if nets.len() > TOGETHER_MAX {
+        1
+    } else {
+        NETWORKS_MAX
+    };
+    let mut todo: Vec<&[Vec<(u128, u128)>]> = nets.chunks(together).rev().collect();
     while let Some(group) = todo.pop() {
         let made = address_classes(slot, group);
         let arms: usize = made.1.iter().map(|meaning| meaning.1.len()).sum();

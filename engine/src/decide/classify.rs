@@ -7,7 +7,7 @@ use crate::canary::canary;
 use crate::data::Data;
 use crate::front::{Credentials, Facts, Value};
 use crate::image::config::{Config, Hours};
-use crate::image::layout::{SET, dir, op, var};
+use crate::image::layout::{ELEMENT, SET, dir, op, var};
 use crate::image::tables::{Map, View, find_range, find_range4, find_text, find_threshold, run_dfa};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,7 @@ pub(super) struct Sight<'c, 'd> {
 }
 
 /// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
-pub(super) fn classify(s: Sight<'_, '_>, memory: &mut Memory<'_>, at: u32) -> u32 {
+pub(super) fn classify<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], at: u32) -> u32 {
     let (head, b) = (s.view.word(at), s.view.word(at + 1));
     let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
     let value = |slot: u32| s.facts.fetch(slot).value;
@@ -58,7 +58,7 @@ pub(super) fn classify(s: Sight<'_, '_>, memory: &mut Memory<'_>, at: u32) -> u3
             Some(Value::Ip(IpAddr::V6(_))) => FALSE,
             _ => UNKNOWN,
         },
-        var::ELEMENT => element(s, memory, a, b),
+        var::ELEMENT => element(s, memory, sets, a, b),
         var::KNOWN => u32::from(value(a).is_some()),
         var::BOOL => match value(a) {
             Some(Value::Bool(b)) => truth(b),
@@ -103,25 +103,55 @@ pub(super) fn classify(s: Sight<'_, '_>, memory: &mut Memory<'_>, at: u32) -> u3
     }
 }
 
-/// Whether a set holds an element. The first question about a set looks through it once and answers all others.
-fn element(s: Sight<'_, '_>, memory: &mut Memory<'_>, set: u32, bit: u32) -> u32 {
-    let known = memory.set(set).unwrap_or_else(|| {
-        let at = s.view.word(dir::SETS) + set * SET;
-        let value = s.facts.fetch(s.view.word(at)).value;
-        let elements = match value {
-            Some(Value::Set(elements)) => Some(elements),
-            _ => None,
+/// Questions about a set that are answered by comparing; with more of them it pays to look through the set once.
+pub(crate) const COMPARED_MAX: u32 = 3;
+
+/// What is known of a set so far.
+#[derive(Clone, Copy)]
+pub(super) enum Set<'d> {
+    /// Nobody has asked.
+    New,
+    /// It is unknown.
+    Unknown,
+    /// Its elements, and how many questions they have answered.
+    Compared(&'d [&'d [u8]], u32),
+    /// Its elements are marked in the scratch.
+    Marked,
+}
+
+/// Whether a set holds an element. The first few questions compare; the next looks through the set once and answers
+/// all others.
+fn element<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set: u32, bit: u32) -> u32 {
+    let Some(state) = sets.get_mut(set as usize) else {
+        return UNKNOWN;
+    };
+    let record = || s.view.word(dir::SETS) + set * SET;
+    if let Set::New = state {
+        *state = match s.facts.fetch(s.view.word(record())).value {
+            Some(Value::Set(elements)) => Set::Compared(elements, 0),
+            _ => Set::Unknown,
         };
-        let map = Map::open(s.view, s.view.word(at + 1));
-        for element in elements.into_iter().flatten() {
-            if let Some(bit) = map.find(s.view, 0, element) {
-                memory.add(bit);
-            }
+    }
+    match *state {
+        Set::New | Set::Unknown => return UNKNOWN,
+        Set::Compared(elements, asked) if asked < COMPARED_MAX => {
+            *state = Set::Compared(elements, asked + 1);
+            let at = s.view.word(dir::ELEMENTS) + bit * ELEMENT;
+            let wanted = s.view.text(s.view.word(at), s.view.word(at + 1));
+            return truth(contains(elements, wanted));
         }
-        memory.remember_set(set, elements.is_some());
-        elements.is_some()
-    });
-    if known { truth(memory.has(bit)) } else { UNKNOWN }
+        Set::Compared(elements, _) => {
+            let map = Map::open(s.view, s.view.word(record() + 1));
+            for element in elements {
+                if let Some(bit) = map.find(s.view, 0, element) {
+                    memory.add(bit);
+                }
+            }
+            *state = Set::Marked;
+        }
+        Set::Marked => {}
+    }
+    truth(memory.has(bit))
 }
 
 fn truth(holds: bool) -> u32 {

@@ -126,9 +126,8 @@ fn with_case<'d, T>(
         ..Decision::default()
     })?;
     let found = group
-        .and_then(|g| route::find(view, g, &canonical, config.has_grpc))
+        .and_then(|g| route::find(view, g, canonical, config.has_grpc))
         .ok_or(refusal(Reason::NoService))?;
-    let canonical = &*arena.alloc(canonical);
     let credentials = &*arena.alloc(Credentials::read(r, canonical, config, arena));
     let facts = &*arena.alloc(Facts::new(
         config,
@@ -139,7 +138,16 @@ fn with_case<'d, T>(
         now.wall_us,
         arena,
     ));
-    let walk = Walk::new(view, config, &s.data, facts, credentials, memory, found.entry);
+    let walk = Walk::new(
+        view,
+        config,
+        &s.data,
+        facts,
+        credentials,
+        memory,
+        arena,
+        found.entry,
+    );
     let image = &s.image;
     let matches: &'d dyn Fn(u32, &[u8]) -> bool =
         arena.alloc(|pattern: u32, text: &[u8]| walk::matches(image.view(&Cell::new(0)), pattern, text));
@@ -193,6 +201,18 @@ impl<'d> Case<'_, 'd> {
                 oblige::refuse(&self.binding(&[], standing), &mut refused);
                 refused
             }
+            // Most allows oblige to nothing.
+            None if !self.walk.obliges() && oblige::nothing(self.config, self.found.service) => {
+                return Decision {
+                    effect: Effect::Allow,
+                    status: Reason::Allowed.status(),
+                    reason: Reason::Allowed,
+                    rule: self.walk.grant().checked_sub(1),
+                    upstream_target: Some(self.canonical.upstream_target()),
+                    report,
+                    ..Decision::default()
+                };
+            }
             None => self.answered(standing),
         };
         draft.decision.report = report;
@@ -222,7 +242,9 @@ impl<'d> Case<'_, 'd> {
     /// What refuses before an allow is looked for, and the lack of one. A preflight is not among them.
     fn refused(&mut self, standing: Standing<'d>) -> Option<Draft<'d>> {
         let service = self.config.services.get(self.found.service as usize)?;
-        if let Some(detail) = oblige::transport(&self.binding(&[], standing)) {
+        // Most services demand nothing of the connection and have no sunset, and nothing stands over most entries.
+        let bare = standing.is_empty() && oblige::is_bare(service);
+        if !bare && let Some(detail) = oblige::transport(&self.binding(&[], standing)) {
             return Some(self.draft(Decision {
                 detail: Some(detail),
                 ..refusal(Reason::TransportRefused)
@@ -248,7 +270,7 @@ impl<'d> Case<'_, 'd> {
         if let Some(denied) = self.denied() {
             return Some(denied);
         }
-        if oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
+        if !bare && oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
             return Some(self.draft(refusal(Reason::Gone)));
         }
         if self.walk.grant() == 0 {

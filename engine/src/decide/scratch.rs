@@ -12,8 +12,6 @@ pub(super) struct Scratch {
     epoch: u32,
     /// (epoch, class) by variable.
     classes: Vec<(u32, u32)>,
-    /// (epoch, whether the set is known) by set.
-    sets: Vec<(u32, bool)>,
     /// Epoch in which the element was last there, by bit.
     bits: Vec<u32>,
     pub(super) touched: Cell<u64>,
@@ -23,15 +21,13 @@ impl Scratch {
     /// Forgets the last decision without touching what it remembered.
     pub(super) fn start(&mut self, image: &Image) {
         let len = |word| image.directory(word) as usize;
-        let (vars, sets, bits) = (len(dir::VAR_COUNT), len(dir::SET_COUNT), len(dir::BITS));
+        let (vars, bits) = (len(dir::VAR_COUNT), len(dir::BITS));
         self.epoch = self.epoch.wrapping_add(1);
-        let fits = self.classes.len() == vars && self.sets.len() == sets && self.bits.len() == bits;
+        let fits = self.classes.len() == vars && self.bits.len() == bits;
         if self.epoch == 0 || !fits {
             self.epoch = 1;
             self.classes.clear();
             self.classes.resize(vars, (0, 0));
-            self.sets.clear();
-            self.sets.resize(sets, (0, false));
             self.bits.clear();
             self.bits.resize(bits, 0);
         }
@@ -42,7 +38,6 @@ impl Scratch {
         let memory = Memory {
             epoch: self.epoch,
             classes: &mut self.classes,
-            sets: &mut self.sets,
             bits: &mut self.bits,
         };
         (memory, &self.touched)
@@ -53,7 +48,6 @@ impl Scratch {
 pub(super) struct Memory<'s> {
     epoch: u32,
     classes: &'s mut [(u32, u32)],
-    sets: &'s mut [(u32, bool)],
     bits: &'s mut [u32],
 }
 
@@ -71,22 +65,6 @@ impl Memory<'_> {
     pub(super) fn remember(&mut self, var: u32, class: u32) {
         if let Some(slot) = self.classes.get_mut(var as usize) {
             *slot = (self.epoch, class);
-        }
-    }
-
-    /// Whether a set is known, if its elements were looked through.
-    #[inline]
-    pub(super) fn set(&self, set: u32) -> Option<bool> {
-        match self.sets.get(set as usize) {
-            Some((epoch, known)) if *epoch == self.epoch => Some(*known),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    pub(super) fn remember_set(&mut self, set: u32, known: bool) {
-        if let Some(slot) = self.sets.get_mut(set as usize) {
-            *slot = (self.epoch, known);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition, run_dfa};
 
 use super::bitmap::Candidates;
-use super::classify::{Sight, classify};
+use super::classify::{Set, Sight, classify};
 use super::scratch::Memory;
 
 /// Arms up to which a sparse node is searched from the front.
@@ -20,6 +20,7 @@ const LINEAR_ARMS: u32 = 4;
 pub(super) struct Walk<'c, 'd> {
     pub(super) sight: Sight<'c, 'd>,
     memory: Memory<'c>,
+    sets: &'d mut [Set<'d>],
     entry: Entry,
     /// Where the entry stands.
     at: u32,
@@ -34,6 +35,7 @@ impl<'c, 'd> Walk<'c, 'd> {
         facts: &'d Facts<'d>,
         credentials: &'d Credentials<'d>,
         memory: Memory<'c>,
+        arena: &'d Arena,
         at: u32,
     ) -> Walk<'c, 'd> {
         let sight = Sight {
@@ -46,6 +48,7 @@ impl<'c, 'd> Walk<'c, 'd> {
         let mut walk = Walk {
             sight,
             memory,
+            sets: arena.alloc_slice_fill_copy(view.word(dir::SET_COUNT) as usize, Set::New),
             entry: Entry::read(at, |at| view.word(at)),
             at,
             granted: None,
@@ -91,7 +94,7 @@ impl<'c, 'd> Walk<'c, 'd> {
         let class = if self.word(at) >> var::KIND_SHIFT == var::SUB {
             0
         } else {
-            classify(self.sight, &mut self.memory, at)
+            classify(self.sight, &mut self.memory, self.sets, at)
         };
         self.memory.remember(id, class);
         class
@@ -145,6 +148,15 @@ impl<'c, 'd> Walk<'c, 'd> {
     }
 
     fn first_leaf(&mut self, array: usize) -> u32 {
+        if self.entry.filters == 0 {
+            for at in self.items(array) {
+                let leaf = self.follow(self.word(at));
+                if leaf != 0 {
+                    return self.entry.meaning(array, leaf);
+                }
+            }
+            return 0;
+        }
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
             let leaf = self.follow(self.word(at));
@@ -181,6 +193,9 @@ impl<'c, 'd> Walk<'c, 'd> {
 
     /// Granting allows: the deciding one and those with a body that grant, sorted, unique.
     pub(super) fn granting(&mut self, deciding: RuleIndex, arena: &'d Arena) -> &'d [RuleIndex] {
+        if self.entry.array(entry::OBLIGE).1 == 0 {
+            return arena.alloc_slice_copy(&[deciding]);
+        }
         let mut rules = List::new_in(arena);
         rules.push(deciding);
         let mut candidates = self.candidates(entry::OBLIGE);
@@ -207,6 +222,9 @@ impl<'c, 'd> Walk<'c, 'd> {
 
     fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
         let mut out = List::new_in(arena);
+        if self.entry.array(array).1 == 0 {
+            return &[];
+        }
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
             if self.follow(self.word(at + 1)) != 0 {
@@ -216,6 +234,12 @@ impl<'c, 'd> Walk<'c, 'd> {
             }
         }
         out.into_bump_slice()
+    }
+
+    /// Whether anything that the entry may grant or that stands over it obliges to anything.
+    #[inline]
+    pub(super) fn obliges(&self) -> bool {
+        self.entry.array(entry::OBLIGE).1 != 0 || self.entry.array(entry::STANDING).1 != 0
     }
 
     /// What the entry answers where no allow applies.

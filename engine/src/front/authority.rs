@@ -51,6 +51,13 @@ pub(super) fn of_request<'a>(
 
 /// Reads `host[:port]`.
 pub(super) fn parse<'a>(given: &'a [u8], scheme: &str, arena: &'a Arena) -> Result<Authority<'a>, Malformed> {
+    let default_port = if scheme == "http" { 80 } else { 443 };
+    if let Some(host) = plain(given) {
+        return Ok(Authority {
+            host,
+            port: default_port,
+        });
+    }
     // What follows refuses user info and zones too: `@` and `%` are in no label, no address and no port.
     let (host, port) = split_port(given).ok_or(BAD_HOST)?;
     let host = match host.strip_prefix(b"[") {
@@ -64,8 +71,7 @@ pub(super) fn parse<'a>(given: &'a [u8], scheme: &str, arena: &'a Arena) -> Resu
     }
     let host = host.ok_or(BAD_HOST)?;
     let port = match port {
-        None if scheme == "http" => 80,
-        None => 443,
+        None => default_port,
         Some(digits) if text::is_decimal(digits) => match text::int(digits).map(u16::try_from) {
             Some(Ok(port)) if port > 0 => port,
             _ => return Err(BAD_PORT),
@@ -73,6 +79,31 @@ pub(super) fn parse<'a>(given: &'a [u8], scheme: &str, arena: &'a Arena) -> Resu
         Some(_) => return Err(BAD_PORT),
     };
     Ok(Authority { host, port })
+}
+
+/// A DNS name that is canonical as it stands, as most are: lower case, no port, short, and not like an address.
+fn plain(given: &[u8]) -> Option<&str> {
+    let (mut all, mut any) = (class::HOST, 0);
+    for byte in given {
+        let own = text::classes(*byte);
+        all &= own;
+        any |= own;
+    }
+    if all == 0 || any & class::UPPER != 0 || given.len() > limits::LABEL_BYTES {
+        return None;
+    }
+    let mut from = 0;
+    text::each_place(given, b'.', |at| {
+        let label = given.get(from..at).filter(|label| is_label(label));
+        from = at + 1;
+        label.map(|_| ())
+    })?;
+    let last = given.get(from..).filter(|label| is_label(label))?;
+    // What ends like a number is looked at by the long way.
+    match last {
+        [.., b'0'..=b'9'] | [b'0', b'x', ..] => None,
+        _ => std::str::from_utf8(given).ok(),
+    }
 }
 
 /// Host with its brackets, and what follows the colon.

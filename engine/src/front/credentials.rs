@@ -187,16 +187,13 @@ impl<'a> Credentials<'a> {
     }
 
     /// The first invalid kind with its detail code.
+    #[inline]
     pub fn first_invalid(&self) -> Option<(u8, &'a str)> {
-        [
-            self.token.fault(),
-            self.key.fault(),
-            self.peer.fault(),
-            self.signature.fault(),
-        ]
-        .into_iter()
-        .zip(TOKEN..)
-        .find_map(|(fault, kind)| Some((kind, fault?)))
+        let of = |kind: u8, fault: Option<&'a str>| fault.map(|fault| (kind, fault));
+        of(TOKEN, self.token.fault())
+            .or_else(|| of(KEY, self.key.fault()))
+            .or_else(|| of(PEER, self.peer.fault()))
+            .or_else(|| of(SIGNATURE, self.signature.fault()))
     }
 
     pub(super) fn token(&self) -> Option<&Token<'a>> {
@@ -235,7 +232,10 @@ fn token<'a>(
     match view.credential {
         Credential::Absent => Kind::Absent,
         Credential::Verified { issuer, claims } => of(issuer, json_claims(claims, arena)),
-        Credential::Split { issuer, claims } => of(issuer, split_claims(claims, arena)),
+        Credential::Split { claims, .. } if claims.len() > limits::SPLIT_CLAIMS => {
+            Kind::Invalid("token_too_large")
+        }
+        Credential::Split { issuer, claims } => of(issuer, Ok(Claims::Split(claims))),
         Credential::Invalid { fault, .. } => Kind::Invalid(fault),
     }
 }
@@ -251,35 +251,6 @@ fn json_claims<'a>(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'s
         Err(_) => Err("malformed_token"),
     }
 }
-
-/// Claims that the host split are few; a list as long as a token could hold is sorted before it is compared.
-fn split_claims<'a>(
-    claims: &'a [(&'a str, Claim<'a>)],
-    arena: &'a Arena,
-) -> Result<Claims<'a>, &'static str> {
-    if claims.len() > limits::SPLIT_CLAIMS {
-        return Err("token_too_large");
-    }
-    let twice = if claims.len() <= PAIRWISE_MAX {
-        (1..).zip(claims).any(|(after, (name, _))| {
-            claims
-                .get(after..)
-                .is_some_and(|rest| rest.iter().any(|(other, _)| other == name))
-        })
-    } else {
-        let mut names = List::with_capacity_in(claims.len(), arena);
-        names.extend(claims.iter().map(|(name, _)| *name));
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
-    };
-    match twice {
-        true => Err("duplicate_member"),
-        false => Ok(Claims::Split(claims)),
-    }
-}
-
-/// Names up to which comparing each with each costs less than sorting them.
-const PAIRWISE_MAX: usize = 24;
 
 fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> Presented {
     // Several issuers may look at one place, which presents its tokens once.

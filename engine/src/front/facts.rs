@@ -194,7 +194,7 @@ impl<'a> Facts<'a> {
             Source::Host => bytes(Some(self.canonical.host.as_bytes())),
             Source::Port => Fetched::sent(Some(Value::Int(self.canonical.port.into()))),
             Source::Path => match &self.canonical.form {
-                Form::Path { path, .. } => bytes(Some(path.as_bytes())),
+                Form::Path { path, .. } => bytes(Some(path)),
                 Form::NoPath { .. } => Fetched::ABSENT,
             },
             Source::Query(name) => self.query(name),
@@ -343,10 +343,11 @@ impl<'a> Facts<'a> {
         };
         let sent = match &token.claims {
             Claims::Json(claims) => self.json_claim(claims, declared, *ty),
-            Claims::Split(claims) => claims
-                .iter()
-                .find(|(given, _)| *given == name)
-                .map(|(_, claim)| self.split_claim(claim, *ty, declared.or_string)),
+            Claims::Split(claims) => match only(claims, name) {
+                Some(Ok(claim)) => Some(self.split_claim(claim, *ty, declared.or_string)),
+                Some(Err(GivenTwice)) => Some(None),
+                None => None,
+            },
         };
         let default = || Fetched::default(declared.default.as_ref(), self.arena);
         match sent {
@@ -406,8 +407,15 @@ impl<'a> Facts<'a> {
             return Fetched::ABSENT;
         };
         let words = |text: &'a [u8]| {
-            let mut scopes = List::new_in(self.arena);
-            scopes.extend(text.split(|b| *b == b' ').filter(|scope| !scope.is_empty()));
+            let mut scopes = List::with_capacity_in(SCOPES_USUAL, self.arena);
+            let mut from = 0;
+            let mut cut = |at| {
+                scopes.extend(text.get(from..at).filter(|scope| !scope.is_empty()));
+                from = at + 1;
+                Some(())
+            };
+            text::each_place(text, b' ', &mut cut);
+            cut(text.len());
             scopes.into_bump_slice() as &[_]
         };
         let given: &'a [&'a [u8]] = match &token.claims {
@@ -424,10 +432,10 @@ impl<'a> Facts<'a> {
                     (None, None) => return Fetched::ILL,
                 }
             }
-            Claims::Split(claims) => match claims.iter().find(|(given, _)| *given == SCOPE) {
+            Claims::Split(claims) => match only(claims, SCOPE) {
                 None => return Fetched::ABSENT,
-                Some((_, Claim::Text(text))) => words(text.as_bytes()),
-                Some((_, Claim::Texts(texts))) => self.elements(texts),
+                Some(Ok(Claim::Text(text))) => words(text.as_bytes()),
+                Some(Ok(Claim::Texts(texts))) => self.elements(texts),
                 Some(_) => return Fetched::ILL,
             },
         };
@@ -509,8 +517,24 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Scopes that a token has room for before its list grows.
+const SCOPES_USUAL: usize = 16;
+
 /// The policy's name of the set of scopes, in claims that the host split.
 const SCOPE: &str = "scope";
+
+/// One name, several values.
+struct GivenTwice;
+
+/// The claim of a name, where it is given once.
+fn only<'c, 'a>(claims: &'c [(&'a str, Claim<'a>)], name: &str) -> Option<Result<&'c Claim<'a>, GivenTwice>> {
+    let mut found = claims.iter().filter(|(given, _)| *given == name);
+    match (found.next(), found.next()) {
+        (None, _) => None,
+        (Some((_, claim)), None) => Some(Ok(claim)),
+        (Some(_), Some(_)) => Some(Err(GivenTwice)),
+    }
+}
 
 /// A fact that may come once.
 fn once<'a, T>(mut given: impl Iterator<Item = T>, read: impl FnOnce(T) -> Option<Value<'a>>) -> Fetched<'a> {

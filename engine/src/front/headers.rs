@@ -100,8 +100,12 @@ pub(super) fn read<'a>(
     let mut read = List::with_capacity_in(lines.len(), arena);
     let mut seen = 0;
     for (name, value) in lines {
-        let line = read_line(name, value, arena)?;
-        seen |= bit(line.name);
+        let (line, classes) = read_line(name, value, arena)?;
+        if classes & class::UNDERSCORE != 0 {
+            seen |= name::UNDERSCORE;
+        } else {
+            seen |= bit(line.name);
+        }
         read.push(line);
     }
     if seen & name::UNDERSCORE != 0 {
@@ -117,7 +121,7 @@ pub(super) fn read<'a>(
 }
 
 fn bit(given: &str) -> u16 {
-    let of = match given {
+    match given {
         "host" => name::HOST,
         "cookie" => name::COOKIE,
         "connection" => name::CONNECTION,
@@ -128,15 +132,11 @@ fn bit(given: &str) -> u16 {
         "x-http-method-override" | "x-http-method" | "x-method-override" => name::OVERRIDE,
         "forwarded" | "x-forwarded-for" => name::FORWARDED,
         _ => 0,
-    };
-    if of == 0 && given.as_bytes().contains(&b'_') {
-        name::UNDERSCORE
-    } else {
-        of
     }
 }
 
-fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<Header<'a>, Malformed> {
+/// A line, and the classes of the bytes of its name.
+fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<(Header<'a>, u16), Malformed> {
     const BAD_NAME: Malformed = Malformed::bad("bad_header_name");
     let (mut all, mut any) = (class::TOKEN, 0);
     for byte in name {
@@ -155,7 +155,7 @@ fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<He
     {
         return Err(Malformed::bad("bad_header_value"));
     }
-    Ok(Header {
+    let header = Header {
         name: if any & class::UPPER != 0 {
             text::lower(text, arena)
         } else {
@@ -163,7 +163,8 @@ fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<He
         },
         value: text::trim(value),
         hidden: false,
-    })
+    };
+    Ok((header, any))
 }
 
 /// Step 5: servers behind us may read `_` as `-`, so such a name must not stand for one that somebody trusts.

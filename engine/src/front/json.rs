@@ -2,6 +2,7 @@
 //! refuses lone surrogates, keeps an explicit stack of bounded depth, and notices members given twice. Knows no claims
 //! and no context.
 
+use super::marks::{Marks, hash};
 use super::text::{self, class};
 use super::{Arena, List};
 use crate::limits;
@@ -50,6 +51,8 @@ struct Node {
 pub struct Json<'a> {
     text: &'a [u8],
     nodes: &'a [Node],
+    /// Some member may be given twice: names were met whose marks were met before, or that were not marked.
+    suspect: bool,
     arena: &'a Arena,
 }
 
@@ -88,12 +91,19 @@ impl<'a> Json<'a> {
             nodes: List::with_capacity_in(text.len() / 8 + 2, arena),
             open: [0; limits::JSON_DEPTH],
             depth: 0,
+            in_object: false,
+            odd: text
+                .iter()
+                .fold(false, |odd, b| odd | (*b == b'\\') | (*b < 0x20)),
+            marks: Marks::default(),
+            suspect: false,
             arena,
         };
         match scanner.document() {
             Ok(()) => Ok(Json {
                 text,
                 nodes: scanner.nodes.into_bump_slice(),
+                suspect: scanner.suspect,
                 arena,
             }),
             Err(Stop::Syntax) => Err(JsonFault::Syntax(scanner.at)),
@@ -109,10 +119,11 @@ impl<'a> Json<'a> {
 
     /// Whether any object has a member name twice (escapes decoded).
     pub fn has_duplicate_members(&self) -> bool {
-        self.nodes.iter().enumerate().any(|(index, node)| {
-            let object = Item { json: self, index };
-            node.kind == Kind::Object && object.has_member_twice()
-        })
+        self.suspect
+            && self.nodes.iter().enumerate().any(|(index, node)| {
+                let object = Item { json: self, index };
+                node.kind == Kind::Object && object.has_member_twice()
+            })
     }
 
     fn string(&self, node: &Node) -> Option<&'a [u8]> {
@@ -244,7 +255,11 @@ impl<'j, 'a> Item<'j, 'a> {
 
     /// An array of nothing but strings.
     pub fn strings(self) -> Option<&'a [&'a [u8]]> {
-        let mut strings = List::new_in(self.json.arena);
+        let inside = self
+            .node()
+            .map_or(0, |node| (node.next as usize).saturating_sub(self.index));
+        // At most so many elements as nodes.
+        let mut strings = List::with_capacity_in(inside, self.json.arena);
         for element in self.elements()? {
             strings.push(element.string()?);
         }
@@ -252,20 +267,33 @@ impl<'j, 'a> Item<'j, 'a> {
     }
 }
 
+/// Bytes up to the first that ends a run in a string, eight at a time: the quote, and in an odd text the backslash and
+/// controls.
+#[inline]
+fn plain_run(text: &[u8], odd: bool) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit of each is right; those above it may follow from a borrow.
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let mut rest = text;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let mut stops = equal(word, b'"');
+        if odd {
+            stops |= below(word, 0x20) | equal(word, b'\\');
+        }
+        if stops != 0 {
+            return text.len() - rest.len() + stops.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    let stops = |byte: &u8| text::classes(*byte) & class::JSON_STOP != 0;
+    text.len() - rest.len() + rest.iter().position(stops).unwrap_or(rest.len())
+}
+
 /// Members up to which comparing each with each costs less than sorting them.
 const PAIRWISE_MAX: usize = 24;
-
-/// A hash of names that only sorts out which of them to compare; collisions cost time and never an answer.
-fn hash(name: &[u8]) -> u32 {
-    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = name.as_chunks::<8>();
-    let mut h = name.len() as u64;
-    for word in words {
-        h = (h ^ u64::from_le_bytes(*word)).wrapping_mul(MIX).rotate_left(29);
-    }
-    let tail = rest.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte));
-    ((h ^ tail).wrapping_mul(MIX) >> 32) as u32
-}
 
 /// Decodes escapes of validated text.
 fn unescape<'a>(raw: &'a [u8], arena: &'a Arena) -> &'a [u8] {
@@ -319,13 +347,6 @@ enum Stop {
     TooDeep,
 }
 
-/// What the grammar expects.
-enum Expect {
-    Value,
-    Name,
-    After,
-}
-
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -333,75 +354,97 @@ struct Scanner<'a> {
     /// Open containers, innermost last.
     open: [u32; limits::JSON_DEPTH],
     depth: usize,
+    /// The innermost open container is an object.
+    in_object: bool,
+    /// There is a backslash or a control somewhere, so strings have to be looked at for them.
+    odd: bool,
+    /// A bit for each name of the outermost object, by its hash: two names that share none are not the same.
+    marks: Marks,
+    suspect: bool,
     arena: &'a Arena,
 }
 
 impl Scanner<'_> {
     fn document(&mut self) -> Result<(), Stop> {
-        let mut expect = Expect::Value;
         loop {
             self.space();
-            expect = match expect {
-                Expect::Value => self.value()?,
-                Expect::Name => {
-                    if self.peek() != Some(b'"') {
-                        return Err(Stop::Syntax);
-                    }
-                    self.string(true)?;
-                    self.space();
-                    self.take(b":")?;
-                    Expect::Value
+            let open = match self.peek().ok_or(Stop::Syntax)? {
+                b'"' => {
+                    self.string(false)?;
+                    false
                 }
-                Expect::After => {
-                    let Some(open) = self.innermost() else {
-                        return if self.at == self.text.len() {
-                            Ok(())
-                        } else {
-                            Err(Stop::Syntax)
-                        };
-                    };
-                    let in_object = self.nodes.get(open).is_some_and(|node| node.kind == Kind::Object);
-                    match (self.peek(), in_object) {
-                        (Some(b','), _) => {
-                            self.at += 1;
-                            if in_object { Expect::Name } else { Expect::Value }
-                        }
-                        (Some(b'}'), true) | (Some(b']'), false) => self.close(open),
-                        _ => return Err(Stop::Syntax),
-                    }
-                }
+                b'{' => self.open(Kind::Object)?,
+                b'[' => self.open(Kind::Array)?,
+                b't' => self.word(b"true", Kind::Bool(true))?,
+                b'f' => self.word(b"false", Kind::Bool(false))?,
+                b'n' => self.word(b"null", Kind::Null)?,
+                _ => self.number()?,
             };
+            if open {
+                continue;
+            }
+            loop {
+                self.space();
+                if self.depth == 0 {
+                    return if self.at == self.text.len() {
+                        Ok(())
+                    } else {
+                        Err(Stop::Syntax)
+                    };
+                }
+                match self.peek() {
+                    Some(b',') if self.in_object => {
+                        self.at += 1;
+                        self.space();
+                        self.name()?;
+                        break;
+                    }
+                    Some(b',') => {
+                        self.at += 1;
+                        break;
+                    }
+                    Some(b'}') if self.in_object => self.close(),
+                    Some(b']') if !self.in_object => self.close(),
+                    _ => return Err(Stop::Syntax),
+                }
+            }
         }
     }
 
-    fn value(&mut self) -> Result<Expect, Stop> {
-        match self.peek().ok_or(Stop::Syntax)? {
-            b'{' => return self.container(Kind::Object, b'}', Expect::Name),
-            b'[' => return self.container(Kind::Array, b']', Expect::Value),
-            b'"' => self.string(false)?,
-            b't' => self.word(b"true", Kind::Bool(true))?,
-            b'f' => self.word(b"false", Kind::Bool(false))?,
-            b'n' => self.word(b"null", Kind::Null)?,
-            _ => self.number()?,
+    /// A member's name and its colon.
+    fn name(&mut self) -> Result<(), Stop> {
+        if self.peek() != Some(b'"') {
+            return Err(Stop::Syntax);
         }
-        Ok(Expect::After)
+        self.string(true)?;
+        self.space();
+        self.take(b":")
     }
 
-    fn container(&mut self, kind: Kind, end: u8, first: Expect) -> Result<Expect, Stop> {
+    /// Opens a container and, where it holds something, goes to its first value; whether it does.
+    fn open(&mut self, kind: Kind) -> Result<bool, Stop> {
         let index = self.nodes.len();
         let Some(place) = self.open.get_mut(self.depth) else {
             return Err(Stop::TooDeep);
         };
         *place = index as u32;
         self.depth += 1;
+        self.in_object = kind == Kind::Object;
         self.push(kind, self.at, self.at);
         self.at += 1;
         self.space();
-        Ok(if self.peek() == Some(end) {
-            self.close(index)
-        } else {
-            first
-        })
+        match self.peek() {
+            Some(b'}') if self.in_object => {
+                self.close();
+                Ok(false)
+            }
+            Some(b']') if !self.in_object => {
+                self.close();
+                Ok(false)
+            }
+            _ if self.in_object => self.name().map(|()| true),
+            _ => Ok(true),
+        }
     }
 
     fn innermost(&self) -> Option<usize> {
@@ -409,14 +452,15 @@ impl Scanner<'_> {
         self.open.get(last).map(|index| *index as usize)
     }
 
-    fn close(&mut self, index: usize) -> Expect {
+    fn close(&mut self) {
         self.at += 1;
-        self.depth = self.depth.saturating_sub(1);
         let next = self.nodes.len() as u32;
-        if let Some(node) = self.nodes.get_mut(index) {
+        if let Some(node) = self.innermost().and_then(|index| self.nodes.get_mut(index)) {
             node.next = next;
         }
-        Expect::After
+        self.depth = self.depth.saturating_sub(1);
+        let outer = self.innermost().and_then(|index| self.nodes.get(index));
+        self.in_object = outer.is_some_and(|node| node.kind == Kind::Object);
     }
 
     /// A text, from its quote on.
@@ -425,10 +469,7 @@ impl Scanner<'_> {
         let (start, mut plain) = (self.at, true);
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let run = rest
-                .iter()
-                .position(|byte| text::classes(*byte) & class::JSON_STOP != 0)
-                .unwrap_or(rest.len());
+            let run = plain_run(rest, self.odd);
             self.at += run;
             match rest.get(run) {
                 Some(b'"') => break,
@@ -452,20 +493,23 @@ impl Scanner<'_> {
         self.push(Kind::Text { plain }, start, self.at);
         if is_name && let Some(node) = self.nodes.get_mut(index) {
             let raw = self.text.get(start..self.at).unwrap_or_default();
-            node.next = hash(if plain { raw } else { unescape(raw, self.arena) });
+            let hash = hash(if plain { raw } else { unescape(raw, self.arena) });
+            node.next = hash;
+            // Names of inner objects are not marked: two objects may well hold the same.
+            self.suspect |= self.depth != 1 || !self.marks.is_new(hash);
         }
         self.at += 1;
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<(), Stop> {
+    fn word(&mut self, word: &[u8], kind: Kind) -> Result<bool, Stop> {
         let start = self.at;
         self.take(word)?;
         self.push(kind, start, self.at);
-        Ok(())
+        Ok(false)
     }
 
-    fn number(&mut self) -> Result<(), Stop> {
+    fn number(&mut self) -> Result<bool, Stop> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -486,7 +530,7 @@ impl Scanner<'_> {
             self.digits()?;
         }
         self.push(Kind::Number, start, self.at);
-        Ok(())
+        Ok(false)
     }
 
     fn digits(&mut self) -> Result<(), Stop> {
@@ -526,7 +570,10 @@ impl Scanner<'_> {
     }
 
     fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while let Some(byte @ ..=b' ') = self.peek() {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return;
+            }
             self.at += 1;
         }
     }

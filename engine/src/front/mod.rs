@@ -11,6 +11,7 @@ pub mod facts;
 pub mod headers;
 pub mod instant;
 pub mod json;
+mod marks;
 pub mod path;
 pub mod query;
 pub mod target;
@@ -60,8 +61,8 @@ impl Malformed {
 pub enum Form<'a> {
     /// A path.
     Path {
-        /// Canonical spelling.
-        path: &'a str,
+        /// Canonical spelling, ASCII.
+        path: &'a [u8],
         /// Decoded segments, without the empty last one.
         segments: &'a [&'a [u8]],
         /// The path ends in `/`; `/` itself is no segments and a trailing slash.
@@ -98,7 +99,7 @@ pub struct Canonical<'a> {
     /// Decoded query parameters, once somebody has asked for them.
     params: OnceCell<&'a [Param<'a>]>,
     /// The path to forward where it is not the form's: with path parameters.
-    forwarded: Option<&'a str>,
+    forwarded: Option<&'a [u8]>,
     /// Path and query as sent, where they are canonical.
     sent: Option<&'a [u8]>,
     arena: &'a Arena,
@@ -110,7 +111,7 @@ pub fn normalise<'a>(
     config: &Config,
     arena: &'a Arena,
     options: &mut dyn FnMut(&str) -> HostOptions,
-) -> Result<Canonical<'a>, Malformed> {
+) -> Result<&'a Canonical<'a>, Malformed> {
     headers::check_sizes(view.headers)?;
     if view.method.len() > limits::METHOD_BYTES || !text::is_token(view.method) {
         return Err(Malformed::bad("bad_method"));
@@ -133,7 +134,7 @@ pub fn normalise<'a>(
     if !options.method_override_kept && lines.overrides_method() {
         return Err(Malformed::bad("method_override"));
     }
-    let mut canonical = Canonical {
+    let canonical = arena.alloc(Canonical {
         method: view.method,
         scheme,
         host: authority.host,
@@ -147,7 +148,7 @@ pub fn normalise<'a>(
         forwarded: None,
         sent: None,
         arena,
-    };
+    });
     match raw {
         RawForm::NoPath(sent) => {
             canonical.form = Form::NoPath {
@@ -155,15 +156,22 @@ pub fn normalise<'a>(
             };
         }
         RawForm::Path(sent) => {
-            let (raw_path, query) = query::split(sent);
-            let path = match path::plain(raw_path, arena) {
-                Some(path) => {
-                    path::check_query(query)?;
-                    path
-                }
+            // What is plain holds no `?`, so then there is no query.
+            let (path, query) = match path::plain(sent, arena) {
+                Some(path) => (path, None),
                 None => {
-                    path::check_bytes(raw_path, query, options)?;
-                    path::canonical(raw_path, options, arena)?
+                    let (raw_path, query) = query::split(sent);
+                    let path = match path::plain(raw_path, arena) {
+                        Some(path) => {
+                            path::check_query(query)?;
+                            path
+                        }
+                        None => {
+                            path::check_bytes(raw_path, query, options)?;
+                            path::canonical(raw_path, options, arena)?
+                        }
+                    };
+                    (path, query)
                 }
             };
             canonical.form = path.form;
@@ -199,10 +207,10 @@ impl<'a> Canonical<'a> {
             Form::Path { path, .. } => self.forwarded.unwrap_or(path),
         };
         match self.query {
-            None => path,
+            None => text::lossy(path, self.arena),
             Some(query) => {
                 let mut target = Text::with_capacity_in(path.len() + 1 + query.len(), self.arena);
-                target.push_str(path);
+                target.push_str(text::lossy(path, self.arena));
                 target.push('?');
                 target.push_str(text::lossy(query, self.arena));
                 target.into_bump_str()

@@ -68,7 +68,7 @@ struct Segment<'a> {
 pub(super) struct Path<'a> {
     pub(super) form: Form<'a>,
     /// What is forwarded where it differs from the form's spelling: with path parameters.
-    pub(super) forwarded: Option<&'a str>,
+    pub(super) forwarded: Option<&'a [u8]>,
     /// The spelling is the one that was sent.
     pub(super) as_sent: bool,
 }
@@ -82,21 +82,25 @@ const TOO_MANY_SEGMENTS: Malformed = Malformed {
 /// remove and nothing to refuse, so it is canonical as it stands. Most are. `None`: the long way must look.
 pub(super) fn plain<'a>(path: &'a [u8], arena: &'a Arena) -> Option<Path<'a>> {
     let below = path.strip_prefix(b"/")?;
+    if below
+        .iter()
+        .fold(class::PLAIN, |all, byte| all & text::classes(*byte))
+        == 0
+    {
+        return None;
+    }
     let mut segments = List::with_capacity_in(PLAIN_SEGMENTS, arena);
     let mut from = 0;
-    for (at, byte) in below.iter().enumerate() {
-        if *byte == b'/' {
-            let segment = below.get(from..at)?;
-            // Empty segments and those that end in a dot, dot segments among them.
-            if matches!(segment.last(), None | Some(b'.')) {
-                return None;
-            }
-            segments.push(segment);
-            from = at + 1;
-        } else if text::classes(*byte) & class::PLAIN == 0 {
+    text::each_place(below, b'/', |at| {
+        let segment = below.get(from..at)?;
+        // Empty segments and those that end in a dot, dot segments among them.
+        if matches!(segment.last(), None | Some(b'.')) {
             return None;
         }
-    }
+        segments.push(segment);
+        from = at + 1;
+        Some(())
+    })?;
     let last = below.get(from..)?;
     if last.last() == Some(&b'.') {
         return None;
@@ -110,7 +114,7 @@ pub(super) fn plain<'a>(path: &'a [u8], arena: &'a Arena) -> Option<Path<'a>> {
     }
     Some(Path {
         form: Form::Path {
-            path: std::str::from_utf8(path).ok()?,
+            path,
             segments: segments.into_bump_slice(),
             trailing_slash: last.is_empty(),
         },
@@ -160,7 +164,7 @@ pub(super) fn canonical<'a>(
         if with_parameters {
             spell(last_parameters, &mut out);
         }
-        out.into_bump_str()
+        out.into_bump_str().as_bytes()
     };
     let has_parameters =
         !last_parameters.is_empty() || kept.iter().any(|segment| !segment.parameters.is_empty());

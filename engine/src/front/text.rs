@@ -6,25 +6,29 @@ use super::Arena;
 /// Bits of [`CLASS`]: what a byte may be.
 pub(super) mod class {
     /// Part of an RFC 9110 token.
-    pub(in super::super) const TOKEN: u8 = 1;
+    pub(in super::super) const TOKEN: u16 = 1;
     /// An upper-case letter.
-    pub(in super::super) const UPPER: u8 = 2;
+    pub(in super::super) const UPPER: u16 = 2;
     /// Anything but a token byte that a header value must not hold: controls but the tab.
-    pub(in super::super) const CONTROL: u8 = 4;
-    /// Means only itself in a path: visible ASCII but `%`, `\`, `#`, `;`, `?` and the slash.
-    pub(in super::super) const PLAIN: u8 = 8;
+    pub(in super::super) const CONTROL: u16 = 4;
+    /// Means only itself in a path: visible ASCII but `%`, `\`, `#`, `;` and `?`.
+    pub(in super::super) const PLAIN: u16 = 8;
     /// Letter, digit or hyphen: what a label of a host name is made of.
-    pub(in super::super) const LABEL: u8 = 16;
+    pub(in super::super) const LABEL: u16 = 16;
     /// RFC 3986's unreserved.
-    pub(in super::super) const UNRESERVED: u8 = 32;
+    pub(in super::super) const UNRESERVED: u16 = 32;
     /// A decimal digit.
-    pub(in super::super) const DIGIT: u8 = 64;
+    pub(in super::super) const DIGIT: u16 = 64;
     /// Ends a run in a JSON string: the quote, the backslash and controls.
-    pub(in super::super) const JSON_STOP: u8 = 128;
+    pub(in super::super) const JSON_STOP: u16 = 128;
+    /// A label's byte or the dot between labels.
+    pub(in super::super) const HOST: u16 = 256;
+    /// A header name with it may look like another one.
+    pub(in super::super) const UNDERSCORE: u16 = 512;
 }
 
 /// The classes of every byte: one look-up instead of a chain of comparisons.
-static CLASS: [u8; 256] = {
+static CLASS: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0usize;
     while byte < 256 {
@@ -71,6 +75,15 @@ static CLASS: [u8; 256] = {
         if b < 0x20 || b == b'"' || b == b'\\' {
             bits |= class::JSON_STOP;
         }
+        if bits & class::LABEL != 0 || b == b'.' {
+            bits |= class::HOST;
+        }
+        if b == b'/' {
+            bits |= class::PLAIN;
+        }
+        if b == b'_' {
+            bits |= class::UNDERSCORE;
+        }
         table[byte] = bits;
         byte += 1;
     }
@@ -79,7 +92,7 @@ static CLASS: [u8; 256] = {
 
 /// The classes of a byte.
 #[inline]
-pub(super) fn classes(byte: u8) -> u8 {
+pub(super) fn classes(byte: u8) -> u16 {
     CLASS[usize::from(byte)]
 }
 
@@ -125,6 +138,29 @@ pub(super) fn lossy<'a>(text: &'a [u8], arena: &'a Arena) -> &'a str {
 pub fn split_once(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|b| *b == byte)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Calls `f` with every place of a byte, in order, until it gives `None`; looks at eight bytes at a time.
+#[inline]
+pub(super) fn each_place(text: &[u8], byte: u8, mut f: impl FnMut(usize) -> Option<()>) -> Option<()> {
+    const LOWS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let wanted = 0x0101_0101_0101_0101 * u64::from(byte);
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let other = u64::from_le_bytes(*word) ^ wanted;
+        // The high bit of each byte that is zero now, and of no other: no carry leaves its byte.
+        let mut hits = !(((other & LOWS) + LOWS) | other | LOWS);
+        while hits != 0 {
+            f(at * 8 + hits.trailing_zeros() as usize / 8)?;
+            hits &= hits - 1;
+        }
+    }
+    for (at, given) in (words.len() * 8..).zip(rest) {
+        if *given == byte {
+            f(at)?;
+        }
+    }
+    Some(())
 }
 
 /// A byte that RFC 3986 calls unreserved.
@@ -199,6 +235,18 @@ mod tests {
         ] {
             assert_eq!(int(bad), None);
         }
+    }
+
+    #[test]
+    fn places_are_those_of_the_byte() {
+        let text = b"/ab//c/\xaf.0/............/";
+        let mut found = Vec::new();
+        let all = each_place(text, b'/', |at| {
+            found.push(at);
+            (found.len() < 7).then_some(())
+        });
+        assert_eq!((found, all), (vec![0, 3, 4, 6, 10, 23], Some(())));
+        assert_eq!(each_place(text, b'/', |_| None), None);
     }
 
     #[test]

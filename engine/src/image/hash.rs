@@ -37,6 +37,11 @@ pub(crate) fn hash(seed: u32, context: u32, bytes: &[u8]) -> u64 {
     let len = bytes.len();
     let start = (u64::from(seed) << 32 | u64::from(context)) ^ K0;
     let mut h = fold(start, K1 ^ len as u64);
+    if let (4..=8, Some(first), Some(last)) = (len, bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // What follows comes to the same for so short a text, which most are.
+        let last = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+        return fold(h ^ last, K2);
+    }
     let mut at = 0;
     while len - at > 8 {
         h = fold(h ^ word(bytes, at), K1);

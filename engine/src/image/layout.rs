@@ -95,8 +95,10 @@ pub(crate) mod dir {
     pub(crate) const PATTERNS: u32 = 29;
     /// Their number.
     pub(crate) const PATTERN_COUNT: u32 = 30;
+    /// Elements of sets by bit: offset and length of the text.
+    pub(crate) const ELEMENTS: u32 = 31;
     /// Ends of the parts, in order, for `inspect`: [`super::PARTS`].
-    pub(crate) const PART_ENDS: u32 = 31;
+    pub(crate) const PART_ENDS: u32 = 32;
     /// Length of the directory.
     pub(crate) const LEN: u32 = PART_ENDS + super::PARTS.len() as u32;
 }
@@ -124,6 +126,8 @@ pub(crate) mod host {
     pub(crate) const LABELS: u32 = 3;
 }
 
+/// Words of an element: offset and length of its text.
+pub(crate) const ELEMENT: u32 = 2;
 /// Words of a host group.
 pub(crate) const GROUP: u32 = 2;
 /// Words of a state: default next (with [`HAS_EDGES`]), classes or 0, accept plain, accept slash. Classes are an

@@ -180,6 +180,21 @@ pub fn transport(b: &Binding) -> Option<&'static str> {
     }
 }
 
+/// Whether a service demands nothing of the connection and ends at no instant.
+pub fn is_bare(service: &Service) -> bool {
+    !service.require_tls && !service.require_sni && service.sunset_us.is_none()
+}
+
+/// Whether an allow under which no rule obliges to anything comes out bare: the service adds nothing, and no header
+/// has to be removed from the request.
+pub fn nothing(config: &Config, service: u32) -> bool {
+    config.request_headers_set.is_empty()
+        && config
+            .services
+            .get(service as usize)
+            .is_some_and(|s| s.default_limit.is_none() && s.sunset_us.is_none() && s.cors.is_none())
+}
+
 /// After an allow granted (the caller set effect, status, reason and rule): a query or a quota that cannot be
 /// keyed may still refuse; else everything that binds is filled in.
 pub fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {

@@ -96,13 +96,13 @@ impl Scene<'_> {
         };
         let canonical = crate::front::normalise(&view, &self.config, arena, &mut |_| HostOptions::default())
             .expect("canonical");
-        let credentials = Credentials::read(&view, &canonical, &self.config, arena);
+        let credentials = Credentials::read(&view, canonical, &self.config, arena);
         let data = Data::empty(&self.config);
         let facts = Facts::new(
             &self.config,
             &data,
             &view,
-            &canonical,
+            canonical,
             &credentials,
             self.now_us,
             arena,
@@ -112,7 +112,7 @@ impl Scene<'_> {
             service: 0,
             facts: &facts,
             arena,
-            canonical: &canonical,
+            canonical,
             credentials: &credentials,
             sni: self.sni,
             now_us: self.now_us,

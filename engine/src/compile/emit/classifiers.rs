@@ -59,8 +59,16 @@ impl Writer {
         }
         self.records(dir::VARS, dir::VAR_COUNT, &records, layout::VAR);
         self.records(dir::SETS, dir::SET_COUNT, &set_records, layout::SET);
-        let bits = sets.bits.values().map(BTreeMap::len).sum::<usize>();
-        self.directory(dir::BITS, bits as u32);
+        let texts: Vec<u32> = sets
+            .bits
+            .values()
+            .flat_map(BTreeMap::keys)
+            .flat_map(|text| {
+                let (offset, len) = self.text(text.as_bytes());
+                [offset, len]
+            })
+            .collect();
+        self.records(dir::ELEMENTS, dir::BITS, &texts, layout::ELEMENT);
         Ok(())
     }
 

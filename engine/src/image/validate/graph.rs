@@ -44,6 +44,11 @@ impl Check<'_> {
         // A bit is a word of scratch: no more of them than the image has words.
         let bits = self.word(dir::BITS);
         self.index("bits", dir::BITS, bits, self.words.len() as u32)?;
+        let elements = self.word(dir::ELEMENTS);
+        self.records("elements", elements, bits, layout::ELEMENT)?;
+        for at in (0..bits).map(|bit| elements + bit * layout::ELEMENT) {
+            self.text("element", at, self.word(at), self.word(at + 1))?;
+        }
         for at in (0..set_count).map(|i| sets + i * layout::SET) {
             self.index("set", at, self.word(at), self.config.sources.len() as u32)?;
             let map = self.word(at + 1);
