@@ -4,7 +4,6 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::Worker;
 use portcullis_benches::adapter::{Handing, Requests};
 use portcullis_benches::floor::{self, Floor};
 use portcullis_benches::scale::Scale;
@@ -39,10 +38,9 @@ fn deciding(c: &mut Criterion) {
         let usual = Handing::ALL.map(|handing| (handing.name(), handing, handing.headers()));
         let with_headers = [("engine/json+headers", Handing::Json, Headers::Usual)];
         for (name, handing, headers) in usual.into_iter().chain(with_headers) {
-            let Some(requests) = Requests::new(&work, handing, headers) else {
-                continue;
-            };
-            let mut worker = Worker::default();
+            let requests =
+                Requests::new(&work, handing, headers, &snapshot).expect("the claims are in order");
+            let mut worker = requests.worker();
             let mut decide = |index| requests.allowed(&snapshot, index, &mut worker);
             assert_eq!((0..all).map(&mut decide).collect::<Vec<_>>(), work.truth);
             group.bench_function(BenchmarkId::new(name, rules), |b| {

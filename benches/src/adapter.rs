@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::net::IpAddr;
 
 use portcullis::decide::Effect;
-use portcullis::{Claim, Credential, Now, RequestView, Snapshot, Worker};
+use portcullis::{Claim, Credential, KnownToken, NoToken, Now, RequestView, Snapshot, Worker};
 use portcullis_tests::bridge::OwnedRequest;
 use portcullis_tests::workload::{Headers, RawRequest, Workload};
 use portcullis_vectors::Vector;
@@ -51,18 +51,52 @@ impl Handing {
 #[derive(Debug)]
 pub struct Requests {
     views: Vec<RequestView<'static>>,
+    /// Bearers that a worker has seen before, with their tokens.
+    seen: Vec<(&'static str, KnownToken)>,
 }
 
 impl Requests {
-    /// Of a workload; `None` where the engine takes no token that way.
-    pub fn new(work: &Workload, handing: Handing, headers: Headers) -> Option<Requests> {
-        let views = work.requests.iter().enumerate().map(|(index, request)| {
+    /// Of a workload whose policy is loaded.
+    pub fn new(
+        work: &Workload,
+        handing: Handing,
+        headers: Headers,
+        snapshot: &Snapshot,
+    ) -> Result<Requests, NoToken> {
+        let mut requests = Requests {
+            views: Vec::with_capacity(work.requests.len()),
+            seen: Vec::new(),
+        };
+        for (index, request) in work.requests.iter().enumerate() {
             let raw: &'static RawRequest = Box::leak(Box::new(RawRequest::of(index, request, headers)));
-            Some(view(raw, credential(raw, handing)?))
-        });
-        Some(Requests {
-            views: views.collect::<Option<_>>()?,
-        })
+            let known = || KnownToken::read(&snapshot.image, raw.issuer, raw.claims_json.as_bytes());
+            let credential = match handing {
+                Handing::Json => Credential::Verified {
+                    issuer: raw.issuer,
+                    claims: raw.claims_json.as_bytes(),
+                },
+                Handing::Split => Credential::Split {
+                    issuer: raw.issuer,
+                    claims: split(raw),
+                },
+                Handing::Known => Credential::Known(Box::leak(Box::new(known()?))),
+                Handing::Bearer => {
+                    requests.seen.push((&raw.bearer, known()?));
+                    Credential::FromHeaders
+                }
+            };
+            requests.views.push(view(raw, credential));
+        }
+        Ok(requests)
+    }
+
+    /// A worker that has seen the bearers.
+    pub fn worker(&self) -> Worker {
+        let mut worker = Worker::with_seed(7);
+        for (bearer, token) in &self.seen {
+            worker.remember(bearer.as_bytes(), token.clone());
+        }
+        worker
     }
 
     /// Of vectors, claims as JSON text.
@@ -73,6 +107,7 @@ impl Requests {
         });
         Ok(Requests {
             views: views.collect::<Result<_, String>>()?,
+            seen: Vec::new(),
         })
     }
 
@@ -121,20 +156,6 @@ fn view(raw: &'static RawRequest, credential: Credential<'static>) -> RequestVie
         socket_peer: Some(IpAddr::V4(raw.address)),
         credential,
         ..RequestView::default()
-    }
-}
-
-fn credential(raw: &'static RawRequest, handing: Handing) -> Option<Credential<'static>> {
-    match handing {
-        Handing::Json => Some(Credential::Verified {
-            issuer: raw.issuer,
-            claims: raw.claims_json.as_bytes(),
-        }),
-        Handing::Split => Some(Credential::Split {
-            issuer: raw.issuer,
-            claims: split(raw),
-        }),
-        Handing::Known | Handing::Bearer => None,
     }
 }
 

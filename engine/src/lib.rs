@@ -46,5 +46,6 @@ pub use compile::{CompileError, CompileOptions, Form, compile, compile_with};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
 pub use exchange::{Engine, Exchange, Next};
+pub use front::known::{KnownToken, NoToken};
 pub use image::{Image, LoadError, Trust, TrustedKeys};
 pub use request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};

@@ -1,6 +1,7 @@
 //! What a host hands over about one request: borrowed bytes as the client sent them, and credentials that the
 //! host has verified. Knows nothing of policies.
 
+use crate::front::known::KnownToken;
 use std::net::IpAddr;
 
 /// One request, as raw as the host has it. Nothing is cleaned up by the host.
@@ -56,6 +57,11 @@ pub enum Credential<'a> {
         /// given twice is unknown.
         claims: &'a [(&'a str, Claim<'a>)],
     },
+    /// A token that the host verified before, with its facts.
+    Known(&'a KnownToken),
+    /// The host looks at no token: the one in the headers counts if the worker knows it
+    /// ([`crate::Worker::remember`]), else as presented and not verified.
+    FromHeaders,
     /// A token that failed.
     Invalid {
         /// Issuer name in the policy.

@@ -18,9 +18,16 @@ pub struct Engine {
 impl Engine {
     /// Loads the workload's policy; the requests are prepared before, as they are for the others.
     pub fn load(work: &Workload, requests: Requests) -> Engine {
+        Engine {
+            snapshot: Engine::snapshot(work),
+            requests,
+        }
+    }
+
+    /// The workload's policy, loaded.
+    pub fn snapshot(work: &Workload) -> Snapshot {
         let image = setup::image(&work.gate(), &workload::files()).unwrap();
-        let snapshot = setup::snapshot(&image).unwrap();
-        Engine { snapshot, requests }
+        setup::snapshot(&image).unwrap()
     }
 }
 
@@ -28,7 +35,7 @@ impl Evaluator for Engine {
     type State<'a> = Worker;
 
     fn state(&self) -> Worker {
-        Worker::default()
+        self.requests.worker()
     }
 
     fn allowed<'a>(&'a self, worker: &mut Worker, i: usize) -> bool {

@@ -21,8 +21,13 @@ pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Wor
     );
     if decision.effect == Effect::Deny && for_want_of_an_allow && s.image.has_symbols() {
         w.start(&s.image);
-        let Worker { scratch, arena } = w;
-        decision.closest = with_case(s, r, now, scratch, arena, |case| case.closest()).unwrap_or_default();
+        let Worker {
+            scratch,
+            arena,
+            tokens,
+        } = w;
+        decision.closest =
+            with_case(s, r, now, (scratch, arena, tokens), |case| case.closest()).unwrap_or_default();
     }
     decision
 }

@@ -21,6 +21,8 @@ pub use explain::decide_explained;
 pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
 
 use crate::data::Data;
+use crate::front::credentials::Seen;
+use crate::front::known::{KnownToken, TokenCache};
 use crate::front::{self, Arena, Canonical, Credentials, Facts};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
@@ -66,6 +68,7 @@ pub struct Now {
 pub struct Worker {
     scratch: Scratch,
     arena: Arena,
+    tokens: TokenCache,
 }
 
 /// Bytes that a worker keeps between decisions: what one honest request needs, many times over. A request that needed
@@ -73,6 +76,19 @@ pub struct Worker {
 const ARENA_KEEP_MAX: usize = 1 << 18;
 
 impl Worker {
+    /// A worker whose token cache hashes under a seed, which should be random and the host's own.
+    pub fn with_seed(seed: u64) -> Worker {
+        Worker {
+            tokens: TokenCache::new(seed),
+            ..Worker::default()
+        }
+    }
+
+    /// Keeps a token that the host has verified, so that [`crate::Credential::FromHeaders`] finds it by its bearer.
+    pub fn remember(&mut self, bearer: &[u8], token: KnownToken) {
+        self.tokens.insert(bearer, token);
+    }
+
     /// Image words read since the worker was made; 0 unless the engine was built to count.
     pub fn words_touched(&self) -> u64 {
         self.scratch.touched.get()
@@ -96,8 +112,12 @@ pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut 
         return refusal(Reason::NoPolicy);
     }
     w.start(&s.image);
-    let Worker { scratch, arena } = w;
-    with_case(s, r, now, scratch, arena, |case| case.decide()).unwrap_or_else(|head| head)
+    let Worker {
+        scratch,
+        arena,
+        tokens,
+    } = w;
+    with_case(s, r, now, (scratch, arena, tokens), |case| case.decide()).unwrap_or_else(|head| head)
 }
 
 /// Brings a request to the graphs of its entry, and runs `f` there; a request without a canonical form or a service
@@ -106,8 +126,7 @@ fn with_case<'d, T>(
     s: &'d Snapshot,
     r: &'d RequestView<'d>,
     now: Now,
-    scratch: &mut Scratch,
-    arena: &'d Arena,
+    (scratch, arena, tokens): (&mut Scratch, &'d Arena, &'d mut TokenCache),
     f: impl FnOnce(&mut Case<'_, 'd>) -> T,
 ) -> Result<T, Decision<'d>> {
     let config = s.image.config();
@@ -128,7 +147,12 @@ fn with_case<'d, T>(
     let found = group
         .and_then(|g| route::find(view, g, canonical, config.has_grpc))
         .ok_or(refusal(Reason::NoService))?;
-    let credentials = &*arena.alloc(Credentials::read(r, canonical, config, arena));
+    let seen = Seen {
+        tokens: Some(tokens),
+        policy: s.image.digest_ref(),
+        now_us: now.wall_us,
+    };
+    let credentials = &*arena.alloc(Credentials::read(r, canonical, config, seen, arena));
     let facts = &*arena.alloc(Facts::new(
         config,
         &s.data,

@@ -120,14 +120,13 @@ fn service(view: View<'_>, group: u32, segments: &[Segment<'_>], has_path: bool)
 /// One segment further: a literal edge, else the class of the state's automaton, else the default.
 #[inline]
 fn step(view: View<'_>, states: u32, edges: Map, state: u32, segment: &[u8]) -> u32 {
-    let record = states + state * STATE;
-    let default = view.word(record);
+    let [default, automaton] = view.record(states + state * STATE);
     if default & HAS_EDGES != 0
         && let Some(next) = edges.find(view, state, segment)
     {
         return next;
     }
-    match view.word(record + 1) {
+    match automaton {
         0 => default & !HAS_EDGES,
         classes => view.word(classes + 2 + run_dfa(view, view.word(classes), segment)),
     }

@@ -2,7 +2,9 @@
 //! verified, are invalid, never ignored. Knows no rules; does no cryptography.
 
 use super::json::Json;
-use super::{Arena, Canonical, List, headers, text};
+use super::known::{KnownToken, TokenCache};
+use super::text::{self, class};
+use super::{Arena, Canonical, List, headers};
 use crate::image::config::{Config, TokenPlace};
 use crate::limits;
 use crate::request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
@@ -74,6 +76,8 @@ pub(super) enum Claims<'a> {
     Json(Json<'a>),
     /// Split by the host, by the policy's names.
     Split(&'a [(&'a str, Claim<'a>)]),
+    /// Read before.
+    Known(&'a KnownToken),
 }
 
 /// A verified API key.
@@ -99,6 +103,28 @@ pub struct Credentials<'a> {
     key: Kind<'a, Key<'a>>,
     peer: Kind<'a, Peer<'a>>,
     signature: Kind<'a, usize>,
+}
+
+/// What of earlier requests and of the clock a token may be looked up by.
+pub struct Seen<'a, 'p> {
+    /// Tokens known by their bearer.
+    pub tokens: Option<&'a mut TokenCache>,
+    /// Digest of the policy.
+    pub policy: &'p [u8; 32],
+    /// µs since the epoch.
+    pub now_us: Option<i64>,
+}
+
+#[cfg(test)]
+impl Seen<'_, 'static> {
+    /// Nothing was seen before.
+    pub(crate) fn nothing() -> Self {
+        Seen {
+            tokens: None,
+            policy: &[0; 32],
+            now_us: None,
+        }
+    }
 }
 
 /// How often a kind is presented in the headers.
@@ -137,10 +163,11 @@ impl<'a> Credentials<'a> {
         view: &'a RequestView<'a>,
         canonical: &Canonical<'a>,
         config: &Config,
+        seen: Seen<'a, '_>,
         arena: &'a Arena,
     ) -> Credentials<'a> {
         Credentials {
-            token: token(view, canonical, config, arena),
+            token: token(view, canonical, config, seen, arena),
             key: key(view, canonical, config, arena),
             peer: peer(view, config, arena),
             signature: signature(view, canonical, config),
@@ -217,30 +244,93 @@ fn token<'a>(
     view: &'a RequestView<'a>,
     canonical: &Canonical<'a>,
     config: &Config,
+    seen: Seen<'a, '_>,
     arena: &'a Arena,
 ) -> Kind<'a, Token<'a>> {
-    let handed_over = !matches!(view.credential, Credential::Absent);
-    if let Some(verdict) = presented_tokens(canonical, config).verdict(handed_over) {
+    let presented = presented_tokens(canonical, config);
+    if let (Credential::FromHeaders, Presented::Once) = (&view.credential, &presented) {
+        let found = seen.tokens.and_then(|tokens| {
+            let bearer = the_bearer(canonical, config)?;
+            tokens.find(bearer, seen.now_us)
+        });
+        return match found {
+            Some(token) => known(token, seen.policy, config, arena),
+            None => Kind::Invalid("not_verified"),
+        };
+    }
+    let handed_over = !matches!(view.credential, Credential::Absent | Credential::FromHeaders);
+    if let Some(verdict) = presented.verdict(handed_over) {
         return verdict;
     }
-    let find = |name: &str| config.issuers.iter().position(|issuer| issuer.name == name);
-    let of = |issuer: &str, claims: Result<Claims<'a>, &'static str>| match (find(issuer), claims) {
-        (None, _) => Kind::Invalid("unknown_issuer"),
-        (Some(issuer), Ok(claims)) => Kind::Valid(Token { issuer, claims }),
-        (Some(_), Err(fault)) => Kind::Invalid(fault),
-    };
     match view.credential {
-        Credential::Absent => Kind::Absent,
-        Credential::Verified { issuer, claims } => of(issuer, json_claims(claims, arena)),
+        Credential::Absent | Credential::FromHeaders => Kind::Absent,
+        Credential::Verified { issuer, claims } => verified(issuer, claims, config, arena),
         Credential::Split { claims, .. } if claims.len() > limits::SPLIT_CLAIMS => {
             Kind::Invalid("token_too_large")
         }
-        Credential::Split { issuer, claims } => of(issuer, Ok(Claims::Split(claims))),
+        Credential::Split { issuer, claims } => match place_of(issuer, config) {
+            Some(issuer) => Kind::Valid(Token {
+                issuer,
+                claims: Claims::Split(claims),
+            }),
+            None => Kind::Invalid("unknown_issuer"),
+        },
+        Credential::Known(token) if seen.now_us.is_some_and(|now| token.has_expired(now)) => {
+            Kind::Invalid("expired")
+        }
+        Credential::Known(token) => known(token, seen.policy, config, arena),
         Credential::Invalid { fault, .. } => Kind::Invalid(fault),
     }
 }
 
-fn json_claims<'a>(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'static str> {
+fn place_of(issuer: &str, config: &Config) -> Option<usize> {
+    config.issuers.iter().position(|own| own.name == issuer)
+}
+
+fn verified<'a>(issuer: &str, claims: &'a [u8], config: &Config, arena: &'a Arena) -> Kind<'a, Token<'a>> {
+    match (place_of(issuer, config), json_claims(claims, arena)) {
+        (None, _) => Kind::Invalid("unknown_issuer"),
+        (Some(issuer), Ok(claims)) => Kind::Valid(Token { issuer, claims }),
+        (Some(_), Err(fault)) => Kind::Invalid(fault),
+    }
+}
+
+/// A token whose facts are at hand. Under another policy than they were read for, its claims are read again.
+fn known<'a>(
+    token: &'a KnownToken,
+    policy: &[u8; 32],
+    config: &Config,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
+    match token.place(policy) {
+        Some(issuer) => Kind::Valid(Token {
+            issuer,
+            claims: Claims::Known(token),
+        }),
+        None => verified(token.issuer(), token.claims(), config, arena),
+    }
+}
+
+/// The one token that is presented, and well-formed, where it is in the Authorization header.
+fn the_bearer<'a>(canonical: &Canonical<'a>, config: &Config) -> Option<&'a [u8]> {
+    let declared = |place: &TokenPlace| config.issuers.iter().any(|issuer| issuer.place == *place);
+    if !declared(&TokenPlace::Authorization) {
+        return None;
+    }
+    let mut lines = canonical
+        .headers
+        .framing(headers::name::AUTHORIZATION, "authorization");
+    lines.find_map(|line| {
+        let (scheme, token) = text::split_once(line, b' ')?;
+        is_bearer(scheme).then_some(token)
+    })
+}
+
+fn is_bearer(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop")
+}
+
+pub(super) fn json_claims<'a>(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'static str> {
     if claims.len() > limits::CLAIMS_BYTES {
         return Err("token_too_large");
     }
@@ -283,7 +373,7 @@ fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
         .position(|b| !text::is_token_byte(*b))
         .unwrap_or(line.len());
     let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
-    let found = if !scheme.eq_ignore_ascii_case(b"bearer") && !scheme.eq_ignore_ascii_case(b"dpop") {
+    let found = if !is_bearer(scheme) {
         [None, None]
     } else if rest.contains(&b',') {
         [Some(false), Some(false)]
@@ -295,8 +385,11 @@ fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
 
 fn is_token68(value: &[u8]) -> bool {
     let end = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
-    let in_alphabet = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
-    end > 0 && value.iter().take(end).all(in_alphabet)
+    let token = value.get(..end).unwrap_or_default();
+    let all = token
+        .iter()
+        .fold(class::TOKEN68, |all, byte| all & text::classes(*byte));
+    !token.is_empty() && all != 0
 }
 
 fn key<'a>(

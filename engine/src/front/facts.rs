@@ -8,7 +8,7 @@ use super::json::{Item, Json, Member};
 use super::{Arena, Canonical, Form, List, Text, address, text};
 use crate::canary::canary;
 use crate::data::Data;
-use crate::image::config::{Config, IssuerClaim, Literal, SegmentKind, Slot, Source, Type};
+use crate::image::config::{Config, Issuer, IssuerClaim, Literal, SegmentKind, Slot, Source, Type};
 use crate::limits;
 use crate::request::{Claim, RequestView};
 use std::cell::OnceCell;
@@ -342,7 +342,8 @@ impl<'a> Facts<'a> {
             return Fetched::ABSENT;
         };
         let sent = match &token.claims {
-            Claims::Json(claims) => self.json_claim(claims, declared, *ty),
+            Claims::Json(claims) => json_claim(claims, declared, *ty, self.arena),
+            Claims::Known(token) => token.claim(claim, self.arena),
             Claims::Split(claims) => match only(claims, name) {
                 Some(Ok(claim)) => Some(self.split_claim(claim, *ty, declared.or_string)),
                 Some(Err(GivenTwice)) => Some(None),
@@ -364,19 +365,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// `None` where the claim is not there, `Some(None)` where it is ill-typed.
-    fn json_claim(&self, claims: &Json<'a>, declared: &IssuerClaim, ty: Type) -> Option<Option<Value<'a>>> {
-        let mut item = claims.object();
-        for step in &declared.path {
-            item = item.and_then(|object| match object.member(step.as_bytes()) {
-                Member::Once(value) => Some(value),
-                // The whole token is refused where a member is given twice.
-                Member::Absent | Member::Twice => None,
-            });
-        }
-        item.map(|item| typed(item, ty, declared.or_string, self.arena))
-    }
-
     fn split_claim(&self, claim: &Claim<'a>, ty: Type, or_string: bool) -> Option<Value<'a>> {
         match (ty, claim) {
             (Type::Bool, Claim::Bool(value)) => Some(Value::Bool(*value)),
@@ -385,7 +373,7 @@ impl<'a> Facts<'a> {
             (Type::String, Claim::Text(text)) => Some(Value::Bytes(text.as_bytes())),
             (Type::Ip, Claim::Text(text)) => address::parse(text.as_bytes()).map(Value::Ip),
             (Type::Set, Claim::Text(lone)) if or_string => Some(self.lone(lone.as_bytes())),
-            (Type::Set, Claim::Texts(texts)) => Some(Value::Set(self.elements(texts))),
+            (Type::Set, Claim::Texts(texts)) => Some(Value::Set(elements(texts, self.arena))),
             _ => None,
         }
     }
@@ -394,65 +382,14 @@ impl<'a> Facts<'a> {
         Value::Set(self.arena.alloc_slice_copy(&[element]))
     }
 
-    fn elements(&self, texts: &[&'a str]) -> &'a [&'a [u8]] {
-        self.arena
-            .alloc_slice_fill_iter(texts.iter().map(|text| text.as_bytes()))
-    }
-
     fn scopes(&self) -> Fetched<'a> {
         let Some(token) = self.credentials.token() else {
             return Fetched::ABSENT;
         };
-        let Some(issuer) = self.config.issuers.get(token.issuer) else {
-            return Fetched::ABSENT;
-        };
-        let words = |text: &'a [u8]| {
-            let mut scopes = List::with_capacity_in(SCOPES_USUAL, self.arena);
-            let mut from = 0;
-            let mut cut = |at| {
-                scopes.extend(text.get(from..at).filter(|scope| !scope.is_empty()));
-                from = at + 1;
-                Some(())
-            };
-            text::each_place(text, b' ', &mut cut);
-            cut(text.len());
-            scopes.into_bump_slice() as &[_]
-        };
-        let given: &'a [&'a [u8]] = match &token.claims {
-            Claims::Json(claims) => {
-                let member = claims
-                    .object()
-                    .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
-                let Some(Member::Once(item)) = member else {
-                    return Fetched::ABSENT;
-                };
-                match (item.string(), item.strings()) {
-                    (Some(text), _) => words(text),
-                    (None, Some(scopes)) => scopes,
-                    (None, None) => return Fetched::ILL,
-                }
-            }
-            Claims::Split(claims) => match only(claims, SCOPE) {
-                None => return Fetched::ABSENT,
-                Some(Ok(Claim::Text(text))) => words(text.as_bytes()),
-                Some(Ok(Claim::Texts(texts))) => self.elements(texts),
-                Some(_) => return Fetched::ILL,
-            },
-        };
-        if issuer.implies.is_empty() {
-            return Fetched::sent(Some(Value::Set(given)));
+        match self.config.issuers.get(token.issuer) {
+            Some(issuer) => scopes(&token.claims, issuer, self.arena),
+            None => Fetched::ABSENT,
         }
-        let mut scopes = List::new_in(self.arena);
-        scopes.extend_from_slice_copy(given);
-        for scope in given {
-            let found = issuer
-                .implies
-                .binary_search_by(|(from, _)| from.as_bytes().cmp(scope));
-            if let Some((_, implied)) = found.ok().and_then(|at| issuer.implies.get(at)) {
-                scopes.extend(implied.iter().map(|scope| scope.as_bytes()));
-            }
-        }
-        Fetched::sent(Some(Value::Set(scopes.into_bump_slice())))
     }
 
     fn key_field(&self, field: u32) -> Fetched<'a> {
@@ -522,6 +459,85 @@ const SCOPES_USUAL: usize = 16;
 
 /// The policy's name of the set of scopes, in claims that the host split.
 const SCOPE: &str = "scope";
+
+/// `None` where the claim is not there, `Some(None)` where it is ill-typed.
+pub(super) fn json_claim<'a>(
+    claims: &Json<'a>,
+    declared: &IssuerClaim,
+    ty: Type,
+    arena: &'a Arena,
+) -> Option<Option<Value<'a>>> {
+    let mut item = claims.object();
+    for step in &declared.path {
+        item = item.and_then(|object| match object.member(step.as_bytes()) {
+            Member::Once(value) => Some(value),
+            // The whole token is refused where a member is given twice.
+            Member::Absent | Member::Twice => None,
+        });
+    }
+    item.map(|item| typed(item, ty, declared.or_string, arena))
+}
+
+/// The scopes of a token, implied ones among them.
+pub(super) fn scopes<'a>(claims: &Claims<'a>, issuer: &'a Issuer, arena: &'a Arena) -> Fetched<'a> {
+    let words = |text: &'a [u8]| {
+        let mut scopes = List::with_capacity_in(SCOPES_USUAL, arena);
+        let mut from = 0;
+        let mut cut = |at| {
+            scopes.extend(text.get(from..at).filter(|scope| !scope.is_empty()));
+            from = at + 1;
+            Some(())
+        };
+        text::each_place(text, b' ', &mut cut);
+        cut(text.len());
+        scopes.into_bump_slice() as &[_]
+    };
+    let given: &'a [&'a [u8]] = match claims {
+        Claims::Json(claims) => {
+            let member = claims
+                .object()
+                .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
+            let Some(Member::Once(item)) = member else {
+                return Fetched::ABSENT;
+            };
+            match (item.string(), item.strings()) {
+                (Some(text), _) => words(text),
+                (None, Some(scopes)) => scopes,
+                (None, None) => return Fetched::ILL,
+            }
+        }
+        Claims::Known(token) => {
+            return match token.scopes(arena) {
+                Some(value) => Fetched::sent(value),
+                None => Fetched::ABSENT,
+            };
+        }
+        Claims::Split(claims) => match only(claims, SCOPE) {
+            None => return Fetched::ABSENT,
+            Some(Ok(Claim::Text(text))) => words(text.as_bytes()),
+            Some(Ok(Claim::Texts(texts))) => elements(texts, arena),
+            Some(_) => return Fetched::ILL,
+        },
+    };
+    if issuer.implies.is_empty() {
+        return Fetched::sent(Some(Value::Set(given)));
+    }
+    let mut scopes = List::new_in(arena);
+    scopes.extend_from_slice_copy(given);
+    for scope in given {
+        let found = issuer
+            .implies
+            .binary_search_by(|(from, _)| from.as_bytes().cmp(scope));
+        if let Some((_, implied)) = found.ok().and_then(|at| issuer.implies.get(at)) {
+            scopes.extend(implied.iter().map(|scope| scope.as_bytes()));
+        }
+    }
+    Fetched::sent(Some(Value::Set(scopes.into_bump_slice())))
+}
+
+fn elements<'a>(texts: &[&'a str], arena: &'a Arena) -> &'a [&'a [u8]] {
+    arena.alloc_slice_fill_iter(texts.iter().map(|text| text.as_bytes()))
+}
 
 /// One name, several values.
 struct GivenTwice;

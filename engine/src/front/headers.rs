@@ -148,11 +148,7 @@ fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<(H
     if (all == 0 || name.is_empty()) && !text.eq_ignore_ascii_case(":protocol") {
         return Err(BAD_NAME);
     }
-    if value
-        .iter()
-        .fold(0, |any, byte| any | text::classes(*byte) & class::CONTROL)
-        != 0
-    {
+    if text::has_control(value) {
         return Err(Malformed::bad("bad_header_value"));
     }
     let header = Header {

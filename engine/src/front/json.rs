@@ -81,7 +81,10 @@ impl<'a> Json<'a> {
         if text.len() > max_bytes || u32::try_from(text.len()).is_err() {
             return Err(JsonFault::TooLarge(max_bytes));
         }
-        if let Err(fault) = std::str::from_utf8(text) {
+        // Most are ASCII, which is quicker to see.
+        if !text.is_ascii()
+            && let Err(fault) = std::str::from_utf8(text)
+        {
             return Err(JsonFault::Syntax(fault.valid_up_to()));
         }
         let mut scanner = Scanner {
@@ -489,15 +492,19 @@ impl Scanner<'_> {
                 _ => return Err(Stop::Syntax),
             }
         }
-        let index = self.nodes.len();
-        self.push(Kind::Text { plain }, start, self.at);
-        if is_name && let Some(node) = self.nodes.get_mut(index) {
+        let mut next = self.nodes.len() as u32 + 1;
+        if is_name {
             let raw = self.text.get(start..self.at).unwrap_or_default();
-            let hash = hash(if plain { raw } else { unescape(raw, self.arena) });
-            node.next = hash;
+            next = hash(if plain { raw } else { unescape(raw, self.arena) });
             // Names of inner objects are not marked: two objects may well hold the same.
-            self.suspect |= self.depth != 1 || !self.marks.is_new(hash);
+            self.suspect |= self.depth != 1 || !self.marks.is_new(next);
         }
+        self.nodes.push(Node {
+            kind: Kind::Text { plain },
+            start: start as u32,
+            end: self.at as u32,
+            next,
+        });
         self.at += 1;
         Ok(())
     }

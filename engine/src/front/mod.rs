@@ -11,6 +11,7 @@ pub mod facts;
 pub mod headers;
 pub mod instant;
 pub mod json;
+pub mod known;
 mod marks;
 pub mod path;
 pub mod query;

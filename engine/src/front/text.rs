@@ -23,6 +23,8 @@ pub(super) mod class {
     pub(in super::super) const JSON_STOP: u16 = 128;
     /// A label's byte or the dot between labels.
     pub(in super::super) const HOST: u16 = 256;
+    /// What a token in a header is made of, but for the `=` at its end (RFC 9110's token68).
+    pub(in super::super) const TOKEN68: u16 = 1_024;
     /// A header name with it may look like another one.
     pub(in super::super) const UNDERSCORE: u16 = 512;
 }
@@ -81,6 +83,9 @@ static CLASS: [u16; 256] = {
         if b == b'/' {
             bits |= class::PLAIN;
         }
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/') {
+            bits |= class::TOKEN68;
+        }
         if b == b'_' {
             bits |= class::UNDERSCORE;
         }
@@ -104,6 +109,21 @@ pub fn is_token_byte(byte: u8) -> bool {
 /// A non-empty RFC 9110 token.
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
+}
+
+/// Whether a header value holds a control other than the tab; eight bytes at a time, for tokens are long.
+pub(super) fn has_control(value: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let is_control = |byte: &u8| classes(*byte) & class::CONTROL != 0;
+    let (words, rest) = value.as_chunks::<8>();
+    words.iter().any(|bytes| {
+        let word = u64::from_le_bytes(*bytes);
+        let delete = word ^ (ONES * 0x7f);
+        // No hit is missed; a tab, or a borrow above a hit, makes the bytes be looked at.
+        let hits = (word.wrapping_sub(ONES * 0x20) & !word | delete.wrapping_sub(ONES) & !delete) & HIGHS;
+        hits != 0 && bytes.iter().any(is_control)
+    }) || rest.iter().any(is_control)
 }
 
 /// Without spaces and tabs at both ends.
@@ -234,6 +254,18 @@ mod tests {
             b" 1",
         ] {
             assert_eq!(int(bad), None);
+        }
+    }
+
+    #[test]
+    fn controls_are_found_wherever_they_stand() {
+        for at in 0..20 {
+            for byte in 0..=255 {
+                let mut value = [b'a'; 20];
+                value[at] = byte;
+                let wanted = byte < 0x20 && byte != b'\t' || byte == 0x7f;
+                assert_eq!(has_control(&value), wanted, "{byte} at {at}");
+            }
         }
     }
 

@@ -193,6 +193,10 @@ impl Image {
         &self.admission
     }
 
+    pub(crate) fn digest_ref(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// Declarations beside the graphs.
     pub fn config(&self) -> &Config {
         &self.config

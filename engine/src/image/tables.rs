@@ -24,6 +24,18 @@ impl<'i> View<'i> {
         self.words.get(at as usize).copied().unwrap_or(0)
     }
 
+    /// A record: words that follow each other, as many as it has.
+    #[inline]
+    pub(crate) fn record<const N: usize>(&self, at: u32) -> [u32; N] {
+        #[cfg(feature = "count")]
+        self.touched.set(self.touched.get() + N as u64);
+        self.words
+            .get(at as usize..)
+            .and_then(|words| words.first_chunk::<N>())
+            .copied()
+            .unwrap_or([0; N])
+    }
+
     /// Words that follow each other.
     #[inline]
     pub(crate) fn run(&self, at: u32, len: u32) -> &'i [u32] {
@@ -66,10 +78,11 @@ pub(crate) struct Map {
 impl Map {
     #[inline]
     pub(crate) fn open(view: View<'_>, at: u32) -> Map {
+        let [seed, mask, slots] = view.record(at);
         Map {
-            seed: view.word(at),
-            mask: view.word(at + 1),
-            slots: view.word(at + 2),
+            seed,
+            mask,
+            slots,
             at: at + MAP_HEAD,
         }
     }
@@ -83,16 +96,10 @@ impl Map {
         let hash = hash(self.seed, context, key);
         let displacement = view.word(self.at + (hash as u32 & self.mask));
         let slot = self.at + self.mask + 1 + MAP_SLOT * displaced(hash, displacement, self.slots);
-        // The half that the bucket does not use: a key from outside ends here.
-        if view.word(slot + 1) != (hash >> 32) as u32 {
-            return None;
-        }
-        let (offset, len) = (view.word(slot + 2), view.word(slot + 3));
-        if view.word(slot) == context && len as usize == key.len() && view.text(offset, len) == key {
-            Some(view.word(slot + 4))
-        } else {
-            None
-        }
+        let [own, tag, offset, len, value] = view.record(slot);
+        // The half of the hash that the bucket does not use: a key from outside ends there.
+        let fits = tag == (hash >> 32) as u32 && own == context && len as usize == key.len();
+        (fits && view.text(offset, len) == key).then_some(value)
     }
 }
 

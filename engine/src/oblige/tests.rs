@@ -96,7 +96,13 @@ impl Scene<'_> {
         };
         let canonical = crate::front::normalise(&view, &self.config, arena, &mut |_| HostOptions::default())
             .expect("canonical");
-        let credentials = Credentials::read(&view, canonical, &self.config, arena);
+        let credentials = Credentials::read(
+            &view,
+            canonical,
+            &self.config,
+            crate::front::credentials::Seen::nothing(),
+            arena,
+        );
         let data = Data::empty(&self.config);
         let facts = Facts::new(
             &self.config,

@@ -35,7 +35,13 @@ fn config() -> Config {
 fn check(view: RequestView<'_>, want: Result<[State; 4], (u8, &str)>) {
     let (config, arena) = (config(), Arena::new());
     let canonical = normalise(&view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
-    let credentials = Credentials::read(&view, canonical, &config, &arena);
+    let credentials = Credentials::read(
+        &view,
+        canonical,
+        &config,
+        crate::front::credentials::Seen::nothing(),
+        &arena,
+    );
     let got = match credentials.first_invalid() {
         Some((kind, detail)) => Err((kind, detail)),
         None => Ok([0, 1, 2, 3].map(|kind| credentials.state(kind))),
@@ -198,7 +204,13 @@ fn a_peer_counts_only_where_somebody_claims_it() {
         };
         let arena = Arena::new();
         let canonical = normalise(&view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
-        let credentials = Credentials::read(&view, canonical, &config, &arena);
+        let credentials = Credentials::read(
+            &view,
+            canonical,
+            &config,
+            crate::front::credentials::Seen::nothing(),
+            &arena,
+        );
         assert_eq!(
             (credentials.state(2), credentials.presented(2)),
             (State::Valid, true)

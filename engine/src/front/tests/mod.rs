@@ -40,7 +40,13 @@ pub(super) fn fact(config: &Config, view: &RequestView<'_>, source: Source) -> (
     let data = Data::empty(&config);
     let arena = Arena::new();
     let canonical = normalise(view, &config, &arena, &mut |_| HostOptions::default()).unwrap();
-    let credentials = Credentials::read(view, canonical, &config, &arena);
+    let credentials = Credentials::read(
+        view,
+        canonical,
+        &config,
+        crate::front::credentials::Seen::nothing(),
+        &arena,
+    );
     let facts = Facts::new(&config, &data, view, canonical, &credentials, None, &arena);
     let fetched = facts.fetch(0);
     let text = fetched.value.map(|value| facts.text(&value));
