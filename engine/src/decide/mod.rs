@@ -122,6 +122,10 @@ pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut 
 
 /// Brings a request to the graphs of its entry, and runs `f` there; a request without a canonical form or a service
 /// has its verdict before.
+#[expect(
+    clippy::result_large_err,
+    reason = "both are decisions, and a box would be an allocation"
+)]
 fn with_case<'d, T>(
     s: &'d Snapshot,
     r: &'d RequestView<'d>,

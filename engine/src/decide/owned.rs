@@ -112,11 +112,6 @@ fn sets(sets: &[Set<'_>]) -> Vec<(String, String)> {
 
 impl Decision<'_> {
     /// Copies everything out of worker, request and snapshot. `closest` is not part of a decision and stays empty.
-    #[expect(
-        clippy::should_implement_trait,
-        clippy::wrong_self_convention,
-        reason = "the word for it; the decision is Copy and the result is another type"
-    )]
     pub fn to_owned(&self) -> OwnedDecision {
         let charge = |charge: &Charge<'_>| OwnedCharge {
             quota: charge.quota,

@@ -28,6 +28,7 @@ pub(super) struct Walk<'c, 'd> {
 }
 
 impl<'c, 'd> Walk<'c, 'd> {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a decision, once")]
     pub(super) fn new(
         view: View<'c>,
         config: &'d Config,
