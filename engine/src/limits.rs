@@ -23,8 +23,10 @@ pub const LABEL_BYTES: usize = 63;
 pub const CLAIMS_BYTES: usize = 65_536;
 /// Claims that a host hands over split: more than any token has.
 pub const SPLIT_CLAIMS: usize = 1_024;
-/// Tokens that a worker knows by their bearer: a few megabytes, and more callers than one thread serves at once.
+/// Tokens that a worker knows by their bearer: more callers than one thread serves in a minute.
 pub const KNOWN_TOKENS: usize = 4_096;
+/// Bytes of a bearer and its claims that a worker keeps: with the count, bounds a worker at 64 MiB.
+pub const KNOWN_TOKEN_BYTES: usize = 16_384;
 /// Bytes of the context that a host hands over.
 pub const CONTEXT_BYTES: usize = 65_536;
 /// Open arrays and objects at once in JSON.
@@ -84,6 +86,7 @@ limits! {
     "claims", CLAIMS_BYTES, "bytes", "token_too_large", "larger than a header can carry";
     "split claims", SPLIT_CLAIMS, "claims", "token_too_large", "more than a token has";
     "known tokens", KNOWN_TOKENS, "tokens", "the one asked for least lately is forgotten", "bounds a worker's memory";
+    "known token", KNOWN_TOKEN_BYTES, "bytes", "not kept: verified each time", "bearer and claims; bounds a worker's memory";
     "context", CONTEXT_BYTES, "bytes", "all context facts ill-typed", "a few facts, not a document";
     "JSON depth", JSON_DEPTH, "open containers", "malformed_token", "bounds what a reader must remember";
     "forwarding entries", FORWARDING_ENTRIES, "entries", "client.ip ill-typed", "more hops than a real route has";

@@ -192,9 +192,9 @@ impl TokenCache {
         }
     }
 
-    /// Keeps a token beside the bearer that was verified. A bearer longer than a header can be is not kept.
+    /// Keeps a token beside the bearer that was verified. One over [`limits::KNOWN_TOKEN_BYTES`] is not kept.
     pub fn insert(&mut self, bearer: &[u8], token: KnownToken) {
-        if bearer.len() <= limits::HEADER_BYTES {
+        if bearer.len().saturating_add(token.claims.len()) <= limits::KNOWN_TOKEN_BYTES {
             self.known.put(bearer.into(), token);
         }
     }

@@ -1,0 +1,238 @@
+//! Tokens whose facts are at hand decide as their claims do, and never longer: not past their expiry, not under another
+//! policy, and not for a bearer that differs in a byte.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
+use std::collections::BTreeMap;
+
+use portcullis::decide::{Effect, Reason};
+use portcullis::{
+    Claim, Credential, Data, Image, KnownToken, NoToken, Now, RequestView, Snapshot, Trust, Worker, decide,
+};
+
+const POLICY: &str = r#"gate 1;
+issuer corp { url "https://idp.example.com/"; audience "a"; algorithms ES256; keys "k.json";
+  claims { tenant: string; groups: set = []; level: int = 1; } scope "orders:write" implies "orders:read"; }
+principal customer = token from corp;
+service orders on "api.example.com" {
+  allow customer to GET /orders with scope "orders:read" when token.tenant == "t1" and token.level < 3;
+  allow customer to GET /groups when token.groups has any ["ops", "dev"] and not "banned" in token.groups;
+}
+"#;
+
+const CLAIMS: &[u8] =
+    br#"{"sub":"u1","tenant":"t1","scope":"a orders:write b","groups":["dev","x"],"exp":1000}"#;
+
+fn snapshot(policy: &str) -> Snapshot {
+    let files = BTreeMap::from([("k.json".to_string(), b"{\"keys\":[]}".to_vec())]);
+    let checked = portcullis_lang::check::load_text_with(policy, &files);
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let image = Image::load(&portcullis::compile(&policy).unwrap(), &Trust::Unsigned).unwrap();
+    let data = Data::empty(image.config());
+    Snapshot::new(image, data)
+}
+
+fn at(seconds: i64) -> Now {
+    Now {
+        wall_us: Some(seconds * 1_000_000),
+        mono_us: 0,
+    }
+}
+
+/// Effect, reason and detail.
+fn outcome(
+    snapshot: &Snapshot,
+    worker: &mut Worker,
+    (target, headers): (&str, &[(&[u8], &[u8])]),
+    credential: Credential<'_>,
+    now: Now,
+) -> (Effect, Reason, Option<String>) {
+    let view = RequestView {
+        method: b"GET",
+        authority: Some(b"api.example.com"),
+        target: target.as_bytes(),
+        headers,
+        credential,
+        ..RequestView::default()
+    };
+    let decision = decide(snapshot, &view, now, worker);
+    (
+        decision.effect,
+        decision.reason,
+        decision.detail.map(str::to_string),
+    )
+}
+
+const TARGETS: [&str; 2] = ["/orders", "/groups"];
+
+#[test]
+fn however_a_token_is_handed_over_it_says_the_same() {
+    let snapshot = snapshot(POLICY);
+    let mut worker = Worker::default();
+    for (claims, split) in [
+        (
+            CLAIMS,
+            &[
+                ("tenant", Claim::Text("t1")),
+                ("scope", Claim::Text("a orders:write b")),
+                ("groups", Claim::Texts(&["dev", "x"])),
+            ][..],
+        ),
+        (
+            br#"{"tenant":"t2","scope":["orders:read"],"groups":["ops","banned"]}"#,
+            &[
+                ("groups", Claim::Texts(&["ops", "banned"])),
+                ("tenant", Claim::Text("t2")),
+                ("scope", Claim::Texts(&["orders:read"])),
+            ],
+        ),
+        // Ill-typed: unknown, whatever the default.
+        (
+            br#"{"tenant":"t1","scope":"orders:read","groups":"ops","level":"1"}"#,
+            &[
+                ("tenant", Claim::Text("t1")),
+                ("scope", Claim::Text("orders:read")),
+                ("groups", Claim::Text("ops")),
+                ("level", Claim::Text("1")),
+            ],
+        ),
+    ] {
+        let known = KnownToken::read(&snapshot.image, "corp", claims).unwrap();
+        for target in TARGETS {
+            let request = (target, &[][..]);
+            let mut of = |credential| outcome(&snapshot, &mut worker, request, credential, at(0));
+            let issuer = "corp";
+            let json = of(Credential::Verified { issuer, claims });
+            assert_eq!(of(Credential::Known(&known)), json, "{target}");
+            assert_eq!(
+                of(Credential::Split {
+                    issuer,
+                    claims: split
+                }),
+                json,
+                "{target}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_split_claim_given_twice_is_unknown() {
+    let snapshot = snapshot(POLICY);
+    let claims = [
+        ("tenant", Claim::Text("t1")),
+        ("scope", Claim::Text("orders:read")),
+        ("tenant", Claim::Text("t1")),
+    ];
+    let credential = Credential::Split {
+        issuer: "corp",
+        claims: &claims,
+    };
+    let got = outcome(
+        &snapshot,
+        &mut Worker::default(),
+        ("/orders", &[]),
+        credential,
+        at(0),
+    );
+    assert_eq!(got, (Effect::Deny, Reason::NoRule, None));
+}
+
+#[test]
+fn bearers_are_found_by_all_their_bytes_and_not_past_their_expiry() {
+    let snapshot = snapshot(POLICY);
+    let known = KnownToken::read(&snapshot.image, "corp", CLAIMS).unwrap();
+    let mut worker = Worker::with_seed(42);
+    worker.remember(b"eyJ.a.b", known);
+    let allowed = (Effect::Allow, Reason::Allowed, None);
+    let unknown = (
+        Effect::Deny,
+        Reason::InvalidToken,
+        Some("not_verified".to_string()),
+    );
+    let mut of = |headers: &[(&[u8], &[u8])], credential, now| {
+        outcome(&snapshot, &mut worker, ("/orders", headers), credential, now)
+    };
+    let bearer: &[(&[u8], &[u8])] = &[(b"authorization", b"Bearer eyJ.a.b")];
+    assert_eq!(of(bearer, Credential::FromHeaders, at(999)), allowed);
+    assert_eq!(of(bearer, Credential::FromHeaders, at(1_000)), unknown, "expired");
+    assert_eq!(
+        of(bearer, Credential::FromHeaders, Now::default()),
+        unknown,
+        "no clock"
+    );
+    assert_eq!(
+        of(bearer, Credential::Absent, at(999)),
+        unknown,
+        "nobody asked for it"
+    );
+    for (headers, want) in [
+        (
+            &[(&b"authorization"[..], &b"Bearer eyJ.a.c"[..])][..],
+            "not_verified",
+        ),
+        (&[(b"authorization", b"Bearer eyJ.a.b.")], "not_verified"),
+        (&[(b"authorization", b"Bearer eyJ.a.b=")], "not_verified"),
+        (&[(b"authorization", b"Bearer  eyJ.a.b")], "malformed_credential"),
+        (&[bearer[0], bearer[0]], "ambiguous_credential"),
+    ] {
+        let want = (Effect::Deny, Reason::InvalidToken, Some(want.to_string()));
+        assert_eq!(of(headers, Credential::FromHeaders, at(999)), want, "{headers:?}");
+    }
+    // No token is no token, and another scheme is none.
+    for headers in [&[][..], &[(&b"authorization"[..], &b"Basic eyJ.a.b"[..])]] {
+        assert_eq!(
+            of(headers, Credential::FromHeaders, at(999)).1,
+            Reason::Unauthenticated
+        );
+    }
+}
+
+#[test]
+fn known_tokens_end_and_follow_the_policy() {
+    let old = snapshot(POLICY);
+    let known = KnownToken::read(&old.image, "corp", CLAIMS).unwrap();
+    let mut worker = Worker::default();
+    let request = ("/orders", &[][..]);
+    let mut of = |snapshot, now| outcome(snapshot, &mut worker, request, Credential::Known(&known), now);
+    assert_eq!(of(&old, at(999)).0, Effect::Allow);
+    let expired = (Effect::Deny, Reason::InvalidToken, Some("expired".to_string()));
+    assert_eq!(of(&old, at(1_000)), expired);
+    // Under another policy, in which claims have other numbers, its claims are read again.
+    let new = snapshot(
+        &POLICY
+            .replace("claims { tenant", "claims { aaa: int; tenant")
+            .replace("\"t1\"", "\"t2\""),
+    );
+    assert_eq!(of(&new, at(999)).1, Reason::NoRule);
+    let other = snapshot(&POLICY.replace("corp", "other"));
+    let unknown = (
+        Effect::Deny,
+        Reason::InvalidToken,
+        Some("unknown_issuer".to_string()),
+    );
+    assert_eq!(of(&other, at(999)), unknown);
+}
+
+#[test]
+fn what_is_no_token_is_told() {
+    let snapshot = snapshot(POLICY);
+    for (issuer, claims, want) in [
+        ("nobody", CLAIMS, "unknown_issuer"),
+        ("corp", &b"[]"[..], "malformed_token"),
+        ("corp", b"{", "malformed_token"),
+        ("corp", br#"{"a":1,"\u0061":2}"#, "duplicate_member"),
+        ("corp", br#"{"x":{"a":1,"a":2}}"#, "duplicate_member"),
+    ] {
+        assert_eq!(
+            KnownToken::read(&snapshot.image, issuer, claims).unwrap_err(),
+            NoToken(want)
+        );
+    }
+    let endless = KnownToken::read(&snapshot.image, "corp", b"{\"tenant\":\"t1\"}").unwrap();
+    assert!(!endless.has_expired(i64::MAX));
+    let odd = KnownToken::read(&snapshot.image, "corp", b"{\"exp\":1.5}").unwrap();
+    assert!(odd.has_expired(0), "an expiry that nobody can read has passed");
+}
