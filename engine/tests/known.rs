@@ -191,6 +191,56 @@ fn bearers_are_found_by_all_their_bytes_and_not_past_their_expiry() {
 }
 
 #[test]
+fn bearers_are_not_found_where_somebody_else_would_have_verified_them() {
+    let corp = snapshot(POLICY);
+    let bearer: (&str, &[(&[u8], &[u8])]) = ("/orders", &[(b"authorization", b"Bearer eyJ.a.b")]);
+    let unknown = (
+        Effect::Deny,
+        Reason::InvalidToken,
+        Some("not_verified".to_string()),
+    );
+    let read = |snapshot: &Snapshot, claims| KnownToken::read(&snapshot.image, "corp", claims).unwrap();
+    let of = |snapshot, token, request| {
+        let mut worker = Worker::default();
+        worker.remember(b"eyJ.a.b", token);
+        let first = outcome(snapshot, &mut worker, request, Credential::FromHeaders, at(1));
+        worker.forget_tokens();
+        let forgotten = outcome(snapshot, &mut worker, request, Credential::FromHeaders, at(1));
+        assert_eq!(forgotten.0, Effect::Deny);
+        first
+    };
+    assert_eq!(of(&corp, read(&corp, CLAIMS), bearer).0, Effect::Allow);
+    // The same issuer by name, which trusts others now.
+    let moved = snapshot(&POLICY.replace("idp.example.com", "idp.example.org"));
+    assert_eq!(of(&moved, read(&corp, CLAIMS), bearer), unknown);
+    // A token of another place.
+    let cookie = snapshot(&POLICY.replace(
+        "service orders",
+        "issuer web { url \"https://web/\"; audience \"a\"; algorithms ES256; keys \"k.json\"; from cookie \"sid\"; }\n\
+         service orders",
+    ));
+    let web = KnownToken::read(&cookie.image, "web", CLAIMS).unwrap();
+    assert_eq!(of(&cookie, web, bearer), unknown);
+    // What is bound to a certificate, what asks for a proof, what the host ended, what is too large.
+    let bound = br#"{"tenant":"t1","scope":"orders:read","cnf":{"x5t#S256":"a"}}"#;
+    assert_eq!(of(&corp, read(&corp, bound), bearer), unknown);
+    let proof: (&str, &[(&[u8], &[u8])]) = ("/orders", &[(b"authorization", b"DPoP eyJ.a.b")]);
+    assert_eq!(of(&corp, read(&corp, CLAIMS), proof), unknown);
+    assert_eq!(of(&corp, read(&corp, CLAIMS).until(1_000_000), bearer), unknown);
+    let many: String = (0..400).map(|i| format!("s{i} ")).collect();
+    let large = format!("{{\"tenant\":\"t1\",\"scope\":\"orders:read {many}\"}}");
+    assert_eq!(of(&corp, read(&corp, large.as_bytes()), bearer), unknown);
+    let repeated = format!(
+        "{{\"tenant\":\"t1\",\"scope\":\"{}\"}}",
+        "orders:write ".repeat(1_000)
+    );
+    assert_eq!(
+        of(&corp, read(&corp, repeated.as_bytes()), bearer).0,
+        Effect::Allow
+    );
+}
+
+#[test]
 fn known_tokens_end_and_follow_the_policy() {
     let old = snapshot(POLICY);
     let known = KnownToken::read(&old.image, "corp", CLAIMS).unwrap();
@@ -200,6 +250,7 @@ fn known_tokens_end_and_follow_the_policy() {
     assert_eq!(of(&old, at(999)).0, Effect::Allow);
     let expired = (Effect::Deny, Reason::InvalidToken, Some("expired".to_string()));
     assert_eq!(of(&old, at(1_000)), expired);
+    assert_eq!(of(&old, Now::default()), expired, "nobody knows the time");
     // Under another policy, in which claims have other numbers, its claims are read again.
     let new = snapshot(
         &POLICY

@@ -84,9 +84,16 @@ impl Worker {
         }
     }
 
-    /// Keeps a token that the host has verified, so that [`crate::Credential::FromHeaders`] finds it by its bearer.
+    /// Keeps a token that the host has verified, so that [`crate::Credential::FromHeaders`] finds it by its bearer: under
+    /// the same policy, up to its `exp` or what [`KnownToken::until`] says. Until then nobody looks at keys, revocation
+    /// or age again, so whoever needs that sooner ends the token earlier or calls [`Worker::forget_tokens`].
     pub fn remember(&mut self, bearer: &[u8], token: KnownToken) {
         self.tokens.insert(bearer, token);
+    }
+
+    /// Forgets all tokens.
+    pub fn forget_tokens(&mut self) {
+        self.tokens.clear();
     }
 
     /// Image words read since the worker was made; 0 unless the engine was built to count.

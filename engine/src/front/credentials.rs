@@ -250,11 +250,16 @@ fn token<'a>(
     let presented = presented_tokens(canonical, config);
     if let (Credential::FromHeaders, Presented::Once) = (&view.credential, &presented) {
         let found = seen.tokens.and_then(|tokens| {
-            let bearer = the_bearer(canonical, config)?;
-            tokens.find(bearer, seen.now_us)
+            let (issuer, token) = tokens.find(the_bearer(canonical)?, seen.policy, seen.now_us)?;
+            // Another issuer's token counts in its own place only.
+            let place = config.issuers.get(issuer).map(|of| &of.place);
+            (place == Some(&TokenPlace::Authorization)).then_some((issuer, token))
         });
         return match found {
-            Some(token) => known(token, seen.policy, config, arena),
+            Some((issuer, token)) => Kind::Valid(Token {
+                issuer,
+                claims: Claims::Known(token),
+            }),
             None => Kind::Invalid("not_verified"),
         };
     }
@@ -275,9 +280,7 @@ fn token<'a>(
             }),
             None => Kind::Invalid("unknown_issuer"),
         },
-        Credential::Known(token) if seen.now_us.is_some_and(|now| token.has_expired(now)) => {
-            Kind::Invalid("expired")
-        }
+        Credential::Known(token) if token.is_over(seen.now_us) => Kind::Invalid("expired"),
         Credential::Known(token) => known(token, seen.policy, config, arena),
         Credential::Invalid { fault, .. } => Kind::Invalid(fault),
     }
@@ -295,7 +298,8 @@ fn verified<'a>(issuer: &str, claims: &'a [u8], config: &Config, arena: &'a Aren
     }
 }
 
-/// A token whose facts are at hand. Under another policy than they were read for, its claims are read again.
+/// A token whose facts are at hand and that the host vouches for. Under another policy than they were read for, its
+/// claims are read again.
 fn known<'a>(
     token: &'a KnownToken,
     policy: &[u8; 32],
@@ -311,18 +315,15 @@ fn known<'a>(
     }
 }
 
-/// The one token that is presented, and well-formed, where it is in the Authorization header.
-fn the_bearer<'a>(canonical: &Canonical<'a>, config: &Config) -> Option<&'a [u8]> {
-    let declared = |place: &TokenPlace| config.issuers.iter().any(|issuer| issuer.place == *place);
-    if !declared(&TokenPlace::Authorization) {
-        return None;
-    }
+/// The token of the one Authorization line, well-formed by an earlier look, where its scheme asks for no proof of each
+/// request as DPoP does.
+fn the_bearer<'a>(canonical: &Canonical<'a>) -> Option<&'a [u8]> {
     let mut lines = canonical
         .headers
         .framing(headers::name::AUTHORIZATION, "authorization");
     lines.find_map(|line| {
         let (scheme, token) = text::split_once(line, b' ')?;
-        is_bearer(scheme).then_some(token)
+        scheme.eq_ignore_ascii_case(b"bearer").then_some(token)
     })
 }
 

@@ -522,9 +522,15 @@ pub(super) fn scopes<'a>(claims: &Claims<'a>, issuer: &'a Issuer, arena: &'a Are
     if issuer.implies.is_empty() {
         return Fetched::sent(Some(Value::Set(given)));
     }
-    let mut scopes = List::new_in(arena);
+    // Each once: a hostile token repeats a scope that implies many.
+    let mut scopes = List::with_capacity_in(given.len(), arena);
     scopes.extend_from_slice_copy(given);
-    for scope in given {
+    scopes.sort_unstable();
+    scopes.dedup();
+    for at in 0..scopes.len() {
+        let Some(scope) = scopes.get(at).copied() else {
+            break;
+        };
         let found = issuer
             .implies
             .binary_search_by(|(from, _)| from.as_bytes().cmp(scope));

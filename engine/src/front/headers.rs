@@ -109,7 +109,7 @@ pub(super) fn read<'a>(
         read.push(line);
     }
     if seen & name::UNDERSCORE != 0 {
-        check_collisions(&read, config)?;
+        check_collisions(&read, config, arena)?;
     }
     if seen & name::CONNECTION != 0 {
         hide_connection_options(&mut read, config, arena)?;
@@ -164,19 +164,21 @@ fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<(H
 }
 
 /// Step 5: servers behind us may read `_` as `-`, so such a name must not stand for one that somebody trusts.
-fn check_collisions(lines: &[Header<'_>], config: &Config) -> Result<(), Malformed> {
-    let underscored = lines.iter().filter(|line| line.name.contains('_'));
-    for line in underscored {
-        let maps_to = |other: &str| {
-            other.len() == line.name.len()
-                && other
-                    .bytes()
-                    .zip(line.name.bytes())
-                    .all(|(o, own)| o == if own == b'_' { b'-' } else { own })
-        };
-        if lines.iter().any(|other| maps_to(other.name))
-            || COLLIDING.iter().any(|name| maps_to(name))
-            || config.named_headers.iter().any(|name| maps_to(name))
+fn check_collisions(lines: &[Header<'_>], config: &Config, arena: &Arena) -> Result<(), Malformed> {
+    // Sorted, for hostile names are many and long.
+    let mut sent = List::with_capacity_in(lines.len(), arena);
+    sent.extend(lines.iter().map(|line| line.name.as_bytes()));
+    sent.sort_unstable();
+    for line in lines.iter().filter(|line| line.name.contains('_')) {
+        let mapped = arena.alloc_slice_copy(line.name.as_bytes());
+        mapped
+            .iter_mut()
+            .filter(|byte| **byte == b'_')
+            .for_each(|byte| *byte = b'-');
+        let mapped = &*mapped;
+        if sent.binary_search(&mapped).is_ok()
+            || COLLIDING.iter().any(|name| name.as_bytes() == mapped)
+            || config.named_headers.iter().any(|name| name.as_bytes() == mapped)
         {
             return Err(Malformed::bad("header_collision"));
         }

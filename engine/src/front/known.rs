@@ -1,6 +1,7 @@
 //! A verified token's claims --read once--> [`KnownToken`], its facts; and the bearers a worker has seen --> the same.
 //! A cache saves reading and changes no decision: it answers for the very bytes that were verified, never past their
-//! expiry, and only under the policy that they were read for. Verifies nothing and reads no clock.
+//! expiry, only under the policy that they were read for, and never where more than the bearer was verified (a bound
+//! certificate, a proof). Verifies nothing and reads no clock.
 
 use super::Arena;
 use super::credentials::{self, Claims};
@@ -31,7 +32,21 @@ impl Kept {
             Value::Int(value) => Kept::Int(value),
             Value::Bytes(value) => Kept::Bytes(value.into()),
             Value::Ip(value) => Kept::Ip(value),
-            Value::Set(elements) => Kept::Set(elements.iter().map(|element| (*element).into()).collect()),
+            Value::Set(elements) => {
+                let mut sorted = elements.to_vec();
+                sorted.sort_unstable();
+                sorted.dedup();
+                Kept::Set(sorted.into_iter().map(Box::from).collect())
+            }
+        }
+    }
+
+    /// Bytes of memory beside its own place, about.
+    fn bytes(&self) -> usize {
+        match self {
+            Kept::Bool(_) | Kept::Int(_) | Kept::Ip(_) => 0,
+            Kept::Bytes(bytes) => bytes.len(),
+            Kept::Set(elements) => elements.iter().map(|e| ELEMENT_BYTES + e.len()).sum(),
         }
     }
 
@@ -48,6 +63,9 @@ impl Kept {
     }
 }
 
+/// What an element of a set takes beside its text: a fat pointer and an allocation.
+const ELEMENT_BYTES: usize = 48;
+
 /// A claim that was sent: its value, `None` where it is ill-typed.
 type Sent = Option<Kept>;
 
@@ -63,8 +81,10 @@ pub struct KnownToken {
     /// By claim of the policy.
     facts: Box<[Option<Sent>]>,
     scopes: Option<Sent>,
-    /// `exp` in µs; a token without one never expires here.
+    /// `exp` in µs, or what the host set before it; a token without one never expires here.
     expires_us: Option<i64>,
+    /// It is bound to a key or a certificate (`cnf`), which has to be looked at each time.
+    bound: bool,
 }
 
 /// A token without facts: its detail code, as in a verdict.
@@ -100,7 +120,27 @@ impl KnownToken {
             facts: facts.into(),
             scopes: scopes.sent.then(|| scopes.value.map(Kept::of)),
             expires_us: expiry(json),
+            bound: json
+                .object()
+                .is_some_and(|claims| !matches!(claims.member(b"cnf"), Member::Absent)),
         })
+    }
+
+    /// Ends it earlier than its `exp`: at the issuer's `max age`, when keys rotate, when it must be asked about again.
+    pub fn until(mut self, end_us: i64) -> KnownToken {
+        self.expires_us = Some(self.expires_us.map_or(end_us, |own| own.min(end_us)));
+        self
+    }
+
+    /// Bytes of memory, about.
+    fn bytes(&self) -> usize {
+        let facts = self.facts.iter().chain([&self.scopes]).flatten().flatten();
+        self.claims.len() + self.issuer.len() + facts.map(Kept::bytes).sum::<usize>()
+    }
+
+    /// Whether it is over, as far as anybody knows: where nobody knows the time, one that expires is.
+    pub(super) fn is_over(&self, now_us: Option<i64>) -> bool {
+        now_us.map_or(self.expires_us.is_some(), |now| self.has_expired(now))
     }
 
     /// Whether its `exp` lies behind; never of a token without one.
@@ -192,21 +232,30 @@ impl TokenCache {
         }
     }
 
-    /// Keeps a token beside the bearer that was verified. One over [`limits::KNOWN_TOKEN_BYTES`] is not kept.
+    /// Keeps a token beside the bearer that was verified. One over [`limits::KNOWN_TOKEN_BYTES`] is not kept, nor one
+    /// that is bound to a key or a certificate.
     pub fn insert(&mut self, bearer: &[u8], token: KnownToken) {
-        if bearer.len().saturating_add(token.claims.len()) <= limits::KNOWN_TOKEN_BYTES {
+        if !token.bound && bearer.len().saturating_add(token.bytes()) <= limits::KNOWN_TOKEN_BYTES {
             self.known.put(bearer.into(), token);
         }
     }
 
-    /// The token of a bearer, all of whose bytes are compared; none past its expiry, and none where nobody knows the
-    /// time but it would expire.
-    pub(super) fn find(&mut self, bearer: &[u8], now_us: Option<i64>) -> Option<&KnownToken> {
+    /// The token of a bearer, all of whose bytes are compared; none that is over, and none that was verified under
+    /// another policy, whose issuers may trust other keys.
+    pub(super) fn find(
+        &mut self,
+        bearer: &[u8],
+        policy: &[u8; 32],
+        now_us: Option<i64>,
+    ) -> Option<(usize, &KnownToken)> {
         let token = self.known.get(bearer)?;
-        match now_us {
-            Some(now) => (!token.has_expired(now)).then_some(token),
-            None => token.expires_us.is_none().then_some(token),
-        }
+        let place = token.place(policy)?;
+        (!token.is_over(now_us)).then_some((place, token))
+    }
+
+    /// Forgets all: keys were rotated, tokens revoked.
+    pub fn clear(&mut self) {
+        self.known.clear();
     }
 
     /// How many it holds.
