@@ -38,8 +38,9 @@ impl Case<'_, '_> {
             return Vec::new();
         };
         let mut all: Vec<Closest> = Vec::new();
-        for (rule, parts) in self.walk.explanations(symbols) {
-            let of = self.config.rules.get(rule as usize);
+        let config = self.config;
+        self.walk.explanations(symbols, |rule, parts| {
+            let of = config.rules.get(rule as usize);
             let lacks = parts
                 .into_iter()
                 .filter_map(|(kind, text)| {
@@ -55,10 +56,21 @@ impl Case<'_, '_> {
                 })
                 .collect();
             all.push(Closest { rule, lacks });
-        }
-        all.sort_by_key(|c| (c.lacks.len(), c.rule));
-        all.dedup_by_key(|c| c.rule);
-        all.truncate(CLOSEST_MAX);
+            // A route may have ten thousand allows; only those that may stay are kept.
+            if all.len() > KEPT_MAX {
+                keep_closest(&mut all);
+            }
+        });
+        keep_closest(&mut all);
         all
     }
+}
+
+/// Allows that are held at once while the closest are looked for.
+const KEPT_MAX: usize = 64;
+
+fn keep_closest(all: &mut Vec<Closest>) {
+    all.sort_by_key(|c| (c.lacks.len(), c.rule));
+    all.dedup_by_key(|c| c.rule);
+    all.truncate(CLOSEST_MAX);
 }

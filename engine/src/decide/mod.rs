@@ -308,10 +308,11 @@ impl<'d> Case<'_, 'd> {
         if !bare && oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
             return Some(self.draft(refusal(Reason::Gone)));
         }
-        if self.walk.grant() == 0 {
-            Some(self.ungranted())
-        } else {
-            None
+        match self.walk.grant().checked_sub(1) {
+            None => Some(self.ungranted()),
+            Some(rule) if (rule as usize) < self.config.rules.len() => None,
+            // Likewise a grant by a rule that is none.
+            Some(_) => Some(self.draft(refusal(Reason::Internal))),
         }
     }
 
@@ -353,8 +354,10 @@ impl<'d> Case<'_, 'd> {
     /// The deciding deny, if one applies.
     fn denied(&mut self) -> Option<Draft<'d>> {
         let leaf = self.walk.deny();
-        let (rule, status) = self.walk.head(leaf.checked_sub(1)?)?;
-        let Some(of) = self.config.rules.get(rule as usize) else {
+        let head = self.walk.head(leaf.checked_sub(1)?);
+        let of = head.and_then(|(rule, status)| Some((rule, status, self.config.rules.get(rule as usize)?)));
+        // No compiler of ours makes a deny whose head nobody knows; it denies all the same.
+        let Some((rule, status, of)) = of else {
             return Some(self.draft(refusal(Reason::Internal)));
         };
         let mut draft = self.draft(Decision {

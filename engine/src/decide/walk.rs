@@ -286,11 +286,10 @@ impl<'c, 'd> Walk<'c, 'd> {
         (false, false)
     }
 
-    /// Each allow of the entry with the parts (kind, text) that are not true.
-    pub(super) fn explanations(&mut self, symbols: &Symbols) -> Vec<(RuleIndex, Vec<(u32, u32)>)> {
+    /// Calls `f` with each allow of the entry and its parts (kind, text) that are not true.
+    pub(super) fn explanations(&mut self, symbols: &Symbols, mut f: impl FnMut(RuleIndex, Vec<(u32, u32)>)) {
         let (subs, explanations) = symbols.of(self.at);
         subs.iter().for_each(|id| self.sub(*id));
-        let mut out = Vec::new();
         for explanation in explanations {
             let mut parts = Vec::new();
             for part in explanation.parts.chunks_exact(PART as usize) {
@@ -298,9 +297,8 @@ impl<'c, 'd> Walk<'c, 'd> {
                     parts.push((part[0], part[1]));
                 }
             }
-            out.push((explanation.rule, parts));
+            f(explanation.rule, parts);
         }
-        out
     }
 }
 

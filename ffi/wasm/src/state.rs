@@ -82,6 +82,8 @@ pub(crate) struct State {
     pub(crate) requests: Handles<Request>,
     /// Once there is a key, only sealed images load. The mark rises with each.
     trusted: TrustedKeys,
+    /// A key, an audience or a mark was named: from then on no unsealed image loads.
+    asks_for_seals: bool,
     /// Line of the last decision.
     pub(crate) verdict: String,
     /// Why the last failed call failed.
@@ -129,10 +131,9 @@ impl State {
     pub(crate) fn load(&mut self, image: &[u8]) -> Result<u64, Failure> {
         // Whoever names an audience or a mark but no key wants no unsealed image either.
         let trusted = &self.trusted;
-        let unsigned = trusted.keys.is_empty() && trusted.audience.is_empty() && trusted.high_water.is_none();
-        let trust = match unsigned {
-            true => Trust::Unsigned,
-            false => Trust::Keys(trusted.clone()),
+        let trust = match self.asks_for_seals {
+            false => Trust::Unsigned,
+            true => Trust::Keys(trusted.clone()),
         };
         let image = Image::load(image, &trust).map_err(|e| Failure(Status::BAD_IMAGE, e.to_string()))?;
         let mark = image.seal().map(|seal| seal.mark);
@@ -163,12 +164,14 @@ impl State {
             return Err(Status::FULL.into());
         }
         self.trusted.keys.push((id, key));
+        self.asks_for_seals = true;
         Ok(Status::OK)
     }
 
     /// Names the audience of this host.
     pub(crate) fn trust_audience(&mut self, audience: String) -> Status {
         self.trusted.audience = audience;
+        self.asks_for_seals = true;
         Status::OK
     }
 
@@ -176,6 +179,7 @@ impl State {
     pub(crate) fn trust_mark(&mut self, serial: u64, digest: &[u8]) -> Result<Status, Failure> {
         let digest = digest.try_into().map_err(|_| Status::BAD_KEY)?;
         self.trusted.high_water = Some(HighWater { serial, digest });
+        self.asks_for_seals = true;
         Ok(Status::OK)
     }
 

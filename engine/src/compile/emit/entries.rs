@@ -127,13 +127,15 @@ impl Writer {
         let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut records = Vec::with_capacity(plan.entries.len());
         for of in &plan.entries {
-            let offsets: Vec<u32> = fresh(of)
+            let mut offsets: Vec<u32> = fresh(of)
                 .map(|e| {
                     *known
                         .entry(fresh_words(e, nodes))
                         .or_insert_with_key(|words| self.push(words))
                 })
                 .collect();
+            offsets.sort_unstable();
+            offsets.dedup();
             records.push(offsets);
         }
         self.directory(dir::ENTRIES, self.here());

@@ -54,7 +54,7 @@ pub(super) fn emit(
     let states = out.routes(routes)?;
     out.part();
     // Routes name accepts and accepts name entries, which come later: their places are filled in at the end.
-    let accepts = out.accepts(&plan);
+    let accepts = out.accepts(&plan)?;
     out.part();
     let nodes = Nodes::write(&mut out, &vars, roots)?;
     out.part();

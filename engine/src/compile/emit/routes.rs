@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Rows of entries, as a shape that many accepts share and the few entries that differ.
-    pub(super) fn accepts(&mut self, plan: &Plan) -> Accepts {
+    pub(super) fn accepts(&mut self, plan: &Plan) -> Result<Accepts, CompileError> {
         let mut shapes: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut split = Vec::with_capacity(plan.rows.len());
         self.directory(dir::SHAPES, self.here());
@@ -126,6 +126,10 @@ impl Writer {
                 })
             };
             let cells: Vec<u32> = row.iter().map(local).collect();
+            // A cell of a shape is half a word.
+            if entries.len() > usize::from(u16::MAX) {
+                return Err(CompileError::ImageTooLarge);
+            }
             let halves = cells.chunks(2).map(|c| c[0] | c.get(1).unwrap_or(&0) << 16);
             let shape: Vec<u32> = std::iter::once(entries.len() as u32).chain(halves).collect();
             let at = *shapes.entry(shape).or_insert_with_key(|shape| self.push(shape));
@@ -139,7 +143,7 @@ impl Writer {
         });
         let accepts = accepts.collect();
         self.directory(dir::ACCEPTS_END, self.here());
-        Accepts(accepts)
+        Ok(Accepts(accepts))
     }
 
     /// Indices of accepts and entries become offsets.

@@ -84,7 +84,9 @@ impl Check<'_> {
                 self.range("thresholds", b, 1)?;
                 self.records("thresholds", b + 1, self.word(b), 2)
             }
-            var::PATTERN => self.dfa(b).map(drop),
+            // A class is one more than the automaton's.
+            var::PATTERN if self.dfa(b)? == u32::MAX => bad("automaton", at),
+            var::PATTERN => Ok(()),
             var::ADDRESS => {
                 self.range("ranges", b, 1)?;
                 self.records("ranges", b + 1, self.word(b), 5)
@@ -101,6 +103,8 @@ impl Check<'_> {
             var::HOURS => self.index("hours", at, b, self.config.hours.len() as u32),
             var::SAMPLE => {
                 self.range("sample", b, 5)?;
+                // Each is hashed by each decision that asks.
+                self.look("sample", b, self.word(b + 1).div_ceil(4))?;
                 self.text("sample", b, self.word(b), self.word(b + 1))
             }
             var::AGE => {
@@ -146,11 +150,14 @@ impl Check<'_> {
                 for item in (0..count).map(|i| first + i * size) {
                     let word = self.word(item);
                     match array {
-                        entry::SUBS => self.index("entry", item, word, self.word(dir::VAR_COUNT))?,
+                        entry::SUBS if self.is_sub(word) && (item == first || word > self.word(item - 1)) => {
+                        }
+                        entry::SUBS => return bad("sub-condition", item),
                         // Leaves are bounded where they are read: nodes are shared by graphs with different
                         // leaves, and an unknown head or rule is refused as internal.
                         entry::DENY | entry::GRANT | entry::AGE | entry::SCOPE => self.root(item, word)?,
-                        entry::FRESH if fresh.has(word) => {}
+                        // Ascending: no record twice, or asking them would take longer than reading them.
+                        entry::FRESH if fresh.has(word) && (item == first || word > self.word(item - 1)) => {}
                         entry::FRESH => return bad("freshness", item),
                         _ => {
                             self.index("entry", item, word, rules)?;
@@ -163,6 +170,12 @@ impl Check<'_> {
             at = of.end;
         }
         Ok(())
+    }
+
+    /// Whether a variable is a sub-condition, whose second word was checked to be a graph.
+    pub(super) fn is_sub(&self, id: u32) -> bool {
+        id < self.word(dir::VAR_COUNT)
+            && self.word(self.word(dir::VARS) + id * layout::VAR) >> var::KIND_SHIFT == var::SUB
     }
 
     /// Records of allows that ask for an acr or an age.

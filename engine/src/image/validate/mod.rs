@@ -91,7 +91,7 @@ pub(super) fn validate(
     check.routes()?;
     let symbols = symbols.map(|section| {
         let root = |root: u32| check.root(0, root).is_ok();
-        let sub = |id: u32| id < check.word(dir::VAR_COUNT);
+        let sub = |id: u32| check.is_sub(id);
         let entry = |at: u32| check.entries.has(at);
         Symbols::read(section, config.rules.len() as u32, &root, &sub, &entry)
     });
