@@ -41,11 +41,14 @@ fn at(seconds: i64) -> Now {
     }
 }
 
+/// A target and header lines.
+type Asked<'a> = (&'a str, &'a [(&'a [u8], &'a [u8])]);
+
 /// Effect, reason and detail.
 fn outcome(
     snapshot: &Snapshot,
     worker: &mut Worker,
-    (target, headers): (&str, &[(&[u8], &[u8])]),
+    (target, headers): Asked<'_>,
     credential: Credential<'_>,
     now: Now,
 ) -> (Effect, Reason, Option<String>) {
@@ -193,7 +196,7 @@ fn bearers_are_found_by_all_their_bytes_and_not_past_their_expiry() {
 #[test]
 fn bearers_are_not_found_where_somebody_else_would_have_verified_them() {
     let corp = snapshot(POLICY);
-    let bearer: (&str, &[(&[u8], &[u8])]) = ("/orders", &[(b"authorization", b"Bearer eyJ.a.b")]);
+    let bearer: Asked<'_> = ("/orders", &[(b"authorization", b"Bearer eyJ.a.b")]);
     let unknown = (
         Effect::Deny,
         Reason::InvalidToken,
@@ -224,7 +227,7 @@ fn bearers_are_not_found_where_somebody_else_would_have_verified_them() {
     // What is bound to a certificate, what asks for a proof, what the host ended, what is too large.
     let bound = br#"{"tenant":"t1","scope":"orders:read","cnf":{"x5t#S256":"a"}}"#;
     assert_eq!(of(&corp, read(&corp, bound), bearer), unknown);
-    let proof: (&str, &[(&[u8], &[u8])]) = ("/orders", &[(b"authorization", b"DPoP eyJ.a.b")]);
+    let proof: Asked<'_> = ("/orders", &[(b"authorization", b"DPoP eyJ.a.b")]);
     assert_eq!(of(&corp, read(&corp, CLAIMS), proof), unknown);
     assert_eq!(of(&corp, read(&corp, CLAIMS).until(1_000_000), bearer), unknown);
     let many: String = (0..400).map(|i| format!("s{i} ")).collect();
