@@ -39,7 +39,8 @@ pub(super) const OPERATION_PAIRS_MAX: u32 = 256;
 pub(super) const MERGE_PAIRS_PER_GRAPH: u32 = 16;
 /// See [`MERGE_PAIRS_PER_GRAPH`].
 pub(super) const MERGE_PAIRS_MIN: u32 = 8_000;
-/// Nodes on a path of a result: bounds the recursion of the operations, and the steps of a walk.
+/// Calls of an operation inside each other. A leaf lets the other operand through without one, so a conjunction of more
+/// facts than this has a longer path, one node a fact.
 pub(super) const DEPTH_MAX: u32 = 500;
 
 /// Classes, ascending, with their children.
@@ -147,7 +148,8 @@ impl Graph {
         self.relabel(a, value)
     }
 
-    /// `u32::MAX` swaps 0 and 1; any other value replaces 1. As deep as the operand, whose maker bounded its depth.
+    /// `u32::MAX` swaps 0 and 1; any other value replaces 1. As deep as the operand, which is no
+    /// deeper than the facts that its condition tests.
     fn relabel(&mut self, a: Ref, value: u32) -> Ref {
         match a {
             Ref::Leaf(0) if value == u32::MAX => YES,
