@@ -19,6 +19,12 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             .args(["run", "nightly", "cargo"])
             .args(args)
             .current_dir(step::root().join("tests/fuzz"));
+        if seconds <= SHORT_SECONDS {
+            // Seconds of fuzzing do not pay for minutes of optimising.
+            command
+                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+                .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+        }
         command
     };
     if !step::probe(nightly(&["--version"]))?.0 {
@@ -27,9 +33,17 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
         ));
     }
     if !step::probe(nightly(&["fuzz", "--version"]))?.0 {
+        // It starts other programs and waits for them: no need to optimise it.
         step::run(
             "install cargo-fuzz",
-            nightly(&["install", "--locked", "--version", CARGO_FUZZ, "cargo-fuzz"]),
+            nightly(&[
+                "install",
+                "--debug",
+                "--locked",
+                "--version",
+                CARGO_FUZZ,
+                "cargo-fuzz",
+            ]),
         )?;
     }
     step::run("fuzz build", nightly(&["fuzz", "build", "--fuzz-dir", "."]))?;
