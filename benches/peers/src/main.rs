@@ -3,6 +3,7 @@
 //! `workload -> evaluators -> rows -> table, bars, record`. Progress goes to standard error, the tables to standard
 //! output. A row that does not agree with the truth everywhere is void, and the run ends with 1.
 
+mod alone;
 mod bars;
 mod cedar;
 mod chart;
@@ -83,10 +84,15 @@ fn main() -> ExitCode {
         run.size(&work);
     }
     let rows = run.rows;
+    let alone = match options.only.is_empty() {
+        true => alone::measure(&options.rules, options.seconds),
+        false => alone::Alone::default(),
+    };
     println!("{}", record::tables(&rows));
-    println!("{}", bars::table(&rows));
+    println!("{}", record::by_itself(&alone));
+    println!("{}", bars::table(&rows, &alone));
     if let Some(folder) = &options.record {
-        if let Err(error) = record::write(folder, &rows) {
+        if let Err(error) = record::write(folder, &rows, &alone) {
             eprintln!("the record was not written: {error}");
             return ExitCode::FAILURE;
         }
