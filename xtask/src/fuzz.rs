@@ -46,7 +46,14 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             ]),
         )?;
     }
-    step::run("fuzz build", nightly(&["fuzz", "build", "--fuzz-dir", "."]))?;
+    // The sanitizer looks for what unsafe code does wrong, of which there is a line in the engine; it doubles the build.
+    let sanitizer = if seconds <= SHORT_SECONDS {
+        "none"
+    } else {
+        "address"
+    };
+    let build = ["fuzz", "build", "--fuzz-dir", ".", "--sanitizer", sanitizer];
+    step::run("fuzz build", nightly(&build))?;
     let (_, listed) = step::probe(nightly(&["fuzz", "list", "--fuzz-dir", "."]))?;
     let targets: Vec<&str> = listed
         .lines()
@@ -69,6 +76,8 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             "run",
             "--fuzz-dir",
             ".",
+            "--sanitizer",
+            sanitizer,
             target,
             "--",
             &time,
