@@ -53,6 +53,7 @@ fn pages() -> Vec<(PathBuf, String)> {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "benches/README.md",
+        "ffi/README.md",
     ] {
         out.push(root().join(name));
     }

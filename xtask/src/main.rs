@@ -2,6 +2,7 @@
 //! Knows the commands of this workspace and nothing of policies.
 
 mod bench;
+mod c_tools;
 mod canary;
 mod demo;
 mod fuzz;
