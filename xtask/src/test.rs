@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::{bench, c_tools, canary, fuzz, licences, tidy};
+use crate::{bench, c_tools, canary, fuzz, licences, tidy, wasm};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -11,6 +11,8 @@ const LONG_PAIRS: &str = "3000000";
 /// Sets up what tests need and runs them.
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm_target()?;
+    wasm::target()?;
+    wasm::wasm_opt()?;
     bench::valgrind()?;
     c_tools::set_up()?;
     tidy::run()?;
