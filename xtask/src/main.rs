@@ -4,6 +4,7 @@
 mod bench;
 mod canary;
 mod demo;
+mod envoy;
 mod fuzz;
 mod licences;
 mod step;
@@ -28,6 +29,7 @@ Verbs:
   licences        check that every dependency's licence is on the list of deny.toml
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
   bench [ARG..]   benchmarks; `bench --help` says which
+  envoy [ARG..]   Envoy with the plugin in front of an upstream; `envoy --help` says more
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["envoy", rest @ ..] => envoy::run(rest),
         _ => Err(Failure::Usage),
     };
     match result {

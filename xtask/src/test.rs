@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::{bench, canary, fuzz, licences, tidy};
+use crate::{bench, canary, envoy, fuzz, licences, tidy};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -12,6 +12,7 @@ const LONG_PAIRS: &str = "3000000";
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm_target()?;
     bench::valgrind()?;
+    envoy::set_up()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(
