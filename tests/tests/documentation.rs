@@ -53,6 +53,8 @@ fn pages() -> Vec<(PathBuf, String)> {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "benches/README.md",
+        "ffi/README.envoy.md",
+        "ffi/proxy-wasm/examples/envoy/README.md",
     ] {
         out.push(root().join(name));
     }

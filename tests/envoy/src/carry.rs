@@ -59,9 +59,6 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     if vector.key.is_some() || vector.signature.is_some() || vector.bearer.is_some() {
         return Err("Envoy verifies no API keys or signatures for the plugin");
     }
-    if request.sni.is_some() || request.peer.is_some() {
-        return Err("facts of a TLS connection; the tests' sockets speak clear text");
-    }
     if request.headers.iter().any(|(name, _)| name.starts_with(':')) {
         return Err("a pseudo-header is no header line of HTTP/1.1");
     }
@@ -71,7 +68,13 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     ) {
         return Err("Envoy takes no connection from an address that no peer has");
     }
-    let mut bytes = proxy_line(request.client_ip.as_deref()).into_bytes();
+    let mut bytes = match over_tls(vector) {
+        false => proxy_line(request.client_ip.as_deref()).into_bytes(),
+        true if request.client_ip.is_some() => {
+            return Err("an address and a certificate on one test connection");
+        }
+        true => Vec::new(),
+    };
     bytes.extend(request.method.as_bytes());
     bytes.push(b' ');
     bytes.extend(request.target_bytes().map_err(|_| "the vector has no target")?);
@@ -117,6 +120,11 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
         bytes,
         head: request.method == "HEAD",
     })
+}
+
+/// Whether a vector speaks of a TLS connection.
+pub fn over_tls(vector: &Vector) -> bool {
+    vector.request.sni.is_some() || vector.request.peer.is_some()
 }
 
 /// Version 1 of the PROXY protocol: whose request it is, or that nobody knows.

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::http::Address;
+use crate::tls::Hello;
 
 /// The dynamic metadata namespace of context facts.
 pub const CONTEXT: &str = "portcullis.context";
@@ -51,7 +52,9 @@ impl Listener<'_> {
     /// As Envoy reads it.
     pub fn json(&self) -> Value {
         let address = match self.address {
-            Address::Unix(path) => json!({"pipe": {"path": path.display().to_string()}}),
+            Address::Unix(path) | Address::Tls(Hello { socket: path, .. }) => {
+                json!({"pipe": {"path": path.display().to_string()}})
+            }
             Address::Tcp(_) => json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}}),
         };
         let mut listener = json!({
@@ -66,6 +69,18 @@ impl Listener<'_> {
                 json!({}),
             )]);
         }
+        listener
+    }
+
+    /// The same behind TLS. The inspector is what makes the server name known to filters.
+    pub fn over_tls(&self, transport_socket: Value) -> Value {
+        let mut listener = self.json();
+        listener["filter_chains"][0]["transport_socket"] = transport_socket;
+        listener["listener_filters"] = json!([typed(
+            "envoy.filters.listener.tls_inspector",
+            "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            json!({}),
+        )]);
         listener
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::HostError;
+use crate::tls;
 
 /// How long an answer may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,6 +60,8 @@ pub enum Address {
     Unix(PathBuf),
     /// A loopback port.
     Tcp(SocketAddr),
+    /// TLS on a socket in the file system.
+    Tls(tls::Hello),
 }
 
 /// Any byte stream.
@@ -76,6 +79,7 @@ pub fn connect(address: &Address) -> Result<Box<dyn Stream>, HostError> {
                 .map_err(HostError::io(what()))?;
             Box::new(stream)
         }
+        Address::Tls(hello) => Box::new(tls::connect(hello)?),
         Address::Tcp(address) => {
             let stream = TcpStream::connect_timeout(address, PATIENCE).map_err(HostError::io(what()))?;
             stream

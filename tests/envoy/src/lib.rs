@@ -6,6 +6,7 @@
 //! config:   policy, listener options -> Envoy's configuration
 //! plugin:   the workspace's sources -> the plugin's file; image and side files -> its configuration
 //! seen:     what a probe in front of the plugin saw -> the vector that the plugin was asked
+//! tls:      what a vector says of the connection -> a certificate, and a connection that shows it
 //! upstream: connections -> the exact bytes of each request that came through
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod http;
 pub mod plugin;
 pub mod process;
 pub mod seen;
+pub mod tls;
 pub mod token;
 pub mod upstream;
 pub mod wire;

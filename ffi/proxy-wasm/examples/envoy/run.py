@@ -119,7 +119,9 @@ def start(envoy, plugin, image, port, upstream):
     admin.unlink(missing_ok=True)
     command = [envoy, "-c", file, "--admin-address-path", admin, "--use-dynamic-base-id", "--disable-hot-restart",
                "--concurrency", "2", "-l", "warn", "--component-log-level", "wasm:info"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log.open("w"), stdout=subprocess.DEVNULL)
+    # A session of its own: Ctrl-C reaches us alone, and we end Envoy.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log.open("w"), stdout=subprocess.DEVNULL,
+                               start_new_session=True)
     try:
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end and process.poll() is None:

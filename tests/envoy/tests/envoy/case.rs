@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_tests::bridge::Subject;
 use portcullis_tests::corpus::CorpusCase;
 use portcullis_tests_envoy::carry::{self, Lanes};
 use portcullis_tests_envoy::config::{self, Listener, Normalise};
 use portcullis_tests_envoy::http::{self, Address};
+use portcullis_tests_envoy::tls::{Hello, Identities};
 use portcullis_tests_envoy::upstream::Upstream;
 use portcullis_tests_envoy::{plugin, seen};
 use portcullis_vectors::{Vector, Verdict};
@@ -30,7 +33,9 @@ pub(crate) struct Case {
     /// Of the plugin.
     pub(crate) configuration: Value,
     /// Where the listener is.
-    pub(crate) address: Address,
+    address: Address,
+    /// The listener that speaks TLS, where a vector is about that, and the certificates for it.
+    secure: Option<(Address, Identities)>,
     scheme: &'static str,
 }
 
@@ -63,19 +68,32 @@ impl Case {
         let lanes = Lanes::of(&case.vectors);
         let configuration = plugin::configuration(&image, &asked.into_inner(), &lanes.issuers);
         let name = format!("{}:{scheme}", case.name);
-        let socket = format!("{}.sock", name.replace(['/', ':'], "-"));
+        let file = name.replace(['/', ':'], "-");
+        let secure = case.vectors.iter().any(carry::over_tls).then(|| {
+            let socket = folder.join(format!("{file}.tls"));
+            let identities = Identities::of(folder, case.vectors.iter()).unwrap();
+            (
+                Address::Tls(Hello {
+                    socket,
+                    sni: None,
+                    identity: None,
+                }),
+                identities,
+            )
+        });
         Case {
             subject,
             lanes,
             configuration,
-            address: Address::Unix(folder.join(socket)),
+            address: Address::Unix(folder.join(format!("{file}.sock"))),
+            secure,
             scheme,
             name,
         }
     }
 
-    /// Its listener.
-    pub(crate) fn listener(&self, normalise: Normalise, upstream: &Upstream) -> Value {
+    /// Its listeners.
+    pub(crate) fn listeners(&self, normalise: Normalise, upstream: &Upstream) -> Vec<Value> {
         let mut filters = vec![config::probe()];
         if !self.lanes.members.is_empty() {
             filters.insert(0, config::context(&self.lanes.members));
@@ -93,7 +111,37 @@ impl Case {
             filters,
             upstream: upstream.address(),
         };
-        listener.json()
+        let mut listeners = vec![listener.json()];
+        if let Some((address, identities)) = &self.secure {
+            let name = format!("{}-tls", self.name);
+            let secure = Listener {
+                name: &name,
+                address,
+                proxy_protocol: false,
+                ..listener
+            };
+            listeners.push(secure.over_tls(identities.transport_socket().unwrap()));
+        }
+        listeners
+    }
+
+    /// Where a vector goes, and as whom.
+    fn way(&self, vector: &Vector) -> Option<Address> {
+        match &self.secure {
+            Some((Address::Tls(hello), identities)) if carry::over_tls(vector) => {
+                let peer = vector.request.peer.as_ref();
+                let identity = peer
+                    .map(|peer| identities.identity(peer).ok_or(()))
+                    .transpose()
+                    .ok()?;
+                Some(Address::Tls(Hello {
+                    sni: vector.request.sni.clone(),
+                    identity,
+                    ..hello.clone()
+                }))
+            }
+            _ => Some(self.address.clone()),
+        }
     }
 
     /// The crate's verdict at this moment.
@@ -127,8 +175,11 @@ impl Case {
                 "a number or a repeated member that a protobuf Struct does not keep",
             ));
         }
+        let Some(address) = self.way(vector) else {
+            return Ok(Outcome::NotCarried("a certificate that the tests can not make"));
+        };
         upstream.take();
-        let reply = http::exchange(&self.address, &carried.bytes, carried.head)
+        let reply = http::exchange(&address, &carried.bytes, carried.head)
             .map_err(|error| vec![error.to_string()])?;
         let received = upstream.take();
         let Some(asked) = seen::vector(&handed, &reply).map_err(|error| vec![error.to_string()])? else {
@@ -147,7 +198,17 @@ impl Case {
         let verdict = self.verdict(&asked);
         let (before, after) = (summary(&sent), summary(&verdict));
         let verdict = carried_out(verdict);
-        let wrong = differences(&verdict, &reply, &received);
+        let mut wrong = differences(&verdict, &reply, &received);
+        for request in &received {
+            // What went on, asked once more, goes on as it is: there is no second reading of it.
+            let target = request.message.target();
+            let mut again = asked.clone();
+            again.request.target_base64 = Some(STANDARD.encode(&target));
+            let again = self.verdict(&again);
+            if again.effect != "allow" || again.upstream_target.map(String::into_bytes) != Some(target) {
+                wrong.push("what reached the upstream has another verdict than what was asked".into());
+            }
+        }
         if !wrong.is_empty() {
             return Err(wrong);
         }

@@ -4,6 +4,7 @@
 
 mod case;
 mod corpus;
+mod example;
 mod failures;
 mod gateway;
 mod paths;

@@ -109,7 +109,7 @@ fn what_is_forwarded_is_what_was_decided_with_every_path_setting() {
         .collect();
     let listeners: Vec<_> = cases
         .iter()
-        .map(|(normalise, case)| case.listener(*normalise, &upstream))
+        .flat_map(|(normalise, case)| case.listeners(*normalise, &upstream))
         .collect();
     let envoy = Envoy::start(folder, &config::envoy(&listeners, &[upstream.address()]), 2).unwrap();
     let (mut wrong, mut lines) = (Vec::new(), Vec::new());
