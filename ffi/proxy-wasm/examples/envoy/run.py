@@ -190,7 +190,7 @@ Ctrl-C ends both.""", flush=True)
         process.wait()
         sys.exit(f"Envoy ended by itself:\n{(FOLDER / 'example.log').read_text()[-4000:]}")
     except KeyboardInterrupt:
-        print()
+        pass
     finally:
         stop(process)
         upstream.shutdown()

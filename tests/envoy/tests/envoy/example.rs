@@ -45,8 +45,8 @@ fn the_example_does_what_it_prints_and_ends_cleanly() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = Vec::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+    let (mut lines, mut output) = (Vec::new(), BufReader::new(child.stdout.take().unwrap()).lines());
+    for line in output.by_ref() {
         lines.push(line.unwrap().trim().to_string());
         if lines.last().is_some_and(|line| line.starts_with("Ctrl-C")) {
             break;
@@ -73,6 +73,7 @@ fn the_example_does_what_it_prints_and_ends_cleanly() {
             .success()
     );
     assert!(child.wait().unwrap().success());
+    assert_eq!(output.count(), 0, "it has more to say");
     let gone = std::net::TcpStream::connect(address);
     assert!(gone.is_err(), "Envoy is still there");
 }

@@ -45,17 +45,17 @@ pub(crate) struct Variant {
 /// Starts all of them.
 pub(crate) fn start(work: &Workload, hello: &Path) -> Result<Vec<Variant>, String> {
     let module = plugin::build(&[]).map_err(|error| error.to_string())?;
-    let configured = |text: &str| -> Result<String, String> {
+    let configured = |text: &str, issuers: &[String]| -> Result<String, String> {
         let files = workload::files();
         let policy = portcullis_lang::check::load_text_with(text, &files).policy;
         let policy = policy.ok_or("the workload's policy does not check")?;
         let image = portcullis::compile(&policy).map_err(|error| error.to_string())?;
-        let mut configuration = plugin::configuration(&image, &BTreeMap::new(), &[ISSUER.to_string()]);
+        let mut configuration = plugin::configuration(&image, &BTreeMap::new(), issuers);
         configuration["log"] = json!("none");
         Ok(configuration.to_string())
     };
-    let rules = configured(&work.gate())?;
-    let open = configured(&open_text(work))?;
+    let rules = configured(&work.gate(), &[ISSUER.to_string()])?;
+    let open = configured(&open_text(work), &[])?;
     let upstream = Upstream::start(false).map_err(|error| error.to_string())?;
     let start = |name, about, answers, filters: Vec<Value>| -> Result<Variant, String> {
         let (envoy, address) = launch(&upstream, filters)?;
