@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::{bench, c_tools, canary, fuzz, licences, tidy, wasm};
+use crate::{bench, c_tools, canary, envoy, fuzz, licences, tidy, wasm};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -15,6 +15,7 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm::wasm_opt()?;
     bench::valgrind()?;
     c_tools::set_up()?;
+    envoy::set_up()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(
