@@ -1,7 +1,7 @@
 //! Words of `cargo xtask bench` -> benchmark runs, in turn. Knows where the benchmarks are and nothing of what they
 //! measure.
 
-use std::process::Command;
+use xtask::apt;
 
 use crate::step::{self, Failure};
 
@@ -87,31 +87,15 @@ fn criterion(quick: bool, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that valgrind is there; it counts instructions in tests. Where it can not be installed, the test that
-/// needs it says so.
-pub(crate) fn valgrind() -> Result<(), Failure> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || there("valgrind") {
-        return Ok(());
+/// Sees to it that valgrind is there; it counts instructions in tests.
+pub(crate) fn valgrind() {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        apt::programs(&[("valgrind", "valgrind")]);
     }
-    let mut install = match there("sudo") {
-        true => Command::new("sudo"),
-        false => Command::new("env"),
-    };
-    install.args(["apt-get", "install", "-y", "--no-install-recommends", "valgrind"]);
-    if step::run("valgrind", install).is_err() {
-        step::complain("valgrind is missing and was not installed; install it by hand");
-    }
-    Ok(())
-}
-
-fn there(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version");
-    matches!(step::probe(command), Ok((true, _)))
 }
 
 fn instructions() -> Result<(), Failure> {
-    valgrind()?;
+    valgrind();
     step::cargo(
         "instructions",
         &[

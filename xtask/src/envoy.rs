@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use xtask::apt;
+
 use crate::step::{self, Failure};
 
 const SCRIPT: &str = "ffi/proxy-wasm/examples/envoy/run.py";
@@ -37,31 +39,5 @@ fn python() -> Result<(), Failure> {
     if matches!(step::probe(there), Ok((true, _))) {
         return Ok(());
     }
-    let mut root = Command::new("sudo");
-    root.arg("--version");
-    let with = if matches!(step::probe(root), Ok((true, _))) {
-        "sudo"
-    } else {
-        "env"
-    };
-    for attempt in 1..=3 {
-        let mut install = Command::new(with);
-        install.args([
-            "apt-get",
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "python3",
-            "python3-venv",
-        ]);
-        if step::run("python3-venv", install).is_ok() {
-            return Ok(());
-        }
-        step::complain(&format!("python3-venv was not installed, attempt {attempt} of 3"));
-        // A fresh machine has no lists of packages yet.
-        let mut update = Command::new(with);
-        update.args(["apt-get", "update"]);
-        let _ = step::run("lists of packages", update);
-    }
-    Ok(())
+    apt::install(&["python3", "python3-venv"])
 }
