@@ -70,9 +70,8 @@ impl Kept {
         }
     }
 
-    /// Takes a decision's place; the buffers stay. The effect comes last.
+    /// Takes a decision's place; the copy must be clear. The effect comes last.
     pub(crate) fn take(&mut self, decision: &Decision<'_>) {
-        self.clear();
         self.status = decision.status;
         self.reason = decision.reason;
         self.rule = decision.rule;
@@ -135,9 +134,8 @@ impl Kept {
         }
     }
 
-    /// Denies, with a reason's own status.
+    /// Denies, with a reason's own status; the copy must be clear.
     pub(crate) fn refuse(&mut self, reason: Reason) {
-        self.clear();
         self.status = reason.status();
         self.reason = reason;
     }

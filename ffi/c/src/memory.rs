@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
 
 use crate::status::{Failure, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
-use crate::types::Text;
+use crate::types::{Text, Verdict};
 
 /// Largest struct that a caller may hand over, bytes: far more than any version of one has. A larger size is no size.
 pub(crate) const STRUCT_BYTES_MAX: usize = 4_096;
@@ -101,35 +101,43 @@ pub(crate) unsafe fn text<'a>(text: Text) -> Result<&'a str, Failure> {
     std::str::from_utf8(bytes).map_err(|_| Failure::new(PORTCULLIS_E_TEXT, "a text is not UTF-8"))
 }
 
-/// Copies a struct of whatever version: members that an older caller does not have are zero, and a newer one may have
-/// more as long as they are zero.
+/// Copies a struct of whatever version into `room`: members that an older caller does not have are zero, and a newer one
+/// may have more as long as they are zero.
 ///
 /// # Safety
 ///
 /// Unless `ptr` is null or misaligned, a `usize` must be readable at `ptr`, and as many bytes as it says.
 #[inline]
-pub(crate) unsafe fn sized<T: Versioned>(ptr: *const T, least: usize) -> Result<T, Failure> {
+pub(crate) unsafe fn sized<T: Versioned>(
+    ptr: *const T,
+    least: usize,
+    room: &mut MaybeUninit<T>,
+) -> Result<&T, Failure> {
     let ptr = checked(ptr)?;
     // SAFETY: not null, aligned; a struct of this kind begins with its size.
     let size = unsafe { ptr.cast::<usize>().read() };
     if size < least || size > STRUCT_BYTES_MAX || !size.is_multiple_of(align_of::<T>()) {
         return Err(SIZE);
     }
-    let mut copy = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller lets us read `size` bytes, and no more than the copy holds are written to it.
-    unsafe {
-        let known = size.min(size_of::<T>());
-        std::ptr::copy_nonoverlapping(ptr.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), known);
-    }
-    if size > size_of::<T>() {
+    let ours = size_of::<T>();
+    if size < ours {
+        // SAFETY: the caller lets us read `size` bytes; they and the zeroes behind them fill the room and no more.
+        unsafe {
+            let to = room.as_mut_ptr().cast::<u8>();
+            std::ptr::copy_nonoverlapping(ptr.cast::<u8>(), to, size);
+            std::ptr::write_bytes(to.add(size), 0, ours - size);
+        }
+    } else {
+        // SAFETY: the caller lets us read at least as many bytes as one has.
+        room.write(unsafe { ptr.read() });
         // SAFETY: within the `size` bytes of the caller's struct.
-        let more = unsafe { slice(ptr.cast::<u8>().add(size_of::<T>()), size - size_of::<T>()) }?;
+        let more = unsafe { slice(ptr.cast::<u8>().add(ours), size - ours) }?;
         if more.iter().any(|byte| *byte != 0) {
             return Err(NEWER);
         }
     }
     // SAFETY: all bytes are initialised, and every pattern of them is a value.
-    Ok(unsafe { copy.assume_init() })
+    Ok(unsafe { room.assume_init_ref() })
 }
 
 /// A place of the caller for a result, or none.
@@ -226,7 +234,18 @@ impl<'a, T: Versioned> SizedOut<'a, T> {
         // which do not overlap: one is ours.
         unsafe {
             std::ptr::copy_nonoverlapping(from.add(head), to.add(head), known - head);
-            std::ptr::write_bytes(to.add(known), 0, self.size - known);
+            if self.size > known {
+                std::ptr::write_bytes(to.add(known), 0, self.size - known);
+            }
         }
+    }
+}
+
+impl SizedOut<'_, Verdict> {
+    /// The effect alone, over the denial that stands there.
+    #[inline]
+    pub(crate) fn put_effect(self, effect: i32) {
+        // SAFETY: `new` was promised that the struct is writable as far as the least size, which covers the effect.
+        unsafe { (&raw mut (*self.ptr).effect).write(effect) }
     }
 }

@@ -1,6 +1,6 @@
 //! The caller's request struct -> [`RequestView`]. Adds nothing and cleans nothing: what a view can say, a struct can.
 
-use std::mem::{offset_of, take};
+use std::mem::{MaybeUninit, offset_of, take};
 use std::net::IpAddr;
 
 use portcullis::{Credential, KeyFact, Now, PeerCert, RequestView, SignatureFact};
@@ -44,9 +44,13 @@ pub(crate) struct Lists {
 /// # Safety
 ///
 /// Unless null or misaligned, `request` must point to a struct that begins with its size and is as large.
-pub(crate) unsafe fn read(request: *const Request) -> Result<Request, Failure> {
+#[inline]
+pub(crate) unsafe fn read(
+    request: *const Request,
+    room: &mut MaybeUninit<Request>,
+) -> Result<&Request, Failure> {
     // SAFETY: the caller's promise.
-    let request = unsafe { sized(request, REQUEST_BYTES_MIN) }?;
+    let request = unsafe { sized(request, REQUEST_BYTES_MIN, room) }?;
     let test = if cfg!(debug_assertions) {
         PORTCULLIS_TEST_PANIC
     } else {
@@ -78,12 +82,13 @@ pub(crate) unsafe fn with_view<R>(
             lines.push((bytes(header.name)?, bytes(header.value)?));
         }
     }
+    let mut room = MaybeUninit::uninit();
     let certificate = match request.certificate.is_null() {
         true => None,
         // SAFETY: the caller's promise, of the certificate's struct.
-        false => Some(unsafe { sized(request.certificate, CERTIFICATE_BYTES_MIN) }?),
+        false => Some(unsafe { sized(request.certificate, CERTIFICATE_BYTES_MIN, &mut room) }?),
     };
-    if let Some(certificate) = &certificate {
+    if let Some(certificate) = certificate {
         // SAFETY: the caller's promise, of what the certificate's struct points to.
         unsafe {
             for name in slice(certificate.dns, certificate.dns_len)? {
@@ -122,7 +127,7 @@ fn now(request: &Request) -> Now {
 /// As of [`with_view`].
 unsafe fn view<'a>(
     request: &Request,
-    certificate: Option<Certificate>,
+    certificate: Option<&Certificate>,
     lines: &'a [Line<'a>],
     names: Vec<&'a [u8]>,
 ) -> Result<RequestView<'a>, Failure> {

@@ -41,13 +41,15 @@ pub(crate) fn defect() -> Verdict {
     }
 }
 
-/// The struct of an exchange's verdict, with a denial as its effect: the caller puts the effect in last.
+/// The struct of an exchange's verdict, with a denial as its effect: the effect is written last.
+#[inline]
 pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
     let kept = &exchange.kept;
     let text = |span: Option<Span>| span.map_or_else(Text::default, |span| Text::from(kept.text(span)));
     let demand = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
     let (body_max_bytes, strips) = kept.body.unwrap_or_default();
     Verdict {
+        struct_size: size_of::<Verdict>(),
         effect: PORTCULLIS_DENY,
         status: kept.status.into(),
         reason: Text::from(kept.reason.code()),
@@ -72,7 +74,6 @@ pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
         report_true_len: kept.report_true.len(),
         report_unknown_len: kept.report_unknown.len(),
         quotas_len: kept.quotas.len(),
-        ..Verdict::default()
     }
 }
 

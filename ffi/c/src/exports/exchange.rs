@@ -1,12 +1,12 @@
 //! Exchanges: one request under way, and its verdict.
 
 use std::ffi::c_char;
-use std::mem::offset_of;
+use std::mem::{MaybeUninit, offset_of};
 
 use crate::guard::{coded, guard};
 use crate::handles::{Handle, Kind};
 use crate::memory::{Out, SizedOut, text};
-use crate::status::{NO_HANDLE, PORTCULLIS_DENY, PORTCULLIS_OK};
+use crate::status::{NO_HANDLE, PORTCULLIS_OK};
 use crate::types::{Header, Quota, Request, Text, Verdict};
 use crate::verdict;
 use crate::worker::{WORKERS, of_exchange};
@@ -53,28 +53,41 @@ pub unsafe extern "C" fn portcullis_exchange_begin(
             // SAFETY: the caller's promise.
             false => Some(unsafe { SizedOut::new(verdict, VERDICT_BYTES_MIN) }?),
         };
-        if let Some(told) = told {
-            told.put(&verdict::defect());
-        }
+        let mut room = MaybeUninit::uninit();
         // SAFETY: the caller's promise.
-        let request = unsafe { crate::request::read(request) }?;
+        let request = unsafe { crate::request::read(request, &mut room) }?;
         let home = Handle::unpack(worker, Kind::Worker).ok_or(NO_HANDLE)?.slot;
         let mut state = WORKERS.try_lock(worker)?;
         // SAFETY: the caller's promise.
-        let (handle, begun) = unsafe { state.begin(home, engine, &request) }?;
+        let (handle, begun) = unsafe { state.begin(home, engine, request) }?;
         out.put(handle);
-        let mut said = told.map(|_| verdict::verdict(begun));
         let effect = verdict::number(begun.kept.effect);
-        if let (Some(told), Some(said)) = (told, &mut said) {
-            told.put(said);
-            // Last of all, over the denial that stands there.
-            said.effect = effect;
-            told.put(said);
+        if let Some(told) = told {
+            told.put(&verdict::verdict(begun));
+            told.put_effect(effect);
         }
         Ok(effect)
     };
     // SAFETY: the caller's promise.
-    unsafe { guard(error, begin) }
+    let effect = unsafe { guard(error, begin) };
+    if effect < 0 {
+        // SAFETY: the caller's promise.
+        unsafe { tell_defect(verdict) };
+    }
+    effect
+}
+
+/// What a verdict says where there is none: a denial.
+///
+/// # Safety
+///
+/// `verdict` must be null, or writable for as many bytes as its first member says.
+#[cold]
+unsafe fn tell_defect(verdict: *mut Verdict) {
+    // SAFETY: the caller's promise.
+    if let Ok(told) = unsafe { SizedOut::new(verdict, VERDICT_BYTES_MIN) } {
+        told.put(&verdict::defect());
+    }
 }
 
 /// Ends an exchange. 0 is no exchange, and freeing it is no error.
@@ -120,10 +133,8 @@ pub unsafe extern "C" fn portcullis_exchange_verdict(exchange: u64, verdict: *mu
         out.put(&verdict::defect());
         let (mut state, handle) = of_exchange(exchange)?;
         let exchange = state.exchange(handle)?;
-        let mut said = verdict::verdict(exchange);
-        debug_assert_eq!(said.effect, PORTCULLIS_DENY);
-        said.effect = verdict::number(exchange.kept.effect);
-        out.put(&said);
+        out.put(&verdict::verdict(exchange));
+        out.put_effect(verdict::number(exchange.kept.effect));
         Ok(PORTCULLIS_OK)
     })
 }

@@ -37,6 +37,9 @@ fn images() -> [PathBuf; 2] {
     })
 }
 
+/// Not with gcc's thread sanitizer: it does not see the library's locks, which are system calls and no pthread ones, but
+/// does see what the library gives to `memcmp` and `free`, and calls every swap a race. Memcheck and the program's own
+/// checks stand in; the library's locks are safe code but for `memory`, which shares nothing.
 #[test]
 fn a_swap_under_deciding_threads_is_whole() {
     let images = images();
