@@ -98,7 +98,7 @@ pub fn build(plugin: Plugin) -> Result<PathBuf, Failure> {
             "--package",
             "portcullis-proxy",
             "--profile",
-            "wasm",
+            "plugin",
         ])
         .args(["--target", PLUGIN_TARGET, "--target-dir"])
         .arg(&target)
@@ -110,7 +110,7 @@ pub fn build(plugin: Plugin) -> Result<PathBuf, Failure> {
     if !good {
         return Err(Failure::Found(format!("the plugin was not built: {said}")));
     }
-    let built = target.join(PLUGIN_TARGET).join("wasm/portcullis_proxy.wasm");
+    let built = target.join(PLUGIN_TARGET).join("plugin/portcullis_proxy.wasm");
     // Builds with other features have the same file name.
     let kept = target.join(format!("{}.wasm", plugin.name()));
     copy(&built, &kept)?;
