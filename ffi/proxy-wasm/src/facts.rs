@@ -46,6 +46,9 @@ enum Token {
     },
 }
 
+/// Header lines without the request line.
+type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// The request line, as the pseudo-headers say it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Line<'a> {
@@ -123,7 +126,7 @@ impl Facts {
 
     /// The first of each pseudo-header makes the request line; whatever else there is stays among the headers, where
     /// the engine refuses a second one by its name.
-    fn split(&self) -> (Line<'_>, Vec<(&[u8], &[u8])>) {
+    fn split(&self) -> (Line<'_>, Headers<'_>) {
         let (mut method, mut target, mut scheme, mut authority) = (None, None, None, None);
         let mut headers = Vec::new();
         for (name, value) in self.pairs.iter() {

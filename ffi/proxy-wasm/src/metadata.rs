@@ -230,13 +230,28 @@ fn render(value: Value<'_>, out: &mut String) -> Result<(), Bad> {
 
 /// Writes a scalar, or the start of an object or array.
 fn write<'a>(value: Value<'a>, out: &mut String, open: &mut Vec<Open<'a>>) -> Result<(), Bad> {
-    let (rest, is_object) = match value {
-        Value::Null => return ok(out.push_str("null")),
-        Value::Bool(value) => return ok(out.push_str(if value { "true" } else { "false" })),
-        Value::Number(value) => return ok(number(value, out)),
-        Value::Text(text) => return ok(quote_exactly(out, text)),
-        Value::Object(fields) => (fields, true),
-        Value::Array(values) => (values, false),
+    let container = match value {
+        Value::Null => {
+            out.push_str("null");
+            None
+        }
+        Value::Bool(value) => {
+            out.push_str(if value { "true" } else { "false" });
+            None
+        }
+        Value::Number(value) => {
+            number(value, out);
+            None
+        }
+        Value::Text(text) => {
+            quote_exactly(out, text);
+            None
+        }
+        Value::Object(fields) => Some((fields, true)),
+        Value::Array(values) => Some((values, false)),
+    };
+    let Some((rest, is_object)) = container else {
+        return Ok(());
     };
     if open.len() >= DEPTH_MAX {
         return Err(Bad);
@@ -250,20 +265,21 @@ fn write<'a>(value: Value<'a>, out: &mut String, open: &mut Vec<Open<'a>>) -> Re
     Ok(())
 }
 
-fn ok((): ()) -> Result<(), Bad> {
-    Ok(())
-}
-
-/// An integer is written as one where the double holds it exactly; what may have been rounded is written so that it
-/// is none, for then nobody knows which it was.
+/// An integer is written as one where the double holds it exactly. Everything else is written as some fraction: no
+/// policy can read one, and what may have been rounded must not pass for the integer that it was.
 fn number(value: f64, out: &mut String) {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    let text = if !value.is_finite() {
-        "null".to_string()
-    } else if value.trunc() == value && value.abs() < EXACT {
-        format!("{}", value as i64)
+    if value.trunc() == value && value.abs() < EXACT {
+        out.push_str(&(value as i64).to_string());
     } else {
-        format!("{value:e}")
-    };
-    out.push_str(&text);
+        out.push_str("0.5");
+    }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a test that cuts where it should not fails"
+)]
+#[path = "tests/metadata.rs"]
+mod tests;

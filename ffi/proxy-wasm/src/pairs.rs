@@ -73,6 +73,10 @@ pub fn write<'p>(pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Cl
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a test that cuts where it should not fails"
+)]
 mod tests {
     use super::*;
 

@@ -93,7 +93,7 @@ fn title(status: u16) -> &'static str {
         451 => "Unavailable For Legal Reasons",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
-        400..=499 => "Refused",
-        _ => "Failed",
+        _ if status >= 500 => "Failed",
+        _ => "Refused",
     }
 }
