@@ -95,6 +95,7 @@ impl Facts {
     /// Asks the gateway; `None` where it does not give the header lines.
     pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Option<Facts> {
         let pairs = host.headers(Map::Request)?;
+        let asked = |needed: bool, path: &[&str]| needed.then(|| host.property(path)).flatten();
         let mut sources = Sources { host, metadata: None };
         Some(Facts {
             pairs,
@@ -206,8 +207,8 @@ fn scheme<'a>(given: &'a [u8], headers: &[(&'a [u8], &'a [u8])]) -> &'a [u8] {
     }
 }
 
-/// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. A bare IPv6 address with a port behind it could be
-/// read as another address, so without brackets there is none; NGINX has the bare one in a variable of its own.
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. Without brackets an IPv6 address with a port behind it
+/// could be read as another address, so there is none; NGINX has the bare one in a variable of its own.
 fn socket_peer(host: &dyn Host) -> Option<IpAddr> {
     let text = |path: &[&str]| String::from_utf8(host.property(path)?).ok();
     let source = text(&["source", "address"]).and_then(|text| address(&text));
