@@ -60,6 +60,8 @@ fn shapes(c: &mut Criterion) {
     for one in all {
         shape(c, "shapes", &one.expect("the shape's requests are well-formed"));
     }
+    let deep = shapes::deep(scale.of(60)).expect("the shape compiles");
+    shape(c, "shapes", &deep);
     shape(c, "github", &shapes::github().expect("the policy is in the tree"));
 }
 

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
+use portcullis_tests::adversarial;
 use portcullis_tests::corpus::{self, CorpusCase};
+use portcullis_tests::oracle::Pair;
 use portcullis_vectors::Vector;
 
 /// A policy and requests for it.
@@ -71,6 +73,21 @@ pub fn globs(globs: usize) -> Option<Shape> {
         request(i, "10.0.0.7", &claims)
     });
     shape("globs", globs, text, requests.collect::<Option<_>>()?, 75)
+}
+
+/// `rules` conditions of depth 8 over 40 facts. How many requests they allow is what the reference evaluator says: no
+/// other count is obvious.
+pub fn deep(rules: usize) -> Result<Shape, String> {
+    let deep = adversarial::deep(rules);
+    let mut shape = shape("deep", rules, deep.text, deep.vectors, 0).ok_or("the shape is none")?;
+    let checked = shape.case.check();
+    let policy = checked
+        .policy
+        .ok_or_else(|| format!("the shape has errors: {:?}", checked.diagnostics.first()))?;
+    let pair = Pair::new(&policy, &shape.case.files)?;
+    let allowed = |vector: &&Vector| pair.reference(vector).effect == "allow";
+    shape.allowed = shape.case.vectors.iter().filter(allowed).count();
+    Ok(shape)
 }
 
 /// The GitHub policy with the requests beside it: each operation once, and hand-written ones.

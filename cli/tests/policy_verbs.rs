@@ -125,3 +125,45 @@ fn links_that_leave_the_folder_are_refused() {
     std::os::unix::fs::symlink(outside.path().join("x.gate"), folder.path().join("x.gate")).unwrap();
     folder.run(&["check", "."]).is(2, &["leaves the policy's folder"]);
 }
+
+#[test]
+fn budgets_are_findings_that_name_what_is_over() {
+    let folder = Folder::shop();
+    let check = |more: &[&str]| folder.run(&[&["check"], more, &["."]].concat());
+    check(&["--max-steps", "1000000", "--max-image-bytes", "1000000"]).is(0, &["fine"]);
+    check(&["--max-steps", "0"]).is(1, &["over budget", "steps of at most 0"]);
+    check(&["--max-image-bytes", "100"]).is(1, &["over budget", "image bytes of at most 100"]);
+    let ran = check(&["--json", "--max-steps", "0"]).is(1, &[]);
+    let over: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!((&over["over_budget"], &over["max"]), (&"steps".into(), &0.into()));
+    assert!(over["is"].as_u64() > Some(0), "{over}");
+}
+
+#[test]
+fn without_symbols_an_image_is_smaller_and_decides_the_same() {
+    let folder = Folder::shop();
+    folder.run(&["compile", ".", "-o", "whole"]).is(0, &["compiled"]);
+    folder
+        .run(&["compile", "--strip-symbols", ".", "-o", "bare"])
+        .is(0, &["compiled"]);
+    assert!(folder.read("bare").len() < folder.read("whole").len());
+    let decided = |image: &str| -> Vec<(String, String, String)> {
+        let ran = folder.run(&["eval", image, "shop.jsonl"]).is(0, &[]);
+        let member = |line: &str, name: &str| -> String {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value[name].to_string()
+        };
+        ran.out
+            .lines()
+            .map(|line| {
+                (
+                    member(line, "effect"),
+                    member(line, "reason"),
+                    member(line, "rule"),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(decided("whole"), decided("bare"));
+    assert!(!decided("bare").is_empty());
+}

@@ -87,6 +87,55 @@ fn x03_a_wide_switch_is_one_node() {
     assert!(words[1] <= words[0] + 16, "{words:?}");
 }
 
+/// `rules` rules that all ask the same long question, which names `scopes` scopes.
+fn long_question(head: &str, rules: usize, scopes: usize) -> String {
+    let none_of: Vec<String> = (0..scopes)
+        .map(|scope| format!("not (\"s{scope}\" in token.scope)"))
+        .collect();
+    let mut text = format!(
+        "gate 1;\nissuer idp {{ url \"https://idp.example.com/\"; audience \"api\"; verified by gateway; }}\n\
+         condition stranger = {};\nservice api on \"api.example.com\" {{\n  allow anyone to GET /one;\n",
+        none_of.join(" and ")
+    );
+    (0..rules).for_each(|_| text.push_str(&format!("  {head} to GET /one when stranger;\n")));
+    text.push_str("}\n");
+    text
+}
+
+/// Rules that each need nodes of their own: the budget ends the compilation, and names a rule.
+#[test]
+fn x03_nodes_have_a_budget() {
+    let policy = oracle::checked(&long_question("deny anyone", 1_000, 1_000), &BTreeMap::new()).unwrap();
+    let options = CompileOptions {
+        nodes_max: 100_000,
+        ..CompileOptions::default()
+    };
+    let refused = compile_with(&policy, &options);
+    assert!(
+        matches!(&refused, Err(CompileError::TooManyNodes { rule, max: 100_000 }) if rule.contains(".gate:")),
+        "{:?}",
+        refused.map(|image| image.len())
+    );
+}
+
+/// Rules that share their nodes, but are walked one by one: an image is small and its decision would take seconds. The
+/// image's door says so, to the compiler as to everyone else.
+#[test]
+fn x03_steps_of_a_decision_have_a_bound() {
+    let text = long_question("report deny anyone", 2_500, 1_000);
+    let policy = oracle::checked(&text, &BTreeMap::new()).unwrap();
+    let refused = compile_with(&policy, &CompileOptions::default());
+    assert!(
+        matches!(&refused, Err(CompileError::TooManySteps { steps, max, .. }) if steps > max),
+        "{:?}",
+        refused.map(|image| image.len())
+    );
+    let text = long_question("report deny anyone", 1_000, 1_000);
+    let policy = oracle::checked(&text, &BTreeMap::new()).unwrap();
+    let subject = Subject::compile(&policy, &BTreeMap::new()).unwrap();
+    assert!(subject.image().inspect().steps_max > 1_000_000);
+}
+
 /// The text of a policy whose only condition is a regex.
 fn regex(pattern: &str) -> String {
     format!(

@@ -55,6 +55,8 @@ fn pages() -> Vec<(PathBuf, String)> {
         "benches/README.md",
         "ffi/README.envoy.md",
         "ffi/proxy-wasm/examples/envoy/README.md",
+        "ffi/proxy-wasm/README.md",
+        "ffi/proxy-wasm/examples/nginx/README.md",
     ] {
         out.push(root().join(name));
     }
@@ -179,8 +181,8 @@ fn every_command_names_a_verb() {
     const VERBS: [&str; 10] = [
         "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
     ];
-    const CHORES: [&str; 8] = [
-        "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy",
+    const CHORES: [&str; 9] = [
+        "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "plugin", "envoy",
     ];
     for (page, text) in pages() {
         for (_, sample, line) in fences(&text).into_iter().filter(|f| f.0 == "sh") {

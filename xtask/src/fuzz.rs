@@ -19,6 +19,12 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             .args(["run", "nightly", "cargo"])
             .args(args)
             .current_dir(step::root().join("tests/fuzz"));
+        if seconds <= SHORT_SECONDS {
+            // Seconds of fuzzing do not pay for minutes of optimising.
+            command
+                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+                .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+        }
         command
     };
     if !step::probe(nightly(&["--version"]))?.0 {
@@ -27,12 +33,27 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
         ));
     }
     if !step::probe(nightly(&["fuzz", "--version"]))?.0 {
+        // It starts other programs and waits for them: no need to optimise it.
         step::run(
             "install cargo-fuzz",
-            nightly(&["install", "--locked", "--version", CARGO_FUZZ, "cargo-fuzz"]),
+            nightly(&[
+                "install",
+                "--debug",
+                "--locked",
+                "--version",
+                CARGO_FUZZ,
+                "cargo-fuzz",
+            ]),
         )?;
     }
-    step::run("fuzz build", nightly(&["fuzz", "build", "--fuzz-dir", "."]))?;
+    // The sanitizer looks for what unsafe code does wrong, of which there is a line in the engine; it doubles the build.
+    let sanitizer = if seconds <= SHORT_SECONDS {
+        "none"
+    } else {
+        "address"
+    };
+    let build = ["fuzz", "build", "--fuzz-dir", ".", "--sanitizer", sanitizer];
+    step::run("fuzz build", nightly(&build))?;
     let (_, listed) = step::probe(nightly(&["fuzz", "list", "--fuzz-dir", "."]))?;
     let targets: Vec<&str> = listed
         .lines()
@@ -55,6 +76,8 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
             "run",
             "--fuzz-dir",
             ".",
+            "--sanitizer",
+            sanitizer,
             target,
             "--",
             &time,

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use crate::alone::Alone;
 use crate::measure::Row;
 
 /// The size that ratios are about.
@@ -14,7 +15,7 @@ fn find<'r>(rows: &'r [Row], name: &str, rules: usize) -> Option<&'r Row> {
 }
 
 /// A Markdown table; bars whose rows were not run are left out.
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[Row], alone: &Alone) -> String {
     let mut text = String::from("| bar | meant | measured | |\n| --- | --- | --- | --- |\n");
     let mut line = |what: String, meant: String, measured: String, met: bool| {
         let word = if met { "met" } else { "not met" };
@@ -88,19 +89,80 @@ pub fn table(rows: &[Row]) -> String {
         format!("{allocates:.1}"),
         allocates == 0.0,
     );
-    if let (Some(own), Some(cedar)) = (
-        find(rows, "engine/json", 10_000),
-        find(rows, "cedar/sliced", 10_000),
-    ) {
-        let share = own.load_ms / cedar.load_ms;
+    by_itself(rows, alone, &mut line);
+    text
+}
+
+/// Bars about compiling, images and shapes.
+fn by_itself(rows: &[Row], alone: &Alone, line: &mut impl FnMut(String, String, String, bool)) {
+    let compiled = |rules: usize| alone.compiled.iter().find(|one| one.rules == rules);
+    if let (Some(own), Some(cedar)) = (compiled(10_000), find(rows, "cedar/sliced", 10_000)) {
+        let share = own.compile_ms / cedar.load_ms;
         line(
-            "text to a loaded image, 10000 rules, against cedar's load".into(),
+            "text to image, 10000 rules, against cedar's load".into(),
             "≤ 0.33 ×".into(),
-            format!("{share:.2} × ({:.0} ms of {:.0} ms)", own.load_ms, cedar.load_ms),
+            format!(
+                "{share:.2} × ({:.0} ms, parsing {:.0} ms, of {:.0} ms)",
+                own.compile_ms, own.parse_ms, cedar.load_ms
+            ),
             share <= 1.0 / 3.0,
         );
     }
-    text
+    if let (Some(small), Some(large)) = (compiled(10_000), compiled(100_000)) {
+        let times = large.compile_ms / small.compile_ms;
+        line(
+            "text to image, 100000 rules against 10000".into(),
+            "≤ 12 ×".into(),
+            format!(
+                "{times:.1} × ({:.0} ms of {:.0} ms)",
+                large.compile_ms, small.compile_ms
+            ),
+            times <= 12.0,
+        );
+    }
+    for one in alone.compiled.iter().filter(|one| one.rules >= RULES) {
+        let times = one.compile_ms / one.load_ms;
+        line(
+            format!("reading and validating an image of {} rules", one.rules),
+            "≤ 1/50 of compiling".into(),
+            format!("1/{times:.0} ({:.2} ms)", one.load_ms),
+            times >= 50.0,
+        );
+    }
+    for one in alone.compiled.iter().filter(|one| one.rules >= RULES) {
+        let bytes = one.image_bytes as f64 / one.rules as f64;
+        line(
+            format!("image of {} rules without symbols", one.rules),
+            "≤ 160 bytes a rule".into(),
+            format!("{bytes:.0}"),
+            bytes <= 160.0,
+        );
+    }
+    let shape = |name: &str| alone.shapes.iter().find(|shape| shape.name == name);
+    if let Some(github) = shape("github") {
+        let times = github.p99_ns / github.median_ns;
+        line(
+            "the GitHub policy, p99 against median".into(),
+            "≤ 3 ×".into(),
+            format!(
+                "{times:.1} × ({:.0} ns, {:.0} ns)",
+                github.p99_ns, github.median_ns
+            ),
+            times <= 3.0,
+        );
+    }
+    if let (Some(few), Some(many)) = (shape("subjects/10"), shape("subjects/10000")) {
+        let times = many.median_ns / few.median_ns;
+        line(
+            "10000 rules on one route against 10".into(),
+            "≤ 10 ×".into(),
+            format!(
+                "{times:.1} × ({:.0} ns of {:.0} ns)",
+                many.median_ns, few.median_ns
+            ),
+            times <= 10.0,
+        );
+    }
 }
 
 fn sizes(rows: &[Row]) -> (usize, usize) {

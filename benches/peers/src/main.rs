@@ -3,6 +3,7 @@
 //! `workload -> evaluators -> rows -> table, bars, record`. Progress goes to standard error, the tables to standard
 //! output. A row that does not agree with the truth everywhere is void, and the run ends with 1.
 
+mod alone;
 mod bars;
 mod cedar;
 mod chart;
@@ -25,7 +26,7 @@ use portcullis_benches::floor::{self, Floor};
 use portcullis_tests::workload::{Headers, RawRequest, Workload};
 
 use evaluator::Evaluator;
-use measure::Row;
+use measure::{Lane, Row};
 
 const HELP: &str = "\
 This engine, floors and other policy engines on the same requests.
@@ -33,7 +34,7 @@ This engine, floors and other policy engines on the same requests.
 Usage: portcullis-peers [OPTION VALUE]..
 
   --rules 10,100,1000   sizes of policies (10 to 100,000 by default)
-  --seconds 0.4         about how long each row is timed
+  --seconds 0.7         about how long each row is timed, over all rounds
   --only NAME,NAME      rows whose name holds one of these
   --record FOLDER       write DATE.md, DATE.json and DATE.svg
 
@@ -50,7 +51,7 @@ struct Options {
 fn options() -> Option<Options> {
     let mut options = Options {
         rules: vec![10, 100, 1_000, 10_000, 100_000],
-        seconds: 0.4,
+        seconds: 0.7,
         only: Vec::new(),
         record: None,
     };
@@ -75,18 +76,22 @@ fn main() -> ExitCode {
     };
     let mut run = Run {
         options: &options,
-        rows: Vec::new(),
+        lanes: Vec::new(),
     };
     for rules in &options.rules {
         eprintln!("{rules} rules: making requests and working out the truth");
-        let work = Workload::new(*rules);
-        run.size(&work);
+        run.size(Box::leak(Box::new(Workload::new(*rules))));
     }
-    let rows = run.rows;
+    let rows = run.rows();
+    let alone = match options.only.is_empty() {
+        true => alone::measure(&options.rules, options.seconds),
+        false => alone::Alone::default(),
+    };
     println!("{}", record::tables(&rows));
-    println!("{}", bars::table(&rows));
+    println!("{}", record::by_itself(&alone));
+    println!("{}", bars::table(&rows, &alone));
     if let Some(folder) = &options.record {
-        if let Err(error) = record::write(folder, &rows) {
+        if let Err(error) = record::write(folder, &rows, &alone) {
             eprintln!("the record was not written: {error}");
             return ExitCode::FAILURE;
         }
@@ -105,19 +110,31 @@ fn main() -> ExitCode {
 
 struct Run<'o> {
     options: &'o Options,
-    rows: Vec<Row>,
+    lanes: Vec<Box<dyn Lane>>,
 }
 
 impl Run<'_> {
+    /// Times all rows in turn, some rounds.
+    fn rows(mut self) -> Vec<Row> {
+        for round in 0..measure::ROUNDS {
+            eprintln!("round {} of {}", round + 1, measure::ROUNDS);
+            for lane in &mut self.lanes {
+                lane.round(self.options.seconds / f64::from(measure::ROUNDS));
+            }
+        }
+        self.lanes.iter().map(|lane| lane.row()).collect()
+    }
+
     /// All rows of one size.
-    fn size(&mut self, work: &Workload) {
+    fn size(&mut self, work: &'static Workload) {
         let raw: Vec<RawRequest> = (0..)
             .zip(&work.requests)
             .map(|(index, request)| RawRequest::of(index, request, Headers::None))
             .collect();
+        let raw: &'static [RawRequest] = raw.leak();
         for handing in floor::Handing::ALL {
             let load = || ours::HandWritten {
-                floor: Floor::new(work, &raw),
+                floor: Floor::new(work, raw),
                 handing,
             };
             self.row(work, handing.name(), true, load);
@@ -152,13 +169,19 @@ impl Run<'_> {
         }
     }
 
-    fn row<E: Evaluator>(&mut self, work: &Workload, name: &str, judged: bool, load: impl FnOnce() -> E) {
+    fn row<E: Evaluator + 'static>(
+        &mut self,
+        work: &'static Workload,
+        name: &str,
+        judged: bool,
+        load: impl FnOnce() -> E,
+    ) {
         let only = &self.options.only;
         if !only.is_empty() && !only.iter().any(|part| name.contains(part)) {
             return;
         }
         eprintln!("{} rules: {name}", work.rules.len());
-        self.rows
-            .push(measure::row(work, name, judged, self.options.seconds, load));
+        self.lanes
+            .push(measure::lane(work, name, judged, self.options.seconds, load));
     }
 }

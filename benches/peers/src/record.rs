@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde::Serialize;
+
+use crate::alone::Alone;
 use crate::measure::Row;
 use crate::{bars, chart, date};
 
@@ -50,6 +53,44 @@ pub fn tables(rows: &[Row]) -> String {
     text
 }
 
+/// Tables of what is about the engine alone.
+pub fn by_itself(alone: &Alone) -> String {
+    let mut text = String::from(
+        "## The engine alone\n\n\
+         | rules | text to image | parsing | reading and validating | image bytes a rule, without symbols |\n\
+         | --: | --: | --: | --: | --: |\n",
+    );
+    for one in &alone.compiled {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {:.0} |",
+            one.rules,
+            time(one.compile_ms * 1e6),
+            time(one.parse_ms * 1e6),
+            time(one.load_ms * 1e6),
+            one.image_bytes as f64 / one.rules as f64
+        );
+    }
+    text.push_str("\n| shape | median | p99 |\n| --- | --: | --: |\n");
+    for shape in &alone.shapes {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            shape.name,
+            time(shape.median_ns),
+            time(shape.p99_ns)
+        );
+    }
+    text
+}
+
+/// What the JSON of a record holds.
+#[derive(Serialize)]
+struct Everything<'r> {
+    rows: &'r [Row],
+    alone: &'r Alone,
+}
+
 fn time(ns: f64) -> String {
     match ns {
         ns if ns < 1e3 => format!("{ns:.0} ns"),
@@ -67,7 +108,7 @@ fn bytes(count: i64) -> String {
 }
 
 /// Writes `DATE.md`, `DATE.json` and `DATE.svg` into the folder.
-pub fn write(folder: &Path, rows: &[Row]) -> std::io::Result<()> {
+pub fn write(folder: &Path, rows: &[Row], alone: &Alone) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let date = date::today();
     let text = format!(
@@ -76,13 +117,14 @@ pub fn write(folder: &Path, rows: &[Row]) -> std::io::Result<()> {
          Ratios between rows of a table mean something; the times alone do not.\n\
          The method is in [benches/README.md](../README.md).\n\n\
          ![time of a decision by number of rules]({date}.svg)\n\n\
-         {}## Bars\n\n{}",
+         {}{}\n## Bars\n\n{}",
         machine(),
         tables(rows),
-        bars::table(rows)
+        by_itself(alone),
+        bars::table(rows, alone)
     );
     std::fs::write(folder.join(format!("{date}.md")), text)?;
-    let json = serde_json::to_string_pretty(rows)?;
+    let json = serde_json::to_string_pretty(&Everything { rows, alone })?;
     std::fs::write(folder.join(format!("{date}.json")), json + "\n")?;
     std::fs::write(folder.join(format!("{date}.svg")), chart::svg(rows))
 }

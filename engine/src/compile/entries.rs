@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use portcullis_lang::model::Policy;
+use portcullis_lang::model::{Policy, RuleId};
 
-use super::Form;
 use super::bitmap::{self, Filter};
 use super::graph::{NO, Ref};
 use super::instances::{Graphs, Instances};
@@ -13,6 +12,7 @@ use super::lower::Lowered;
 use super::routes::{Instance, Routes};
 use super::shapes::{Shapes, pick, rule};
 use super::vars::{Var, Vars};
+use super::{CompileError, Form};
 use crate::canary::canary;
 
 /// Graphs of one list that an entry is walked through in turn. A merge over budget leaves several; past this many,
@@ -31,6 +31,8 @@ pub(super) const LISTS: usize = 7;
 /// An entry before it becomes words.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
+    /// The first rule that takes part, for messages; 0 where none does.
+    pub(super) first: u32,
     pub(super) fallback: u32,
     /// Index into [`Plan::texts`].
     pub(super) allow: u32,
@@ -83,7 +85,13 @@ pub(super) struct Plan {
 }
 
 /// Plans all entries.
-pub(super) fn plan(policy: &Policy, lowered: &Lowered, routes: &Routes, vars: &mut Vars, form: Form) -> Plan {
+pub(super) fn plan(
+    policy: &Policy,
+    lowered: &Lowered,
+    routes: &Routes,
+    vars: &mut Vars,
+    form: Form,
+) -> Result<Plan, CompileError> {
     let mut shapes = Shapes::new(policy);
     let mut planner = Planner {
         policy,
@@ -101,18 +109,15 @@ pub(super) fn plan(policy: &Policy, lowered: &Lowered, routes: &Routes, vars: &m
     };
     for accept in &routes.accepts {
         let row = shapes.row(accept);
-        let entries: Vec<u32> = row
-            .takings
-            .iter()
-            .map(|taking| {
-                let allow = planner.texts.number(&taking.allow);
-                planner.entry(pick(accept, taking), taking.fallback, allow)
-            })
-            .collect();
+        let entries = row.takings.iter().map(|taking| {
+            let allow = planner.texts.number(&taking.allow);
+            planner.entry(pick(accept, taking), taking.fallback, allow)
+        });
+        let entries: Vec<u32> = entries.collect::<Result<_, _>>()?;
         let cells = row.cells.iter().map(|taking| entries[*taking as usize]);
         planner.plan.rows.push(cells.collect());
     }
-    planner.finish()
+    Ok(planner.finish())
 }
 
 /// Texts of explanations and Allow headers, each once; 0 is the empty one.
@@ -158,19 +163,30 @@ struct Ranked<'r> {
 }
 
 impl Planner<'_> {
-    fn entry(&mut self, takes: Vec<Instance>, fallback: u32, allow: u32) -> u32 {
+    fn entry(&mut self, takes: Vec<Instance>, fallback: u32, allow: u32) -> Result<u32, CompileError> {
         let key = (takes, fallback, allow);
         if let Some(known) = self.known.get(&key) {
-            return *known;
+            return Ok(*known);
         }
-        let entry = self.build(&key.0, fallback, allow);
+        let entry = self.build(&key.0, fallback, allow)?;
         let index = self.plan.entries.len() as u32;
         self.plan.entries.push(entry);
         self.known.insert(key, index);
-        index
+        Ok(index)
     }
 
-    fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Entry {
+    /// After each rule: what a full graph gave means nothing.
+    fn within_budget(&self, rule: u32) -> Result<(), CompileError> {
+        match self.vars.graph.is_full() {
+            false => Ok(()),
+            true => Err(CompileError::TooManyNodes {
+                rule: self.policy.rule(RuleId(rule)).id.clone(),
+                max: self.vars.graph.max,
+            }),
+        }
+    }
+
+    fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Result<Entry, CompileError> {
         let (mut denies, mut age, mut grant, mut scope) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut oblige, mut closest, mut kinds) = (BTreeMap::new(), Vec::new(), 0);
         let (mut standing, mut report) = (BTreeMap::new(), BTreeMap::new());
@@ -179,6 +195,7 @@ impl Planner<'_> {
             let graphs = self
                 .instances
                 .graphs(self.vars, &mut |text| texts.number(text), *at);
+            self.within_budget(at.0)?;
             let of = rule(self.policy, *at);
             match graphs {
                 Graphs::Allow {
@@ -226,7 +243,7 @@ impl Planner<'_> {
         // The smallest scope set first.
         let rank = |scopes: &[String]| (scopes.len(), scopes.join(" "));
         scope.sort_by_cached_key(|(scopes, rule, _)| (rank(scopes), *rule));
-        let deny = self.deny(denies);
+        let deny = self.deny(denies)?;
         let (deny, grant) = (self.ranked(deny), self.ranked(grant));
         let (age, scope) = (
             self.ranked(age),
@@ -248,7 +265,11 @@ impl Planner<'_> {
             self.side(standing.iter().map(|item| item.2).collect()),
             self.side(report.iter().map(|item| item.2).collect()),
         ];
-        Entry {
+        // Merging makes nodes too.
+        let first = takes.first().map_or(0, |at| at.0);
+        self.within_budget(first)?;
+        Ok(Entry {
+            first,
             fallback,
             allow,
             kinds: u32::from(kinds),
@@ -261,11 +282,11 @@ impl Planner<'_> {
             report,
             closest,
             filters,
-        }
+        })
     }
 
     /// Denies in order of rank (section 6): true before unknown, the larger status, the smaller answer, the smaller id.
-    fn deny(&mut self, mut ranked: Vec<Ranked<'_>>) -> Vec<Ref> {
+    fn deny(&mut self, mut ranked: Vec<Ranked<'_>>) -> Result<Vec<Ref>, CompileError> {
         ranked.sort_by(|a, b| {
             (
                 !a.certain,
@@ -289,8 +310,9 @@ impl Planner<'_> {
                 self.plan.heads.push(key);
             }
             labelled.push(self.vars.graph.label(of.root, head + 1));
+            self.within_budget(of.rule)?;
         }
-        labelled
+        Ok(labelled)
     }
 
     /// A list of which the first that says something decides: merged, or filtered where merging is over budget.

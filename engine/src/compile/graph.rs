@@ -72,7 +72,7 @@ struct Budget {
 }
 
 /// All nodes of a policy, shared between its graphs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
     /// Hash of a node -> the last node with it; `chain` leads to the others.
@@ -80,10 +80,27 @@ pub(super) struct Graph {
     chain: Vec<u32>,
     memo: Numbered<(Op, Ref, Ref), Ref>,
     labels: Numbered<(Ref, u32), Ref>,
+    /// Nodes that may be made.
+    pub(super) max: usize,
+    full: bool,
 }
 
 /// End of a chain.
 const NONE: u32 = u32::MAX;
+
+impl Default for Graph {
+    fn default() -> Graph {
+        Graph {
+            nodes: Vec::new(),
+            unique: Numbered::default(),
+            chain: Vec::new(),
+            memo: Numbered::default(),
+            labels: Numbered::default(),
+            max: super::NODES_MAX,
+            full: false,
+        }
+    }
+}
 
 impl Graph {
     pub(super) fn node(&self, index: u32) -> &Node {
@@ -92,6 +109,11 @@ impl Graph {
 
     pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Whether more nodes were asked for than may be made. From then on nothing that was made means anything.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// A node; arms that do not differ from the default vanish.
@@ -108,6 +130,10 @@ impl Graph {
                 return Ref::Node(at);
             }
             at = self.chain[at as usize];
+        }
+        if self.nodes.len() >= self.max {
+            self.full = true;
+            return default;
         }
         let index = self.nodes.len() as u32;
         self.nodes.push(Node {
@@ -299,6 +325,7 @@ impl Graph {
                 });
             }
         }
+        let (max, full) = (self.max, self.full);
         let mut place = vec![NONE; self.nodes.len()];
         let mut kept: Vec<Node> = Vec::new();
         for (index, node) in std::mem::take(self).nodes.into_iter().enumerate() {
@@ -320,6 +347,7 @@ impl Graph {
             }
         }
         self.nodes = kept;
+        (self.max, self.full) = (max, full);
         move |r| match r {
             Ref::Node(old) => place.get(old as usize).map_or(NO, |new| Ref::Node(*new)),
             leaf => leaf,

@@ -58,6 +58,33 @@ pub enum CompileError {
         /// Texts of the table.
         texts: usize,
     },
+    /// Rules that share a route and whose conditions are long.
+    #[error(
+        "deciding among the rules that meet where `{rule}` applies could take {steps} steps, {max} are allowed: shorten \
+         their conditions or put what they share into one of them"
+    )]
+    TooManySteps {
+        /// Id of one of the rules.
+        rule: String,
+        /// Nodes on the longest ways through all graphs of the entry.
+        steps: u64,
+        /// Limit.
+        max: u64,
+    },
+    /// Conditions that are long and many.
+    #[error(
+        "the conditions of the policy need more than {max} decision nodes, reached at rule `{rule}`: shorten the \
+         conditions, or divide the policy"
+    )]
+    TooManyNodes {
+        /// Id of the rule at which the budget ended.
+        rule: String,
+        /// Limit.
+        max: usize,
+    },
+    /// What was written is not what the image's door lets in: a fault of the compiler, found before it does harm.
+    #[error("the compiled image is not in order, which is a fault of this compiler: {0}")]
+    Unsound(#[source] crate::LoadError),
     /// Offsets are 31 bits wide.
     #[error("the image would be larger than {} bytes", crate::image::IMAGE_BYTES_MAX)]
     ImageTooLarge,
@@ -82,13 +109,21 @@ pub struct CompileOptions {
     pub symbols: bool,
     /// The form of entries; another than [`Form::Auto`] is for tests that compare them.
     pub form: Form,
+    /// Decision nodes that compiling may make, intermediate ones too, [`NODES_MAX`] by default: less of them for who
+    /// compiles the policies of others in little memory.
+    pub nodes_max: usize,
 }
+
+/// Decision nodes of one policy. Bounds the memory of compiling at about a gigabyte: more than three times what ten thousand conditions of depth 8
+/// need.
+pub const NODES_MAX: usize = 1 << 23;
 
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
         CompileOptions {
             symbols: true,
             form: Form::Auto,
+            nodes_max: NODES_MAX,
         }
     }
 }
@@ -102,9 +137,9 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
 pub fn compile_with(policy: &Policy, options: &CompileOptions) -> Result<Vec<u8>, CompileError> {
     let mut slots = slots::Slots::default();
     let lowered = lower::lower(policy, &mut slots);
-    let mut vars = vars::Vars::plan(&lowered, &slots)?;
+    let mut vars = vars::Vars::plan(&lowered, &slots, options.nodes_max)?;
     let routes = routes::Routes::plan(policy)?;
     let (config, patterns) = config::config(policy, &mut slots)?;
-    let plan = entries::plan(policy, &lowered, &routes, &mut vars, options.form);
+    let plan = entries::plan(policy, &lowered, &routes, &mut vars, options.form)?;
     emit::emit(policy, config, patterns, vars, &routes, plan, options)
 }

@@ -158,10 +158,11 @@ fn thresholds(operator: u32, n: i64, out: &mut BTreeSet<i64>) {
 
 impl Vars {
     /// Numbers all variables and builds their classifiers.
-    pub(super) fn plan(lowered: &Lowered, slots: &Slots) -> Result<Vars, CompileError> {
+    pub(super) fn plan(lowered: &Lowered, slots: &Slots, nodes_max: usize) -> Result<Vars, CompileError> {
         let mut asked = Asked::default();
         lowered.leaves.iter().for_each(|leaf| asked.leaf(leaf));
         let mut vars = Vars::default();
+        vars.graph.max = nodes_max;
         let mut unordered: Vec<(u32, Var, Meanings)> = Vec::new();
         let rank = |slot: Slot| slots.sources.get(slot as usize).map_or(u32::MAX, cost);
 

@@ -26,6 +26,9 @@ use wire::Wire as _;
 
 /// Largest image, bytes: offsets are 32 bits wide and words are counted in them.
 pub const IMAGE_BYTES_MAX: usize = 1 << 31;
+/// Nodes on the longest ways through all graphs of one entry, together: what one decision may walk. Ten thousand rules
+/// with conditions of 256 tests on one route stay below; more would be a decision of tens of milliseconds.
+pub const ENTRY_STEPS_MAX: u64 = 1 << 22;
 
 /// A loaded policy. `Send + Sync`, immutable.
 #[derive(Clone, Debug)]
@@ -81,6 +84,14 @@ pub enum LoadError {
         what: &'static str,
         /// Word.
         at: u32,
+    },
+    /// More than [`ENTRY_STEPS_MAX`] steps.
+    #[error("deciding at the entry of word {at} could take {steps} steps; {ENTRY_STEPS_MAX} are allowed")]
+    Steps {
+        /// Word of the entry.
+        at: u32,
+        /// Nodes on the longest ways through all of its graphs.
+        steps: u64,
     },
 }
 

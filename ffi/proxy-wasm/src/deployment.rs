@@ -8,6 +8,7 @@ use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
 
 use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Options, Source};
+use crate::facts::Needs;
 use crate::host::{Host, Level};
 use crate::shared::Shared;
 
@@ -42,6 +43,8 @@ pub struct Deployment {
     pub engine: Engine,
     /// What came with it.
     pub options: Options,
+    /// What the policy reads of the connection.
+    pub needs: Needs,
     /// Digest of the policy as log lines show it; empty without one.
     pub digest: String,
 }
@@ -129,6 +132,7 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
         host.log(Level::Warn, &line);
     }
+    let needs = Needs::of(image.config());
     let digest = digest(&image.digest());
     let engine = Engine::new();
     if let Some(in_force) = in_force {
@@ -138,6 +142,7 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
     Ok(Deployment {
         engine,
         options: config.options,
+        needs,
         digest,
     })
 }

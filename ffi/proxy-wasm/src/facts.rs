@@ -3,12 +3,41 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use portcullis::image::config::{Config as PolicyConfig, Source};
 use portcullis::{Credential, PeerCert, RequestView};
 
 use crate::config::{JWT_AUTHN, Options, Place};
 use crate::host::{Host, Map};
 use crate::metadata::{self, Found};
 use crate::pairs::Pairs;
+
+/// Which facts of the connection a policy can read at all; the gateway is not asked for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    certificate: bool,
+    sni: bool,
+    protocol: bool,
+}
+
+impl Needs {
+    /// Of a policy.
+    pub fn of(config: &PolicyConfig) -> Needs {
+        let reads = |wanted: &[Source]| config.sources.iter().any(|source| wanted.contains(source));
+        let demands_sni = config.services.iter().any(|service| service.require_sni)
+            || config.rules.iter().any(|rule| rule.body.require_sni);
+        Needs {
+            certificate: !config.peers.is_empty()
+                || reads(&[
+                    Source::PeerSpiffe,
+                    Source::PeerDns,
+                    Source::PeerSubject,
+                    Source::PeerFingerprint,
+                ]),
+            sni: demands_sni || reads(&[Source::Sni]),
+            protocol: reads(&[Source::Protocol]),
+        }
+    }
+}
 
 /// The bytes of one request.
 #[derive(Debug, Default)]
@@ -64,17 +93,16 @@ pub struct Line<'a> {
 
 impl Facts {
     /// Asks the gateway; `None` where it does not give the header lines.
-    pub fn read(host: &dyn Host, options: &Options) -> Option<Facts> {
+    pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Option<Facts> {
         let pairs = host.headers(Map::Request)?;
+        let asked = |needed: bool, path: &[&str]| needed.then(|| host.property(path)).flatten();
         let mut sources = Sources { host, metadata: None };
         Some(Facts {
             pairs,
             socket_peer: socket_peer(host),
-            certificate: certificate(host),
-            sni: host
-                .property(&["connection", "requested_server_name"])
-                .filter(|name| !name.is_empty()),
-            protocol: host.property(&["request", "protocol"]).unwrap_or_default(),
+            certificate: needs.certificate.then(|| certificate(host)).flatten(),
+            sni: asked(needs.sni, &["connection", "requested_server_name"]).filter(|name| !name.is_empty()),
+            protocol: asked(needs.protocol, &["request", "protocol"]).unwrap_or_default(),
             token: token(&mut sources, options),
             context: match options.context.as_ref().map(|place| sources.find(place)) {
                 None | Some(Found::Absent) => Vec::new(),
@@ -179,8 +207,8 @@ fn scheme<'a>(given: &'a [u8], headers: &[(&'a [u8], &'a [u8])]) -> &'a [u8] {
     }
 }
 
-/// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. A bare IPv6 address with a port behind it could be
-/// read as another address, so without brackets there is none; NGINX has the bare one in a variable of its own.
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. Without brackets an IPv6 address with a port behind it
+/// could be read as another address, so there is none; NGINX has the bare one in a variable of its own.
 fn socket_peer(host: &dyn Host) -> Option<IpAddr> {
     let text = |path: &[&str]| String::from_utf8(host.property(path)?).ok();
     let source = text(&["source", "address"]).and_then(|text| address(&text));

@@ -90,7 +90,7 @@ impl Filter {
             return Step::Stop;
         }
         let deployment = Rc::clone(&self.deployment);
-        let Some(facts) = Facts::read(host, &deployment.options) else {
+        let Some(facts) = Facts::read(host, &deployment.options, deployment.needs) else {
             let id = shared.ids.of(None, self.context);
             let ruling = Ruling::internal("headers_unreadable");
             return self.refuse(host, shared, &id, &Facts::default(), ruling, None);

@@ -20,7 +20,7 @@ use super::vars::Vars;
 use super::{CompileError, CompileOptions};
 use crate::image::config::Config;
 use crate::image::layout::{self, dir};
-use crate::image::{IMAGE_BYTES_MAX, assemble};
+use crate::image::{ENTRY_STEPS_MAX, IMAGE_BYTES_MAX, Image, LoadError, Trust, assemble};
 use nodes::Nodes;
 
 /// Writes the image.
@@ -38,6 +38,18 @@ pub(super) fn emit(
         ..Writer::default()
     };
     let labels = entries::labels(&plan, &mut vars);
+    let rule = |index: u32| {
+        policy
+            .rules
+            .get(index as usize)
+            .map_or_else(String::new, |rule| rule.id.clone())
+    };
+    if vars.graph.is_full() {
+        return Err(CompileError::TooManyNodes {
+            rule: rule(0),
+            max: options.nodes_max,
+        });
+    }
     let allow_texts = entries::allow_texts(&plan, &mut config);
     let roots = entries::roots(&plan, &labels, options.symbols);
 
@@ -75,7 +87,23 @@ pub(super) fn emit(
     let symbols = options
         .symbols
         .then(|| symbols::section(&plan, &vars, &nodes, &entries));
-    Ok(assemble(&config, &out.words, &out.bytes, symbols.as_deref()))
+    let image = assemble(&config, &out.words, &out.bytes, symbols.as_deref());
+    // Loading takes a hundredth of compiling, and nobody is handed an image that does not load.
+    match Image::load(&image, &Trust::Unsigned) {
+        Ok(_) => Ok(image),
+        Err(LoadError::Steps { at, steps }) => {
+            let entry = entries.iter().position(|entry| *entry == at);
+            let first = entry
+                .and_then(|i| plan.entries.get(i))
+                .map_or(0, |entry| entry.first);
+            Err(CompileError::TooManySteps {
+                rule: rule(first),
+                steps,
+                max: ENTRY_STEPS_MAX,
+            })
+        }
+        Err(error) => Err(CompileError::Unsound(error)),
+    }
 }
 
 #[derive(Default)]

@@ -1,17 +1,19 @@
 //! Nodes, variables and entries.
 
-use super::{Check, Checked, Starts, bad};
-use crate::image::LoadError;
+use super::{Check, Checked, Starts, Steps, bad};
 use crate::image::entry::{Entry, Node};
-use crate::image::layout::{self, LEAF, dir, entry, fallback, node, var};
+use crate::image::layout::{self, dir, entry, fallback, node, var};
 use crate::image::tables::IN_TURN;
+use crate::image::{ENTRY_STEPS_MAX, LoadError};
 
 impl Check<'_> {
-    /// Reads all nodes in order, then their children: each is a leaf or starts a node further on.
+    /// Reads all nodes in order, then from the last one their children: each is a leaf or starts a node further on, so
+    /// the steps below a node are known when it is met.
     pub(super) fn nodes(&mut self) -> Checked {
         let (from, end) = self.region("nodes", dir::NODES, dir::NODES_END)?;
-        self.nodes = Starts::of(from, end);
+        self.nodes = Steps::of(from, end);
         let vars = self.word(dir::VAR_COUNT);
+        let mut starts = Vec::new();
         let mut at = from;
         while at < end {
             let of = Node::read(at, |at| self.word(at));
@@ -19,21 +21,19 @@ impl Check<'_> {
                 return bad("node", at);
             }
             self.index("node", at, of.var, vars)?;
-            self.nodes.mark(at);
+            starts.push(at);
             at = of.end;
         }
-        at = from;
-        while at < end {
+        for at in starts.into_iter().rev() {
             let of = Node::read(at, |at| self.word(at));
             let arms = of.arms(|at| self.word(at)).map(|arm| arm.1);
+            let mut below = 0;
+            // What starts before this node has no steps yet, so an edge back is no root either.
             for child in of.default().into_iter().chain(arms).map(|at| self.word(at)) {
-                self.root(at, child)?;
-                if child & LEAF == 0 && child <= at {
-                    return bad("node", at);
-                }
+                below = below.max(self.root(at, child)?);
             }
+            self.nodes.set(at, below.saturating_add(1));
             debug_assert!(of.form <= node::DENSE);
-            at = of.end;
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Check<'_> {
                 return self.index("element", at, b, self.word(dir::BITS));
             }
             var::ANCHOR | var::PRESENTED | var::VALID => return self.index("credential kind", at, a, 4),
-            var::SUB => return self.root(at, b),
+            var::SUB => return self.root(at, b).map(drop),
             _ => self.index("variable", at, a, slots)?,
         }
         match kind {
@@ -144,27 +144,40 @@ impl Check<'_> {
             if of.fallback == fallback::METHOD {
                 self.index("entry", at, of.allow, texts)?;
             }
+            let mut steps = 0u64;
             for (array, size) in entry::ITEM.iter().enumerate() {
                 let (first, count) = of.array(array);
                 // The arrays end with the entry, which fits.
                 for item in (0..count).map(|i| first + i * size) {
                     let word = self.word(item);
+                    // Ascending: nothing is asked twice, or asking would take longer than reading it did.
+                    let ascends = item == first || word > self.word(item - 1);
                     match array {
-                        entry::SUBS if self.is_sub(word) && (item == first || word > self.word(item - 1)) => {
+                        entry::SUBS if self.is_sub(word) && ascends => {
+                            let graph = self.word(dir::VARS) + word * layout::VAR + 1;
+                            steps += u64::from(self.root(item, self.word(graph))?);
                         }
                         entry::SUBS => return bad("sub-condition", item),
                         // Leaves are bounded where they are read: nodes are shared by graphs with different
                         // leaves, and an unknown head or rule is refused as internal.
-                        entry::DENY | entry::GRANT | entry::AGE | entry::SCOPE => self.root(item, word)?,
-                        // Ascending: no record twice, or asking them would take longer than reading them.
-                        entry::FRESH if fresh.has(word) && (item == first || word > self.word(item - 1)) => {}
-                        entry::FRESH => return bad("freshness", item),
+                        entry::DENY | entry::GRANT | entry::AGE | entry::SCOPE => {
+                            steps += u64::from(self.root(item, word)?);
+                        }
+                        entry::FRESH => match fresh.get(word).filter(|_| ascends) {
+                            Some(own) => steps += u64::from(own),
+                            None => return bad("freshness", item),
+                        },
                         _ => {
                             self.index("entry", item, word, rules)?;
-                            (1..*size).try_for_each(|i| self.root(item, self.word(item + i)))?;
+                            for i in 1..*size {
+                                steps += u64::from(self.root(item, self.word(item + i))?);
+                            }
                         }
                     }
                 }
+            }
+            if steps > ENTRY_STEPS_MAX {
+                return Err(LoadError::Steps { at, steps });
             }
             self.entries.mark(at);
             at = of.end;
@@ -179,21 +192,22 @@ impl Check<'_> {
     }
 
     /// Records of allows that ask for an acr or an age.
-    fn fresh(&self) -> Result<Starts, LoadError> {
+    fn fresh(&self) -> Result<Steps, LoadError> {
         let (from, end) = self.region("freshness", dir::FRESH, dir::ENTRIES)?;
-        let mut starts = Starts::of(from, end);
+        let mut records = Steps::of(from, end);
         let mut at = from;
         while at < end {
             let next = at.checked_add(4).and_then(|n| n.checked_add(self.word(at + 3)));
             let next = next.filter(|next| *next <= end);
             let next = next.map_or_else(|| bad("freshness", at), Ok)?;
             self.index("freshness", at, self.word(at), self.config.rules.len() as u32)?;
+            let mut steps = 0u32;
             for root in (at + 1..at + 3).chain(at + 4..next) {
-                self.root(root, self.word(root))?;
+                steps = steps.saturating_add(self.root(root, self.word(root))?);
             }
-            starts.mark(at);
+            records.set(at, steps);
             at = next;
         }
-        Ok(starts)
+        Ok(records)
     }
 }

@@ -24,7 +24,8 @@ struct Check<'a> {
     config: &'a Config,
     words: &'a [u32],
     bytes: &'a [u8],
-    nodes: Starts,
+    /// With the steps of the longest way from each.
+    nodes: Steps,
     entries: Starts,
     accepts: Starts,
     /// Tables that passed, by kind: several variables and states share one.
@@ -65,6 +66,36 @@ impl Starts {
     }
 }
 
+/// Where records that are walked start, and what walking one costs at most: 1 and its steps a start, 0 a word that is
+/// none.
+#[derive(Default)]
+struct Steps {
+    from: u32,
+    costs: Vec<u32>,
+}
+
+impl Steps {
+    fn of(from: u32, end: u32) -> Steps {
+        Steps {
+            from,
+            costs: vec![0; end.saturating_sub(from) as usize],
+        }
+    }
+
+    fn set(&mut self, at: u32, steps: u32) {
+        let index = at.checked_sub(self.from).map(|i| i as usize);
+        if let Some(cost) = index.and_then(|i| self.costs.get_mut(i)) {
+            *cost = steps.saturating_add(1);
+        }
+    }
+
+    /// Steps from a start; `None` where none is.
+    fn get(&self, at: u32) -> Option<u32> {
+        let index = at.checked_sub(self.from)? as usize;
+        self.costs.get(index)?.checked_sub(1)
+    }
+}
+
 /// Checks an image's parts against each other; reads the symbols, where there are any.
 pub(super) fn validate(
     config: &Config,
@@ -76,7 +107,7 @@ pub(super) fn validate(
         config,
         words,
         bytes,
-        nodes: Starts::default(),
+        nodes: Steps::default(),
         entries: Starts::default(),
         accepts: Starts::default(),
         tables: HashMap::new(),
@@ -144,12 +175,11 @@ impl Check<'_> {
         }
     }
 
-    /// A node or a leaf.
-    fn root(&self, at: u32, root: u32) -> Checked {
-        if root & LEAF != 0 || self.nodes.has(root) {
-            Ok(())
-        } else {
-            bad("graph root", at)
+    /// A node or a leaf; gives the steps of the longest way from there.
+    fn root(&self, at: u32, root: u32) -> Result<u32, LoadError> {
+        match root & LEAF {
+            0 => self.nodes.get(root).map_or_else(|| bad("graph root", at), Ok),
+            _ => Ok(0),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bytes -> [`Plugin`] -> [`Vm`]: one instance, driven through the phases as a gateway drives it.
 
-use wasmtime::{Engine, Instance, Linker, Memory, Store, WasmParams, WasmResults};
+use wasmtime::{Config, Engine, Instance, Linker, Memory, Store, WasmParams, WasmResults};
 
 use super::gateway::{Gateway, Pairs, Reply, Request};
 use super::imports;
@@ -39,7 +39,10 @@ pub struct Outcome {
 impl Plugin {
     /// Compiles.
     pub fn of(wasm: &[u8]) -> Result<Plugin, HostError> {
-        let engine = Engine::default();
+        let mut config = Config::new();
+        // Some gateways run modules without these.
+        config.wasm_simd(false).wasm_relaxed_simd(false);
+        let engine = Engine::new(&config)?;
         let module = wasmtime::Module::new(&engine, wasm)?;
         Ok(Plugin { engine, module })
     }
