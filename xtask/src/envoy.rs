@@ -11,19 +11,17 @@ const SCRIPT: &str = "ffi/proxy-wasm/examples/envoy/run.py";
 
 /// Runs the example with these words.
 pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
-    python()?;
+    python();
     step::run("envoy", script(words))
 }
 
-/// Envoy in a virtual environment under the target folder, and the plugin's target.
+/// Envoy in a virtual environment under the target folder, and `openssl`, by which tests speak TLS.
 pub(crate) fn set_up() -> Result<(), Failure> {
-    python()?;
-    step::run("envoy", script(&["--setup"]))?;
-    let mut target = Command::new("rustup");
-    target
-        .args(["target", "add", "wasm32-wasip1"])
-        .current_dir(step::root());
-    step::run("plugin's target", target)
+    python();
+    if !there("openssl", &["version"]) {
+        wasm::apt(&["openssl"])?;
+    }
+    step::run("envoy", script(&["--setup"]))
 }
 
 fn script(words: &[&str]) -> Command {
@@ -33,11 +31,16 @@ fn script(words: &[&str]) -> Command {
 }
 
 /// Debian packs `venv` apart from Python. Where it can not be installed, the script says what is missing.
-fn python() -> Result<(), Failure> {
-    let mut there = Command::new("python3");
-    there.args(["-c", "import ensurepip, venv"]);
-    if matches!(step::probe(there), Ok((true, _))) {
-        return Ok(());
+fn python() {
+    if !there("python3", &["-c", "import ensurepip, venv"])
+        && apt::install(&["python3", "python3-venv"]).is_err()
+    {
+        step::complain("python3-venv was not installed");
     }
-    apt::install(&["python3", "python3-venv"])
+}
+
+fn there(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args);
+    matches!(step::probe(command), Ok((true, _)))
 }

@@ -4,7 +4,7 @@
 //! carry:    a vector -> request bytes as spelled, or why no HTTP/1.1 request to this Envoy can say it
 //! process:  a configuration -> a running Envoy, its ports, statistics, memory and log; ends with its owner
 //! config:   policy, listener options -> Envoy's configuration
-//! plugin:   the workspace's sources -> the plugin's file; image and side files -> its configuration
+//! plugin:   image and side files -> the plugin's configuration
 //! seen:     what a probe in front of the plugin saw -> the vector that the plugin was asked
 //! tls:      what a vector says of the connection -> a certificate, and a connection that shows it
 //! upstream: connections -> the exact bytes of each request that came through
@@ -44,14 +44,6 @@ pub enum HostError {
         problem: String,
         /// The end of its log.
         log: String,
-    },
-    /// Building a module failed.
-    #[error("building `{package}` failed: {output}")]
-    Build {
-        /// Package.
-        package: String,
-        /// What cargo said.
-        output: String,
     },
     /// Bytes that are no HTTP.
     #[error("not HTTP: {0}")]

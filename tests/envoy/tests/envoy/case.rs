@@ -17,11 +17,13 @@ use portcullis_tests_envoy::upstream::Upstream;
 use portcullis_tests_envoy::{plugin, seen};
 use portcullis_vectors::{Vector, Verdict};
 use serde_json::Value;
+use xtask::wasm::{self, Plugin};
 
 use crate::verdict::{Expected, carried_out, differences, summary};
 
 /// The plugin as it is shipped.
-pub(crate) static PLUGIN: LazyLock<std::path::PathBuf> = LazyLock::new(|| plugin::build(&[]).unwrap());
+pub(crate) static PLUGIN: LazyLock<std::path::PathBuf> =
+    LazyLock::new(|| wasm::ship(Plugin::Images).unwrap());
 
 /// A policy on both sides.
 pub(crate) struct Case {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_tests_envoy::plugin;
+use xtask::wasm::{self, Plugin};
 
 use crate::case::PLUGIN;
 use crate::gateway::{Gateway, VMS, open};
@@ -11,7 +11,7 @@ const TRAP: &str = "x-portcullis-debug-trap: 1\r\n";
 
 #[test]
 fn w01_a_trap_is_503_and_the_plugin_starts_again() {
-    let module = plugin::build(&["debug-trap"]).unwrap();
+    let module = wasm::build(Plugin::Trap).unwrap();
     let gateway = Gateway::start(&module, &open("/open"));
     for _ in 0..3 {
         assert_eq!(gateway.get("/open", ""), 200);

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use portcullis_tests::workload::Workload;
+use xtask::wasm::{self, Plugin};
 
 /// Rules of the workload.
 const RULES: usize = 1_000;
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// `--hello FILE`, the built hello filter; `--record FOLDER`; `--requests COUNT`.
+/// `--hello FILE`, the built hello filter; `--plugin FILE`, a plugin instead of the one that is built here;
+/// `--record FOLDER`; `--requests COUNT`.
 fn run() -> Result<(), String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| {
@@ -45,8 +47,12 @@ fn run() -> Result<(), String> {
         None => REQUESTS,
         Some(text) => text.parse().map_err(|_| format!("`{text}` is no count"))?,
     };
+    let module = match option("--plugin") {
+        Some(file) => PathBuf::from(file),
+        None => wasm::ship(Plugin::Images).map_err(|error| error.to_string())?,
+    };
     let work = Workload::new(RULES);
-    let mut variants = variants::start(&work, &hello)?;
+    let mut variants = variants::start(&work, &hello, &module)?;
     for variant in &mut variants {
         variant.check(&work)?;
     }

@@ -43,8 +43,7 @@ pub(crate) struct Variant {
 }
 
 /// Starts all of them.
-pub(crate) fn start(work: &Workload, hello: &Path) -> Result<Vec<Variant>, String> {
-    let module = plugin::build(&[]).map_err(|error| error.to_string())?;
+pub(crate) fn start(work: &Workload, hello: &Path, module: &Path) -> Result<Vec<Variant>, String> {
     let configured = |text: &str, issuers: &[String]| -> Result<String, String> {
         let files = workload::files();
         let policy = portcullis_lang::check::load_text_with(text, &files).policy;
@@ -85,13 +84,13 @@ pub(crate) fn start(work: &Workload, hello: &Path) -> Result<Vec<Variant>, Strin
             "plugin, open",
             "the plugin with a policy that asks nothing: what its own host calls cost",
             Answers::All,
-            vec![config::wasm("open", &module, &open)],
+            vec![config::wasm("open", module, &open)],
         )?,
         start(
             "plugin",
             "the plugin with the workload's rules",
             Answers::Truth,
-            vec![config::wasm("plugin", &module, &rules)],
+            vec![config::wasm("plugin", module, &rules)],
         )?,
         start(
             "RBAC",
