@@ -18,9 +18,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
 /// Envoy in a virtual environment under the target folder, and `openssl`, by which tests speak TLS.
 pub(crate) fn set_up() -> Result<(), Failure> {
     python();
-    if !there("openssl", &["version"]) {
-        wasm::apt(&["openssl"])?;
-    }
+    apt::programs(&[("openssl", "openssl")]);
     step::run("envoy", script(&["--setup"]))
 }
 
