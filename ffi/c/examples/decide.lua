@@ -45,11 +45,12 @@ for _, case in ipairs({ { "/products/7", true }, { "/products/secret", false }, 
   local request, verdict = ffi.new("request"), ffi.new("verdict")
   request.struct_size, verdict.struct_size = ffi.sizeof(request), ffi.sizeof(verdict)
   request.method, request.target = text(keep, "GET"), text(keep, target)
-  request.authority = text(keep, "shop.example")
+  request.authority, request.scheme = text(keep, "shop.example"), text(keep, "https")
+  -- `carries` is missing, so that an allow with demands is a denial.
   local effect = portcullis.portcullis_exchange_begin(engine[0], worker[0], request, exchange, verdict, nil)
   local reason = ffi.string(verdict.reason.ptr, verdict.reason.len)
   print(effect == ALLOW and "allow" or "deny", target, verdict.status, reason)
-  assert((effect == ALLOW) == expected and #keep == 3)
+  assert((effect == ALLOW) == expected and #keep == 4)
   assert(portcullis.portcullis_exchange_free(exchange[0]) == 0)
 end
 

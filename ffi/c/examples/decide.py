@@ -8,12 +8,15 @@ import sys
 
 
 class Text(ctypes.Structure):
-    _fields_ = [("ptr", ctypes.c_char_p), ("len", ctypes.c_size_t)]
+    # An address, not `c_char_p`: ctypes makes a copy of what it takes for a string that ends in a NUL.
+    _fields_ = [("ptr", ctypes.c_void_p), ("len", ctypes.c_size_t)]
 
     @classmethod
     def of(cls, text):
-        data = text.encode()
-        return cls(data, len(data))
+        data = ctypes.create_string_buffer(text.encode(), len(text.encode()))
+        made = cls(ctypes.addressof(data), len(data))
+        made.keep = data  # what the address leads to
+        return made
 
 
 class Request(ctypes.Structure):
@@ -42,8 +45,10 @@ with open(sys.argv[2], "rb") as file:
 assert library.portcullis_engine_load_text(engine, b"policy.gate", 11, policy, len(policy), None) == 0
 
 for target, expected in (("/products/7", True), ("/products/secret", False), ("/admin", False)):
-    request = Request(struct_size=ctypes.sizeof(Request), method=Text.of("GET"), target=Text.of(target),
-                      authority=Text.of("shop.example"))
+    # `carries` is missing, so that an allow with demands is a denial. The texts are kept until the call has returned.
+    texts = {"method": Text.of("GET"), "target": Text.of(target), "scheme": Text.of("https"),
+             "authority": Text.of("shop.example")}
+    request = Request(struct_size=ctypes.sizeof(Request), **texts)
     effect = library.portcullis_exchange_begin(engine, worker, request, ctypes.byref(exchange), None, None)
     line = Text()
     assert library.portcullis_exchange_json(exchange, b"", 0, ctypes.byref(line)) == 0

@@ -12,10 +12,12 @@ static void decide(uint64_t engine, uint64_t worker, const char *target) {
     request.struct_size = sizeof request;
     verdict.struct_size = sizeof verdict;
     request.method = portcullis_str("GET");
+    request.scheme = portcullis_str("https");
     request.authority = portcullis_str("shop.example");
     request.target = portcullis_str(target);
 
-    /* Whatever is not PORTCULLIS_ALLOW keeps the gate shut: a denial, an answer of the gateway, an error. */
+    /* This host charges no quotas and looks at no bodies: `carries` is 0, and an allow that asks for it is a denial.
+     * Whatever is not PORTCULLIS_ALLOW keeps the gate shut: a denial, an answer of the gateway, an error. */
     int32_t effect = portcullis_exchange_begin(engine, worker, &request, &exchange, &verdict, NULL);
     printf("%s %s: %u %.*s\n", effect == PORTCULLIS_ALLOW ? "allow" : "deny ", target, (unsigned)verdict.status,
            (int)verdict.reason.len, verdict.reason.ptr);

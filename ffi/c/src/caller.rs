@@ -28,7 +28,7 @@ pub struct Prepared<'a> {
     /// What the struct's headers point to.
     _headers: Vec<Header>,
     /// What its address points to.
-    _peer: Box<[u8]>,
+    _peer: Vec<u8>,
     _view: std::marker::PhantomData<&'a [u8]>,
 }
 
@@ -44,17 +44,22 @@ impl<'a> Prepared<'a> {
             })
             .collect();
         let maybe = |bytes: Option<&[u8]>| bytes.map_or_else(Text::default, Text::from);
-        let peer: Box<[u8]> = match view.socket_peer {
+        let peer: Vec<u8> = match view.socket_peer {
             Some(IpAddr::V4(v4)) => v4.octets().into(),
             Some(IpAddr::V6(v6)) => v6.octets().into(),
-            None => Box::default(),
+            None => Vec::new(),
+        };
+        // A view may leave out what the engine takes for `https`; a struct may not.
+        let scheme: &[u8] = match view.scheme {
+            b"" => b"https",
+            given => given,
         };
         let mut request = Request {
             method: Text::from(view.method),
             target: Text::from(view.target),
             headers: headers.as_ptr(),
             headers_len: headers.len(),
-            scheme: Text::from(view.scheme),
+            scheme: Text::from(scheme),
             authority: maybe(view.authority),
             peer_bytes: maybe(view.socket_peer.map(|_| &*peer)),
             protocol: Text::from(view.protocol),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis::image::seal::{PublicKey, is_key_id};
 use portcullis::image::{HighWater, IMAGE_BYTES_MAX, SealInfo};
@@ -13,8 +13,7 @@ use portcullis::{Data, Engine, Image, Snapshot, Trust, TrustedKeys};
 
 use crate::handles::{Kind, Object, Table};
 use crate::status::{
-    FULL, Failure, NO_HANDLE, POISONED, PORTCULLIS_E_DATA, PORTCULLIS_E_IMAGE, PORTCULLIS_E_IO,
-    PORTCULLIS_E_KEY,
+    FULL, Failure, NO_HANDLE, PORTCULLIS_E_DATA, PORTCULLIS_E_IMAGE, PORTCULLIS_E_IO, PORTCULLIS_E_KEY,
 };
 
 /// Most keys trusted at once: far more than one that is in use and one that follows it.
@@ -60,6 +59,8 @@ pub(crate) struct Control {
     asks_for_seals: bool,
     /// Lists, tables and imports, by the names that policies give them.
     files: BTreeMap<String, Vec<u8>>,
+    /// What the policy in force reads and did not get, by the same names: as it was loaded, or handed over since.
+    data_errors: BTreeMap<String, String>,
 }
 
 impl Policy {
@@ -73,13 +74,15 @@ impl Policy {
         self.engine.snapshot()
     }
 
-    fn control(&self) -> Result<MutexGuard<'_, Control>, Failure> {
-        self.control.lock().map_err(|_| POISONED)
+    /// A call that panicked left nothing half-done here: every change is one assignment or insertion, and those that
+    /// ask for more trust come first.
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts an image in force. Lists and tables that it shares with the one before stay loaded.
     pub(crate) fn load(&self, image: &[u8]) -> Result<(), Failure> {
-        let mut control = self.control()?;
+        let mut control = self.control();
         self.load_with(&mut control, image)
     }
 
@@ -93,12 +96,16 @@ impl Policy {
         let mark = image.seal().map(|seal| seal.mark);
         let before = self.snapshot();
         let files = |name: &str| control.files.get(name).cloned();
-        let (data, _) = match &before {
+        let (data, errors) = match &before {
             Some(before) => before.data.reload(image.config(), &files),
             None => Data::load(image.config(), &files),
         };
         self.swap(Snapshot::new(image, data))?;
         control.trusted.high_water = mark.or(control.trusted.high_water);
+        control.data_errors = errors
+            .into_iter()
+            .map(|error| (error.file.clone(), error.to_string()))
+            .collect();
         Ok(())
     }
 
@@ -131,7 +138,7 @@ impl Policy {
     pub(crate) fn load_text(&self, name: &str, text: &[u8]) -> Result<(), Failure> {
         use crate::status::PORTCULLIS_E_POLICY;
 
-        let mut control = self.control()?;
+        let mut control = self.control();
         let sources = [(name.to_string(), text.to_vec())];
         let checked = portcullis_lang::check::load(&sources, &control.files);
         let policy = checked.policy.ok_or_else(|| {
@@ -146,25 +153,39 @@ impl Policy {
     /// Takes a list, table or import. One that the policy in force reads is put in force if it is good, and changes
     /// nothing if it is not; any other waits for the next policy.
     pub(crate) fn data(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let mut control = self.control()?;
+        let mut control = self.control();
         if !control.files.contains_key(name) && control.files.len() >= FILES_MAX {
             return Err(FULL);
         }
+        // Kept even if the policy in force can not read it: the next one may.
+        control.files.insert(name.to_string(), bytes.to_vec());
         if let Some(before) = self.snapshot() {
             let file = |file: &str| (file == name).then(|| bytes.to_vec());
             let (data, errors) = before.data.reload(before.image.config(), &file);
             if let Some(error) = errors.iter().find(|error| error.file == name) {
-                return Err(Failure::told(PORTCULLIS_E_DATA, error.to_string()));
+                let told = error.to_string();
+                control.data_errors.insert(name.to_string(), told.clone());
+                return Err(Failure::told(PORTCULLIS_E_DATA, told));
             }
             self.swap(Snapshot::new(before.image.clone(), data))?;
+            control.data_errors.remove(name);
         }
-        control.files.insert(name.to_string(), bytes.to_vec());
         Ok(())
+    }
+
+    /// Fails with what the policy in force reads and did not get, one a line.
+    pub(crate) fn data_errors(&self) -> Result<(), Failure> {
+        let control = self.control();
+        if control.data_errors.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<&str> = control.data_errors.values().map(String::as_str).collect();
+        Err(Failure::told(PORTCULLIS_E_DATA, lines.join("\n")))
     }
 
     /// Trusts a key from now on.
     pub(crate) fn trust_key(&self, id: &str, key: &[u8]) -> Result<(), Failure> {
-        let mut control = self.control()?;
+        let mut control = self.control();
         let key = key
             .try_into()
             .ok()
@@ -174,25 +195,28 @@ impl Policy {
         if control.trusted.keys.len() >= TRUSTED_KEYS_MAX {
             return Err(FULL);
         }
-        control.trusted.keys.push((id.to_string(), key));
         control.asks_for_seals = true;
+        control.trusted.keys.push((id.to_string(), key));
         Ok(())
     }
 
     /// Names the audience of this host.
     pub(crate) fn trust_audience(&self, audience: &str) -> Result<(), Failure> {
-        let mut control = self.control()?;
-        control.trusted.audience = audience.to_string();
+        let mut control = self.control();
         control.asks_for_seals = true;
+        control.trusted.audience = audience.to_string();
         Ok(())
     }
 
-    /// Takes over the mark that the host has stored.
+    /// Takes over the mark that the host has stored, unless the one that is known is as high or higher.
     pub(crate) fn trust_mark(&self, serial: u64, digest: &[u8]) -> Result<(), Failure> {
-        let mut control = self.control()?;
+        let mut control = self.control();
         let digest = digest.try_into().map_err(|_| NO_KEY)?;
-        control.trusted.high_water = Some(HighWater { serial, digest });
         control.asks_for_seals = true;
+        let known = control.trusted.high_water;
+        if known.is_none_or(|known| known.serial < serial) {
+            control.trusted.high_water = Some(HighWater { serial, digest });
+        }
         Ok(())
     }
 

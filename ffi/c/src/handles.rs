@@ -17,8 +17,8 @@ pub(crate) enum Kind {
     Error = 3,
 }
 
-/// A handle taken apart: kind (2 bits), the worker of an exchange (14), slot (16), generation (32). A live generation is
-/// odd, so no handle is 0.
+/// A handle taken apart: kind (2 bits), the worker of an exchange or else [`NO_HOME`] (14), slot (16), generation (32). A
+/// live generation is odd, so no handle is 0; and none is a small number, or an address of today's machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) kind: Kind,
@@ -53,6 +53,8 @@ pub(crate) fn is_live(generation: u32) -> bool {
 
 /// Largest number of objects of a kind that live at once: 14 bits of a handle name the worker of an exchange.
 pub(crate) const SLOTS_MAX: usize = 1 << 14;
+/// In place of a worker, in handles of what belongs to none.
+pub(crate) const NO_HOME: u16 = 0x2e97;
 /// Slots that are made at once.
 const CHUNK: usize = 128;
 
@@ -110,7 +112,7 @@ impl<T: Object> Table<T> {
         slot.generation.store(generation, Ordering::Release);
         let handle = Handle {
             kind: self.kind,
-            home: 0,
+            home: NO_HOME,
             slot: index,
             generation,
         };
@@ -197,7 +199,7 @@ impl<T: Object> Table<T> {
 
     fn find(&self, handle: u64) -> Result<(&Slot<T>, u32), Failure> {
         let handle = Handle::unpack(handle, self.kind)
-            .filter(|handle| handle.home == 0)
+            .filter(|handle| handle.home == NO_HOME)
             .ok_or(NO_HANDLE)?;
         let slot = self.slot(usize::from(handle.slot)).ok_or(NO_HANDLE)?;
         match self.is_current(slot, handle.generation) {
@@ -246,6 +248,7 @@ mod tests {
     fn two_at_once_are_told_and_a_panic_poisons() {
         let table: Table<u8> = Table::new(Kind::Engine);
         let handle = table.insert(|_, _| ()).unwrap();
+        assert!(handle >> 48 != 0, "{handle:x} is small");
         let held = table.try_lock(handle).unwrap();
         assert_eq!(table.try_lock(handle).map(|_| ()).unwrap_err().code, BUSY.code);
         assert_eq!(table.free(handle).unwrap_err().code, BUSY.code);

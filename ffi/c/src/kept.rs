@@ -1,5 +1,6 @@
 //! A borrowed decision -> the exchange's own copy. Texts go into one buffer, so that an exchange that is used again
-//! allocates nothing; only a response plan and an explanation do, which few decisions have. Knows no C.
+//! allocates nothing; only a response plan and an explanation do, which few decisions have. Knows no C, but what a host
+//! must carry out of an allow: an allow that demands more is not taken over.
 
 use portcullis::Decision;
 use portcullis::decide::{
@@ -9,8 +10,32 @@ use portcullis::image::config::RuleIndex;
 
 /// Bytes of text that an exchange keeps between decisions: what honest decisions need, many times over.
 const TEXT_KEEP_MAX: usize = 1 << 14;
+/// Detail code of an allow whose demands the host does not carry out.
+const NOT_CARRIED: &str = "demands_not_carried";
 /// Elements of a list that an exchange keeps room for between decisions.
 const LIST_KEEP_MAX: usize = 1 << 9;
+
+/// What an allow demands of its host, or what a host carries out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demands {
+    pub(crate) charge: bool,
+    pub(crate) body: bool,
+    pub(crate) response: bool,
+}
+
+impl Demands {
+    fn of(decision: &Decision<'_>) -> Demands {
+        Demands {
+            charge: !decision.quotas.is_empty(),
+            body: decision.request_body.is_some(),
+            response: decision.response.is_some(),
+        }
+    }
+
+    fn covers(self, other: Demands) -> bool {
+        (self.charge || !other.charge) && (self.body || !other.body) && (self.response || !other.response)
+    }
+}
 
 /// A part of the buffer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,8 +95,14 @@ impl Kept {
         }
     }
 
-    /// Takes a decision's place; the copy must be clear. The effect comes last.
-    pub(crate) fn take(&mut self, decision: &Decision<'_>) {
+    /// Takes a decision's place; the copy must be clear. The effect comes last. An allow that demands what the host does
+    /// not carry out becomes a denial of which nothing else is left: what it granted shows nowhere.
+    pub(crate) fn take(&mut self, decision: &Decision<'_>, carried: Demands) {
+        if decision.effect == Effect::Allow && !carried.covers(Demands::of(decision)) {
+            self.refuse(Reason::Internal);
+            self.detail = Some(self.add(NOT_CARRIED));
+            return;
+        }
         self.status = decision.status;
         self.reason = decision.reason;
         self.rule = decision.rule;

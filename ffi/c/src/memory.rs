@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::status::{Failure, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{Text, Verdict};
@@ -242,10 +243,37 @@ impl<'a, T: Versioned> SizedOut<'a, T> {
 }
 
 impl SizedOut<'_, Verdict> {
-    /// The effect alone, over the denial that stands there.
+    /// The effect alone, over the denial that stands there, and after everything that was written before.
     #[inline]
     pub(crate) fn put_effect(self, effect: i32) {
+        // A program that looks at the struct during the call, from a signal handler, finds no effect without the rest.
+        compiler_fence(Ordering::Release);
         // SAFETY: `new` was promised that the struct is writable as far as the least size, which covers the effect.
-        unsafe { (&raw mut (*self.ptr).effect).write(effect) }
+        unsafe { (&raw mut (*self.ptr).effect).write_volatile(effect) }
     }
+}
+
+/// Puts 0 where a handle will be put, if that can be written to at all.
+///
+/// # Safety
+///
+/// Unless null or misaligned, `ptr` must be writable.
+#[inline]
+pub(crate) unsafe fn zero(ptr: *mut u64) {
+    // SAFETY: the caller's promise.
+    if let Ok(out) = unsafe { Out::maybe(ptr) } {
+        out.put(0);
+    }
+}
+
+/// Whether of these addresses two are the same one; null is none.
+#[inline]
+pub(crate) fn collide<const N: usize>(places: [usize; N]) -> bool {
+    let mut rest = places.iter();
+    while let Some(place) = rest.next() {
+        if *place != 0 && rest.as_slice().contains(place) {
+            return true;
+        }
+    }
+    false
 }

@@ -8,18 +8,30 @@ use portcullis::{Credential, KeyFact, Now, PeerCert, RequestView, SignatureFact}
 use crate::memory::{bytes, maybe_bytes, sized, slice, text};
 use crate::status::{Failure, PORTCULLIS_E_ADDRESS, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{
-    Certificate, PORTCULLIS_ABSENT, PORTCULLIS_EXPLAIN, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
-    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request, Text,
+    Certificate, PORTCULLIS_ABSENT, PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE,
+    PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
+    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
 };
 
-/// Smallest request: one without anything behind its headers.
-const REQUEST_BYTES_MIN: usize = offset_of!(Request, scheme);
-const CERTIFICATE_BYTES_MIN: usize = offset_of!(Certificate, subject);
+/// Smallest request: one without anything behind its scheme.
+const REQUEST_BYTES_MIN: usize = offset_of!(Request, authority);
+/// A certificate says how it was found, which is at its end.
+const CERTIFICATE_BYTES_MIN: usize = size_of::<Certificate>();
+const DEMANDS: u32 = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
 
 /// Lines or names that a worker keeps room for between decisions; the engine refuses more than a hundred lines.
 const KEEP_MAX: usize = 256;
 
 const FLAGS: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "a flag that this library does not know");
+const CARRIES: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "the request says that a demand is carried out that this library does not know, or fills what is reserved",
+);
+const SCHEME: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "the request has no scheme");
+const STATE: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "a certificate that is neither verified nor invalid, or verified with a fault",
+);
 const KIND: Failure = Failure::new(
     PORTCULLIS_E_ARGUMENT,
     "a token, key or signature of a kind that this library does not know",
@@ -59,6 +71,12 @@ pub(crate) unsafe fn read(
     if request.flags & !(PORTCULLIS_HAS_WALL_CLOCK | PORTCULLIS_EXPLAIN | test) != 0 {
         return Err(FLAGS);
     }
+    if request.carries & !DEMANDS != 0 || request.reserved != 0 {
+        return Err(CARRIES);
+    }
+    if request.scheme.len == 0 {
+        return Err(SCHEME);
+    }
     Ok(request)
 }
 
@@ -75,7 +93,6 @@ pub(crate) unsafe fn with_view<R>(
     f: impl FnOnce(&RequestView<'_>, Now) -> R,
 ) -> Result<R, Failure> {
     let mut lines: Vec<Line<'_>> = take(&mut lists.lines);
-    let mut names: Vec<&[u8]> = take(&mut lists.names);
     // SAFETY: the caller's promise, of the lines and the certificate's names.
     unsafe {
         for header in slice(request.headers, request.headers_len)? {
@@ -88,7 +105,9 @@ pub(crate) unsafe fn with_view<R>(
         // SAFETY: the caller's promise, of the certificate's struct.
         false => Some(unsafe { sized(request.certificate, CERTIFICATE_BYTES_MIN, &mut room) }?),
     };
+    let mut names: Vec<&[u8]> = Vec::new();
     if let Some(certificate) = certificate {
+        names = take(&mut lists.names);
         // SAFETY: the caller's promise, of what the certificate's struct points to.
         unsafe {
             for name in slice(certificate.dns, certificate.dns_len)? {
@@ -100,8 +119,9 @@ pub(crate) unsafe fn with_view<R>(
     let mut view = unsafe { view(request, certificate, &lines, names) }?;
     let result = f(&view, now(request));
     const NOTHING: &[u8] = &[];
-    let borrowed = view.certificate.take().map_or_else(Vec::new, |of| of.dns);
-    lists.names = recycled(borrowed, |_| NOTHING);
+    if let Some(certificate) = view.certificate.take() {
+        lists.names = recycled(certificate.dns, |_| NOTHING);
+    }
     lists.lines = recycled(lines, |_| (NOTHING, NOTHING));
     Ok(result)
 }
@@ -147,7 +167,7 @@ unsafe fn view<'a>(
                     dns: names,
                     subject: maybe_bytes(certificate.subject)?,
                     fingerprint: maybe_bytes(certificate.fingerprint)?,
-                    fault: maybe_text(certificate.fault)?,
+                    fault: fault(certificate)?,
                 }),
             },
             sni: maybe_bytes(request.sni)?,
@@ -194,12 +214,21 @@ unsafe fn view<'a>(
     }
 }
 
+/// Why a certificate is invalid; it is so without a reason too.
+///
 /// # Safety
 ///
 /// As of [`with_view`].
-unsafe fn maybe_text<'a>(of: Text) -> Result<Option<&'a str>, Failure> {
-    // SAFETY: the caller's promise.
-    unsafe { maybe_bytes(of)?.map(|_| text(of)).transpose() }
+unsafe fn fault<'a>(of: &Certificate) -> Result<Option<&'a str>, Failure> {
+    if of.reserved != 0 {
+        return Err(STATE);
+    }
+    match of.state {
+        PORTCULLIS_VERIFIED if of.fault.ptr.is_null() && of.fault.len == 0 => Ok(None),
+        // SAFETY: the caller's promise.
+        PORTCULLIS_INVALID => unsafe { text(of.fault) }.map(Some),
+        _ => Err(STATE),
+    }
 }
 
 fn peer(text: Option<&[u8]>, bytes: Option<&[u8]>) -> Result<Option<IpAddr>, Failure> {

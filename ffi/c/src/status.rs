@@ -13,8 +13,8 @@ pub const PORTCULLIS_ALLOW: i32 = 0x51;
 /// Decision: answered by the gateway itself, with the verdict's status and response headers (a CORS preflight).
 pub const PORTCULLIS_ANSWER: i32 = 0x2a;
 
-/// A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer, a struct size
-/// or a kind that this library does not know.
+/// A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
+/// twice, a struct size or a kind that this library does not know, a request without a scheme.
 pub const PORTCULLIS_E_ARGUMENT: i32 = -1;
 /// No such object: never made, freed, or a handle of another kind.
 pub const PORTCULLIS_E_HANDLE: i32 = -2;
@@ -79,4 +79,5 @@ pub(crate) const POISONED: Failure = Failure::new(
     "an earlier call with this handle met a defect of the library; free it",
 );
 pub(crate) const FULL: Failure = Failure::new(PORTCULLIS_E_FULL, "too many objects of this kind live");
+pub(crate) const TWICE: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "one address is given for two things");
 pub(crate) const NONE: Failure = Failure::new(PORTCULLIS_E_NONE, "there is nothing at this index");

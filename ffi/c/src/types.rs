@@ -60,11 +60,12 @@ pub const PORTCULLIS_EXPLAIN: u32 = 2;
 pub const PORTCULLIS_TEST_PANIC: u32 = 0x8000_0000;
 
 /// `token`, `key`, `signature`: the host handed over nothing. What is in the headers counts as presented and not
-/// verified.
+/// verified. No state of a certificate: one that is handed over says which it is.
 pub const PORTCULLIS_ABSENT: u32 = 0;
-/// `token`, `key`, `signature`: the host verified it.
+/// `token`, `key`, `signature`, and a certificate's `state`: the host verified it.
 pub const PORTCULLIS_VERIFIED: u32 = 1;
-/// `token`, `key`, `signature`: the host found it wrong; the fault is a detail code, as `expired`.
+/// `token`, `key`, `signature`, and a certificate's `state`: the host found it wrong; the fault is a detail code, as
+/// `expired`.
 pub const PORTCULLIS_INVALID: u32 = 2;
 /// `token`: the host looks at no token. The one in the headers counts as presented and not verified.
 pub const PORTCULLIS_FROM_HEADERS: u32 = 3;
@@ -85,8 +86,13 @@ pub struct Certificate {
     pub subject: Text,
     /// SHA-256 fingerprint.
     pub fingerprint: Text,
-    /// Detail code of a certificate that failed; absent where it was verified.
+    /// Detail code of a certificate that failed (invalid). One that is there with a verified certificate is an error.
     pub fault: Text,
+    /// `PORTCULLIS_VERIFIED` or `PORTCULLIS_INVALID`; anything else is an error, so that no certificate is verified for
+    /// want of a word.
+    pub state: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// One request, as raw as the host has it: clean up nothing. All pointers are read during the call and not kept.
@@ -107,7 +113,7 @@ pub struct Request {
     pub headers: *const Header,
     /// How many.
     pub headers_len: usize,
-    /// `http` or `https`; absent is `https`.
+    /// `http` or `https`. Absent or empty is an error: whether the request came encrypted is not guessed at.
     pub scheme: Text,
     /// `:authority`, or the authority of the connection's URL; absent where only a Host header says it.
     pub authority: Text,
@@ -150,6 +156,12 @@ pub struct Request {
     pub wall_us: i64,
     /// Monotonic clock, microseconds.
     pub mono_us: u64,
+    /// Which demands of an allow the host carries out: bits of `PORTCULLIS_DEMANDS_..`, 0 for none. An allow that
+    /// demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. A
+    /// bit that this library does not know is an error: nobody promises what he does not know.
+    pub carries: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// `demands`: charge all of the verdict's quotas, or none and refuse.
@@ -179,8 +191,8 @@ pub struct Verdict {
     pub rule: Text,
     /// Target to forward on an allow, normalised; else absent.
     pub upstream_target: Text,
-    /// `PORTCULLIS_DEMANDS_..`: what must be done before an allowed request goes on. A host that cannot do all of it
-    /// must refuse the request. A charge may be demanded of a denial too.
+    /// `PORTCULLIS_DEMANDS_..`: what must be done before an allowed request goes on. Of an allow nothing else is demanded
+    /// than the request's `carries` says the host carries out. A charge may be demanded of a denial too.
     pub demands: u32,
     /// 1 where unknown fields of the body are stripped, 0 where they refuse it.
     pub body_strips_unknown: u32,

@@ -3,18 +3,24 @@
 
 use std::sync::Arc;
 
-use portcullis::decide::Reason;
+use portcullis::decide::{Effect, Reason};
 use portcullis::{Snapshot, Worker, decide, decide_explained};
 
 use crate::engine::{self, ENGINES, Policy};
 use crate::handles::{Handle, Kind, Object, Table, is_live};
-use crate::kept::Kept;
+use crate::kept::{Demands, Kept};
 use crate::request::{self, Lists};
 use crate::status::{FULL, Failure, NO_HANDLE};
-use crate::types::{PORTCULLIS_EXPLAIN, PORTCULLIS_TEST_PANIC, Request};
+use crate::types::{
+    PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN,
+    PORTCULLIS_TEST_PANIC, Request,
+};
 
-/// Largest number of exchanges of one worker that are under way at once: 16 bits of a handle name one.
-const EXCHANGES_MAX: usize = 1 << 16;
+/// Exchanges that were freed and keep their buffers for the next ones, so many a worker: more than a thread usually has
+/// under way at once, and little enough to lie idle after a burst.
+const WARM_MAX: usize = 64;
+/// The last generation that an exchange's slot is used with.
+const GENERATION_MAX: u32 = u32::MAX - 2;
 
 /// All workers of the process.
 pub(crate) static WORKERS: Table<State> = Table::new(Kind::Worker);
@@ -26,9 +32,13 @@ type Pin = Arc<Arc<Snapshot>>;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     own: Own,
-    /// Outlives the worker, so that an exchange's handle is never that of a later worker's exchange.
     exchanges: Vec<Slot>,
-    spare: Vec<u16>,
+    /// Free slots with buffers, then those without; the former are used first.
+    warm: Vec<u16>,
+    cold: Vec<u16>,
+    /// Generations of the slots that earlier workers had here. They outlive these, so that an exchange's handle is never
+    /// that of a later worker's exchange.
+    past: Vec<u32>,
 }
 
 /// What ends with the worker.
@@ -73,11 +83,14 @@ impl Exchange {
 impl Object for State {
     fn end(&mut self) {
         self.own = Own::default();
-        for (number, slot) in (0..).zip(&mut self.exchanges) {
-            if is_live(slot.generation) {
-                end(slot, number, &mut self.spare);
-            }
-            slot.exchange = Exchange::default();
+        (self.warm, self.cold) = (Vec::new(), Vec::new());
+        let ended = std::mem::take(&mut self.exchanges);
+        self.past.resize(self.past.len().max(ended.len()), 0);
+        for (past, slot) in self.past.iter_mut().zip(&ended) {
+            // Rounded up to the even number that no handle has.
+            *past = slot
+                .generation
+                .saturating_add(u32::from(is_live(slot.generation)));
         }
     }
 }
@@ -95,12 +108,11 @@ impl State {
         engine: u64,
         request: &Request,
     ) -> Result<(u64, &Exchange), Failure> {
-        let number = match self.spare.last() {
+        let number = match self.warm.last() {
             Some(number) => *number,
             None => {
-                let number = u16::try_from(self.exchanges.len()).map_err(|_| FULL)?;
-                self.exchanges.push(Slot::default());
-                self.spare.push(number);
+                let number = self.unused()?;
+                self.warm.push(number);
                 number
             }
         };
@@ -117,8 +129,8 @@ impl State {
                         panic!("PORTCULLIS_TEST_PANIC");
                     }
                 }
-                kept.take(&decide(snapshot, view, now, worker));
-                if request.flags & PORTCULLIS_EXPLAIN != 0 {
+                kept.take(&decide(snapshot, view, now, worker), carried(request));
+                if request.flags & PORTCULLIS_EXPLAIN != 0 && kept.effect == Effect::Deny {
                     kept.closest = decide_explained(snapshot, view, now, worker).closest;
                 }
             }
@@ -128,7 +140,7 @@ impl State {
         // Only now is there an exchange: what failed before has made none.
         slot.exchange.pin = pin;
         slot.generation += 1;
-        self.spare.pop();
+        self.warm.pop();
         let handle = Handle {
             kind: Kind::Exchange,
             home,
@@ -136,6 +148,25 @@ impl State {
             generation: slot.generation,
         };
         Ok((handle.pack(), &slot.exchange))
+    }
+
+    /// A free slot without buffers: 16 bits of a handle name one.
+    #[cold]
+    fn unused(&mut self) -> Result<u16, Failure> {
+        if let Some(number) = self.cold.pop() {
+            return Ok(number);
+        }
+        loop {
+            let number = u16::try_from(self.exchanges.len()).map_err(|_| FULL)?;
+            let generation = self.past.get(usize::from(number)).copied().unwrap_or(0);
+            self.exchanges.push(Slot {
+                generation,
+                exchange: Exchange::default(),
+            });
+            if generation < GENERATION_MAX {
+                return Ok(number);
+            }
+        }
     }
 
     /// An exchange that this worker has begun.
@@ -150,7 +181,7 @@ impl State {
         }
     }
 
-    /// Ends an exchange; its buffers wait for the next one.
+    /// Ends an exchange; its buffers wait for the next one. A slot whose generations are used up is not used again.
     pub(crate) fn finish(&mut self, handle: Handle) -> Result<(), Failure> {
         let slot = self
             .exchanges
@@ -159,20 +190,30 @@ impl State {
         if slot.generation != handle.generation {
             return Err(NO_HANDLE);
         }
-        end(slot, handle.slot, &mut self.spare);
+        slot.exchange.pin = None;
+        slot.exchange.kept.clear();
+        slot.exchange.line = String::new();
+        slot.generation += 1;
+        let is_used_up = slot.generation >= GENERATION_MAX;
+        if is_used_up || self.warm.len() >= WARM_MAX {
+            slot.exchange = Exchange::default();
+        }
+        match (is_used_up, self.warm.len() >= WARM_MAX) {
+            (true, _) => {}
+            (_, true) => self.cold.push(handle.slot),
+            (_, false) => self.warm.push(handle.slot),
+        }
         Ok(())
     }
 }
 
-/// A slot whose generations are used up is not used again.
-fn end(slot: &mut Slot, number: u16, spare: &mut Vec<u16>) {
-    slot.exchange.pin = None;
-    slot.exchange.kept.clear();
-    slot.exchange.line = String::new();
-    slot.generation = slot.generation.wrapping_add(1);
-    match slot.generation < u32::MAX - 1 {
-        true => spare.push(number),
-        false => slot.exchange = Exchange::default(),
+/// What the host says that it carries out.
+fn carried(request: &Request) -> Demands {
+    let has = |bit| request.carries & bit != 0;
+    Demands {
+        charge: has(PORTCULLIS_DEMANDS_CHARGE),
+        body: has(PORTCULLIS_DEMANDS_BODY),
+        response: has(PORTCULLIS_DEMANDS_RESPONSE),
     }
 }
 
@@ -208,10 +249,52 @@ impl Own {
     }
 }
 
-const _: () = assert!(EXCHANGES_MAX == u16::MAX as usize + 1);
-
 /// The worker of an exchange's handle, and the handle taken apart.
 pub(crate) fn of_exchange(exchange: u64) -> Result<(std::sync::MutexGuard<'static, State>, Handle), Failure> {
     let handle = Handle::unpack(exchange, Kind::Exchange).ok_or(NO_HANDLE)?;
     Ok((WORKERS.try_lock_slot(handle.home)?, handle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(state: &mut State) -> Handle {
+        let scheme = "https";
+        let request = Request {
+            scheme: crate::types::Text::from(scheme),
+            ..Request::default()
+        };
+        let engine = ENGINES
+            .insert(|_, object| *object = Some(Arc::default()))
+            .unwrap();
+        // SAFETY: the struct's one text lives here.
+        let (handle, _) = unsafe { state.begin(7, engine, &request) }.unwrap();
+        ENGINES.free(engine).unwrap();
+        Handle::unpack(handle, Kind::Exchange).unwrap()
+    }
+
+    #[test]
+    fn a_burst_leaves_few_buffers_and_a_worker_none() {
+        let mut state = State::default();
+        let all: Vec<Handle> = (0..3 * WARM_MAX).map(|_| begin(&mut state)).collect();
+        all.iter().for_each(|handle| state.finish(*handle).unwrap());
+        assert_eq!((state.warm.len(), state.cold.len()), (WARM_MAX, 2 * WARM_MAX));
+        assert!(state.finish(*all.first().unwrap()).is_err());
+        // What comes next has the slot with the buffers, and gives them back.
+        let next = begin(&mut state);
+        state.finish(next).unwrap();
+        assert_eq!((state.warm.len(), state.cold.len()), (WARM_MAX, 2 * WARM_MAX));
+        let live = begin(&mut state);
+        state.end();
+        assert!(state.exchanges.is_empty() && state.warm.is_empty() && state.exchange(live).is_err());
+        // The next worker of this place: no handle of the last one is one of its own.
+        let fresh: Vec<Handle> = (0..all.len()).map(|_| begin(&mut state)).collect();
+        assert!(!fresh.contains(&live) && fresh.iter().all(|handle| !all.contains(handle)));
+        assert!(
+            all.iter()
+                .chain([&next, &live])
+                .all(|handle| state.exchange(*handle).is_err())
+        );
+    }
 }

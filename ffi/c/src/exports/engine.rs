@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::engine::{ENGINES, Policy, find};
 use crate::guard::{coded, guard};
-use crate::memory::{Out, SizedOut, slice, text};
-use crate::status::{Failure, NONE, PORTCULLIS_OK};
+use crate::memory::{Out, SizedOut, collide, slice, text, zero};
+use crate::status::{Failure, NONE, PORTCULLIS_OK, TWICE};
 use crate::types::{Seal, Text};
 
 /// Makes an engine without a policy: until one is loaded everything is denied with `no_policy`.
@@ -19,10 +19,14 @@ use crate::types::{Seal, Text};
 /// `engine` and `error` must be null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_engine_new(engine: *mut u64, error: *mut u64) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { zero(engine) };
     let make = || {
+        if collide([engine.addr(), error.addr()]) {
+            return Err(TWICE);
+        }
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(engine) }?;
-        out.put(0);
         out.put(ENGINES.insert(|_, object| *object = Some(Arc::new(Policy::default())))?);
         Ok(PORTCULLIS_OK)
     };
@@ -45,10 +49,12 @@ pub extern "C" fn portcullis_engine_free(engine: u64) -> i32 {
 }
 
 /// Puts a compiled policy in force, in one step for all threads: whoever decides meanwhile decides by the old one or
-/// the new one. Whatever fails leaves the last good one in force. Lists and tables that both declare stay loaded.
+/// the new one. Whatever fails leaves the last good one in force. Lists and tables that both declare stay loaded. A list or
+/// table that is missing or bad does not keep a policy from being loaded: what reads it is unknown, and
+/// `portcullis_engine_data_errors` tells.
 ///
 /// Ownership: `image` is copied. Threads: any; loads of one engine wait for each other. `error` may be null.
-/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_IMAGE`, `PORTCULLIS_E_POISONED`.
+/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_IMAGE`.
 ///
 /// # Safety
 ///
@@ -134,11 +140,11 @@ pub unsafe extern "C" fn portcullis_engine_load_text(
 
 /// Hands over a list, a table, or a file that policy text imports, by the name that the policy gives it. Where the
 /// policy in force reads it, it is put in force in one step for all threads; a bad one leaves the last good one. It is
-/// kept for the policies that are loaded later.
+/// kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
 ///
 /// Ownership: `name` and `bytes` are copied. Threads: any. `error` may be null.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_DATA`,
-/// `PORTCULLIS_E_FULL` (4,096 files), `PORTCULLIS_E_POISONED`.
+/// `PORTCULLIS_E_FULL` (4,096 files).
 ///
 /// # Safety
 ///
@@ -161,12 +167,26 @@ pub unsafe extern "C" fn portcullis_engine_data(
     unsafe { guard(error, take) }
 }
 
+/// Whether the policy in force got every list and table that it reads: those that were missing or bad when it was
+/// loaded, and bad ones that were handed over since, are an error whose text names one a line. Ask after each load.
+///
+/// Threads: any. `error` may be null. Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_DATA`.
+///
+/// # Safety
+///
+/// `error` must be null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_engine_data_errors(engine: u64, error: *mut u64) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, || done(find(engine)?.data_errors())) }
+}
+
 /// Trusts a key: its id, and its 32 bytes as RFC 8032 has them. From the first call of this or of the next two functions
 /// on, only images load that a trusted key has sealed, and none that is older than the last one loaded.
 ///
 /// Ownership: both are copied. Threads: any. `error` may be null.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_KEY`,
-/// `PORTCULLIS_E_FULL` (1,024 keys), `PORTCULLIS_E_POISONED`.
+/// `PORTCULLIS_E_FULL` (1,024 keys).
 ///
 /// # Safety
 ///
@@ -192,7 +212,7 @@ pub unsafe extern "C" fn portcullis_engine_trust_key(
 /// Names the audience for which images must be sealed.
 ///
 /// Ownership: `audience` is copied. Threads: any. `error` may be null.
-/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_POISONED`.
+/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`.
 ///
 /// # Safety
 ///
@@ -213,10 +233,12 @@ pub unsafe extern "C" fn portcullis_engine_trust_audience(
     unsafe { guard(error, trust) }
 }
 
-/// Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads.
+/// Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads. A mark that
+/// is as high or higher stays: no call lowers it. A policy past the end of its seal goes on and may be loaded: whoever
+/// wants otherwise compares `not_after_us` of `portcullis_engine_seal` with the clock.
 ///
 /// Ownership: `digest` is copied. Threads: any. `error` may be null.
-/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`, `PORTCULLIS_E_POISONED`.
+/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`.
 ///
 /// # Safety
 ///
@@ -242,7 +264,8 @@ pub unsafe extern "C" fn portcullis_engine_trust_mark(
 /// the alarm when its last instant nears. The engine has no clock.
 ///
 /// Ownership: `seal` is the caller's, with its `struct_size` set. Threads: any.
-/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no trusted key has vouched for it).
+/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no trusted key has vouched for it); then
+/// the rest of `seal` is zero.
 ///
 /// # Safety
 ///
@@ -252,6 +275,7 @@ pub unsafe extern "C" fn portcullis_engine_seal(engine: u64, seal: *mut Seal) ->
     coded(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { SizedOut::new(seal, size_of::<Seal>()) }?;
+        out.put(&Seal::default());
         let sealed = find(engine)?.seal().ok_or(NONE)?;
         out.put(&Seal {
             serial: sealed.mark.serial,
@@ -266,7 +290,8 @@ pub unsafe extern "C" fn portcullis_engine_seal(engine: u64, seal: *mut Seal) ->
 /// The digest of the policy in force: 32 bytes, those of the verdict's line.
 ///
 /// Ownership: `digest` is the caller's, 32 bytes. Threads: any.
-/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no policy is in force).
+/// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no policy is in force); then `digest` is
+/// zero.
 ///
 /// # Safety
 ///
@@ -276,6 +301,7 @@ pub unsafe extern "C" fn portcullis_engine_digest(engine: u64, digest: *mut u8) 
     coded(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(digest.cast::<[u8; 32]>()) }?;
+        out.put([0; 32]);
         out.put(find(engine)?.snapshot().ok_or(NONE)?.image.digest());
         Ok(PORTCULLIS_OK)
     })

@@ -17,7 +17,7 @@ pub extern "C" fn portcullis_error_code(error: u64) -> i32 {
 /// may quote the policy: do not send it to clients.
 ///
 /// Ownership: the error's; valid until it is freed. Threads: any, one at a time. Errors: `PORTCULLIS_E_ARGUMENT`,
-/// `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`; then `text` is unchanged.
+/// `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`; then `text` is absent.
 ///
 /// # Safety
 ///
@@ -27,6 +27,7 @@ pub unsafe extern "C" fn portcullis_error_text(error: u64, text: *mut Text) -> i
     coded(|| {
         // SAFETY: the caller's promise.
         let text = unsafe { Out::new(text) }?;
+        text.put(Text::default());
         text.put(Text::from(ERRORS.try_lock(error)?.text.as_str()));
         Ok(PORTCULLIS_OK)
     })

@@ -5,8 +5,8 @@ use std::mem::{MaybeUninit, offset_of};
 
 use crate::guard::{coded, guard};
 use crate::handles::{Handle, Kind};
-use crate::memory::{Out, SizedOut, text};
-use crate::status::{NO_HANDLE, PORTCULLIS_OK};
+use crate::memory::{Out, SizedOut, collide, text, zero};
+use crate::status::{NO_HANDLE, PORTCULLIS_DENY, PORTCULLIS_OK, TWICE};
 use crate::types::{Header, Quota, Request, Text, Verdict};
 use crate::verdict;
 use crate::worker::{WORKERS, of_exchange};
@@ -21,7 +21,12 @@ const QUOTA_BYTES_MIN: usize = offset_of!(Quota, period_us);
 /// alone keeps the gate shut on everything else.
 ///
 /// `exchange` receives the exchange, and 0 on an error. `verdict` may be null; else its `struct_size` is set by the
-/// caller, and it is filled: on an error with a denial of status 500 and reason `internal`. `error` may be null.
+/// caller, and it is filled: on an error with a denial of status 500 and reason `internal`. One whose `struct_size` is
+/// that of no version stays untouched, and the call fails. `error` may be null. Before anything else 0 is put in
+/// `exchange` and `PORTCULLIS_DENY` in the verdict's effect, which is written again last. One address in two places is an
+/// error.
+///
+/// An allow is granted only where the request's `carries` covers what it demands.
 ///
 /// Ownership: everything that `request` points to is read during the call and not kept. The exchange is the caller's;
 /// give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the exchange, or its worker,
@@ -44,10 +49,18 @@ pub unsafe extern "C" fn portcullis_exchange_begin(
     verdict: *mut Verdict,
     error: *mut u64,
 ) -> i32 {
+    // The verdict before the handle: where one lies upon the other, the verdict's size is still there.
+    // SAFETY: the caller's promise.
+    unsafe {
+        shut(verdict);
+        zero(exchange);
+    }
     let begin = || {
+        if collide([request.addr(), exchange.addr(), verdict.addr(), error.addr()]) {
+            return Err(TWICE);
+        }
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(exchange) }?;
-        out.put(0);
         let told = match verdict.is_null() {
             true => None,
             // SAFETY: the caller's promise.
@@ -75,6 +88,19 @@ pub unsafe extern "C" fn portcullis_exchange_begin(
         unsafe { tell_defect(verdict) };
     }
     effect
+}
+
+/// Denies in a verdict that is yet to be filled.
+///
+/// # Safety
+///
+/// `verdict` must be null, or writable for as many bytes as its first member says.
+#[inline]
+unsafe fn shut(verdict: *mut Verdict) {
+    // SAFETY: the caller's promise.
+    if let Ok(told) = unsafe { SizedOut::new(verdict, VERDICT_BYTES_MIN) } {
+        told.put_effect(PORTCULLIS_DENY);
+    }
 }
 
 /// What a verdict says where there is none: a denial.

@@ -1,8 +1,8 @@
 //! Workers: what one thread decides with.
 
 use crate::guard::{coded, guard};
-use crate::memory::Out;
-use crate::status::PORTCULLIS_OK;
+use crate::memory::{Out, collide, zero};
+use crate::status::{PORTCULLIS_OK, TWICE};
 use crate::worker::WORKERS;
 
 /// Makes a worker: memory that is used again and again, so that deciding needs no other. Make one for each thread.
@@ -17,10 +17,14 @@ use crate::worker::WORKERS;
 /// `worker` and `error` must be null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_worker_new(worker: *mut u64, error: *mut u64) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { zero(worker) };
     let make = || {
+        if collide([worker.addr(), error.addr()]) {
+            return Err(TWICE);
+        }
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(worker) }?;
-        out.put(0);
         out.put(WORKERS.insert(|_, _| ())?);
         Ok(PORTCULLIS_OK)
     };

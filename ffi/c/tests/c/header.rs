@@ -15,8 +15,16 @@ const HEAD: &str = r#"/* Portcullis: decides requests by a compiled policy. Writ
  * long as it says, and is not to be changed or freed.
  *
  * Every failure keeps the gate shut: a decision is granted by `PORTCULLIS_ALLOW` and by nothing else. No panic and no
- * exception leaves a function; where memory runs out, the process ends. Functions are not for signal handlers. After a
- * fork the child may go on with handles that no other thread was using. */"#;
+ * exception leaves a function; where memory runs out, the process ends.
+ *
+ * Any function may return `PORTCULLIS_E_INTERNAL`, a defect of ours. It poisons the worker of the call and its exchanges;
+ * an engine goes on deciding and loading, by what was in force. Where a call fails an error object may still be 0: none
+ * was left. Then the code says all.
+ *
+ * What is handed over is not written to during the call, by nobody. Places for results overlap neither each other nor
+ * what is handed over. Functions are not for signal handlers, and a thread in a call is not to be cancelled
+ * (`pthread_cancel`) nor left by `longjmp`. After a fork the child may go on only if no other thread was inside a
+ * function of this library; else it may do nothing but `exec`. */"#;
 
 const TAIL: &str = r"/**
  * A text from a string that ends in a NUL; NULL is an absent one. The string must outlive the text.

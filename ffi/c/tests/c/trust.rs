@@ -105,6 +105,11 @@ fn where_a_key_is_trusted_only_its_images_load() {
         let mark = |len| portcullis_engine_trust_mark(engine.0, 6, seal.digest.as_ptr(), len, none);
         assert_eq!(mark(31), PORTCULLIS_E_KEY);
         assert_eq!(mark(32), PORTCULLIS_OK);
+        let lower = portcullis_engine_trust_mark(engine.0, 1, seal.digest.as_ptr(), 32, none);
+        assert_eq!(
+            lower, PORTCULLIS_OK,
+            "and changes nothing, as the next load shows"
+        );
     }
     assert_eq!(engine.load(&sealed(5, "")), PORTCULLIS_E_IMAGE);
     assert_eq!(engine.load(&sealed(7, "")), PORTCULLIS_OK);

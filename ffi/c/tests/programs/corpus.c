@@ -30,6 +30,8 @@ static void forget(void) {
     request.struct_size = sizeof request;
     request.headers = lines;
     request.flags = PORTCULLIS_EXPLAIN;
+    /* What the policy demands is in the line, and this program carries out nothing else. */
+    request.carries = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
     memset(&certificate, 0, sizeof certificate);
     certificate.struct_size = sizeof certificate;
     certificate.dns = names;
@@ -99,7 +101,10 @@ static void take(char tag, portcullis_text field) {
         request.wall_us = little_endian(field);
         break;
     /* the certificate */
-    case 'C': request.certificate = &certificate; break;
+    case 'C':
+        request.certificate = &certificate;
+        certificate.state = PORTCULLIS_VERIFIED;
+        break;
     case '1': certificate.spiffe = field; break;
     case '2':
         CHECK(certificate.dns_len < NAMES_MAX);
@@ -107,7 +112,10 @@ static void take(char tag, portcullis_text field) {
         break;
     case '3': certificate.subject = field; break;
     case '4': certificate.fingerprint = field; break;
-    case '5': certificate.fault = field; break;
+    case '5':
+        certificate.state = PORTCULLIS_INVALID;
+        certificate.fault = field;
+        break;
     /* credentials */
     case 'i': request.token_issuer = field; break;
     case 'j':

@@ -19,9 +19,14 @@ static const char POLICY[] = "gate 1;\n"
                              "  keys \"corp.jwks.json\"; claims { role: string; } }\n"
                              "context { risk: int; }\n"
                              "principal staff = token from corp;\n"
+                             "peers cluster { trust \"cluster.local\"; }\n"
+                             "principal workload = peer from cluster;\n"
+                             "quota calls = 5 per 1m by client.ip;\n"
                              "service s on \"a.example\" {\n"
                              "  allow anyone to GET /open;\n"
                              "  allow staff to GET /staff;\n"
+                             "  allow workload to GET /peer;\n"
+                             "  allow anyone to GET /charged { limit calls; }\n"
                              "}\n";
 
 static uint64_t engine, worker;
@@ -31,6 +36,7 @@ static portcullis_request request_to(const char *target) {
     memset(&request, 0, sizeof request);
     request.struct_size = sizeof request;
     request.method = portcullis_str("GET");
+    request.scheme = portcullis_str("https");
     request.authority = portcullis_str("a.example");
     request.target = portcullis_str(target);
     return request;
@@ -92,6 +98,7 @@ static void f01_pointers_and_lengths(void) {
         portcullis_certificate certificate;
         memset(&certificate, 0, sizeof certificate);
         certificate.struct_size = sizeof certificate;
+        certificate.state = PORTCULLIS_VERIFIED;
         certificate.dns_len = wild[i];
         request = request_to("/open");
         request.certificate = &certificate;
@@ -127,6 +134,25 @@ static void f01_pointers_and_lengths(void) {
     CHECK(portcullis_exchange_begin(engine, worker, &request, crooked, NULL, NULL) == PORTCULLIS_E_ARGUMENT);
     CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, bent, NULL) == PORTCULLIS_E_ARGUMENT);
     CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, NULL, crooked) == PORTCULLIS_E_ARGUMENT);
+    /* Whatever else is wrong, what may be written to is shut first. */
+    portcullis_verdict verdict = open_gate();
+    exchange = 77;
+    CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, &verdict, crooked) == PORTCULLIS_E_ARGUMENT);
+    CHECK(exchange == 0 && verdict.effect == PORTCULLIS_DENY && verdict.status == 500);
+    verdict = open_gate();
+    CHECK(portcullis_exchange_begin(engine, worker, &request, NULL, &verdict, NULL) == PORTCULLIS_E_ARGUMENT);
+    CHECK(verdict.effect == PORTCULLIS_DENY && is(verdict.reason, "internal"));
+    exchange = 77;
+    CHECK(portcullis_engine_new(&exchange, crooked) == PORTCULLIS_E_ARGUMENT && exchange == 0);
+    /* One address for two results. */
+    CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, NULL, &exchange) == PORTCULLIS_E_ARGUMENT);
+    CHECK(portcullis_error_free(exchange) == PORTCULLIS_OK);
+    verdict = open_gate();
+    CHECK(portcullis_exchange_begin(engine, worker, &request, (uint64_t *)(void *)&verdict, &verdict, NULL) ==
+          PORTCULLIS_E_ARGUMENT);
+    CHECK(verdict.effect == PORTCULLIS_DENY);
+    CHECK(portcullis_worker_new(&exchange, &exchange) == PORTCULLIS_E_ARGUMENT);
+    CHECK(portcullis_error_free(exchange) == PORTCULLIS_OK);
     /* No place for a result that there must be. */
     CHECK(portcullis_exchange_begin(engine, worker, &request, NULL, NULL, NULL) == PORTCULLIS_E_ARGUMENT);
     CHECK(portcullis_engine_new(NULL, NULL) == PORTCULLIS_E_ARGUMENT);
@@ -170,6 +196,13 @@ static void f02_handles(void) {
     portcullis_text text;
     uint64_t exchange, stale, other;
     int local = 0;
+    /* A small number is no handle, nor is the first one that a program might have come by. */
+    for (uint64_t small = 1; small < 300; small++) {
+        CHECK(portcullis_engine_free(small) == PORTCULLIS_E_HANDLE);
+        CHECK(portcullis_worker_free(small) == PORTCULLIS_E_HANDLE);
+        CHECK(portcullis_exchange_free(small) == PORTCULLIS_E_HANDLE);
+        CHECK(portcullis_error_free(small) == PORTCULLIS_E_HANDLE);
+    }
     /* Freeing nothing is no error; freeing twice is. */
     CHECK(portcullis_engine_free(0) == PORTCULLIS_OK && portcullis_worker_free(0) == PORTCULLIS_OK);
     CHECK(portcullis_exchange_free(0) == PORTCULLIS_OK && portcullis_error_free(0) == PORTCULLIS_OK);
@@ -288,6 +321,12 @@ static void f04_two_threads_one_worker_and_forks(void) {
 }
 
 static void f05_sizes_of_structs(void) {
+    portcullis_verdict untouched = open_gate();
+    portcullis_request asked = request_to("/open");
+    uint64_t stale = 77;
+    untouched.struct_size = 1;
+    CHECK(portcullis_exchange_begin(engine, worker, &asked, &stale, &untouched, NULL) == PORTCULLIS_E_ARGUMENT);
+    CHECK(stale == 0 && untouched.effect == PORTCULLIS_ALLOW && untouched.struct_size == 1);
     struct {
         portcullis_request request;
         uint64_t newer[4];
@@ -306,9 +345,11 @@ static void f05_sizes_of_structs(void) {
     CHECK(decide(&older) == PORTCULLIS_ALLOW);
     older.struct_size = offsetof(portcullis_request, token_claims);
     CHECK(decide(&older) != PORTCULLIS_ALLOW);
+    older.struct_size = offsetof(portcullis_request, carries);
+    CHECK(decide(&older) == PORTCULLIS_ALLOW);
     older.struct_size = offsetof(portcullis_request, token_issuer);
     CHECK(decide(&older) != PORTCULLIS_ALLOW);
-    const size_t sizes[] = {0, 1, sizeof(size_t), offsetof(portcullis_request, headers_len), sizeof older - 1,
+    const size_t sizes[] = {0, 1, sizeof(size_t), offsetof(portcullis_request, scheme), sizeof older - 1,
                             sizeof older + 1, 4097, SIZE_MAX, SIZE_MAX - 7};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         older.struct_size = sizes[i];
@@ -320,7 +361,7 @@ static void f05_sizes_of_structs(void) {
         if (sizes[i] > sizeof older && sizes[i] < 4097)
             verdict.struct_size = sizeof verdict + 1;
         int32_t code = portcullis_exchange_begin(engine, worker, &open, &exchange, &verdict, NULL);
-        if (sizes[i] == offsetof(portcullis_request, headers_len))
+        if (sizes[i] == offsetof(portcullis_request, scheme))
             CHECK(code == PORTCULLIS_ALLOW && portcullis_exchange_free(exchange) == PORTCULLIS_OK);
         else
             CHECK(code == PORTCULLIS_E_ARGUMENT && exchange == 0);
@@ -356,6 +397,10 @@ static void f06_numbers_of_effects(void) {
     portcullis_request zero;
     memset(&zero, 0, sizeof zero);
     zero.struct_size = sizeof zero;
+    refused(&zero, PORTCULLIS_E_ARGUMENT);
+    zero.scheme = portcullis_str("");
+    refused(&zero, PORTCULLIS_E_ARGUMENT);
+    zero.scheme = portcullis_str("https");
     CHECK(decide(&zero) == PORTCULLIS_DENY);
     /* Kinds and flags that nobody knows are not guessed at. */
     open.token = 4;
@@ -369,6 +414,59 @@ static void f06_numbers_of_effects(void) {
     open = request_to("/open");
     open.flags = 0x100;
     refused(&open, PORTCULLIS_E_ARGUMENT);
+}
+
+/* A host that carries out nothing sees no allow that demands something, not in the verdict and nowhere else. */
+static void demands_that_nobody_carries_out_deny(void) {
+    portcullis_request request = request_to("/charged");
+    request.peer_text = portcullis_str("192.0.2.1");
+    const uint32_t others = PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
+    for (int all = 0; all < 2; all++) {
+        portcullis_verdict verdict = open_gate();
+        portcullis_text line;
+        uint64_t exchange;
+        request.carries = all ? others : 0;
+        CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, &verdict, NULL) == PORTCULLIS_DENY);
+        CHECK(verdict.effect == PORTCULLIS_DENY && verdict.status == 500 && is(verdict.reason, "internal"));
+        CHECK(is(verdict.detail, "demands_not_carried") && verdict.demands == 0 && verdict.quotas_len == 0);
+        CHECK(verdict.upstream_target.ptr == NULL && portcullis_exchange_effect(exchange) == PORTCULLIS_DENY);
+        CHECK(portcullis_exchange_json(exchange, "x", 1, &line) == PORTCULLIS_OK);
+        CHECK(memcmp(line.ptr, "{\"id\":\"x\",\"effect\":\"deny\"", 25) == 0);
+        CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
+    }
+    request.carries = PORTCULLIS_DEMANDS_CHARGE;
+    CHECK(decide(&request) == PORTCULLIS_ALLOW);
+    /* As an older program has it: it carries out nothing. */
+    request.struct_size = offsetof(portcullis_request, carries);
+    CHECK(decide(&request) == PORTCULLIS_DENY);
+    request.struct_size = sizeof request;
+    request.carries = UINT32_MAX;
+    refused(&request, PORTCULLIS_E_ARGUMENT);
+}
+
+static void a_certificate_says_how_it_was_found(void) {
+    portcullis_certificate certificate;
+    portcullis_request request = request_to("/peer");
+    memset(&certificate, 0, sizeof certificate);
+    certificate.struct_size = sizeof certificate;
+    certificate.spiffe = portcullis_str("spiffe://cluster.local/ns/a");
+    CHECK(decide(&request) == PORTCULLIS_DENY);
+    request.certificate = &certificate;
+    const uint32_t states[] = {PORTCULLIS_ABSENT, PORTCULLIS_FROM_HEADERS, UINT32_MAX};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        certificate.state = states[i];
+        refused(&request, PORTCULLIS_E_ARGUMENT);
+    }
+    certificate.state = PORTCULLIS_VERIFIED;
+    CHECK(decide(&request) == PORTCULLIS_ALLOW);
+    certificate.fault = portcullis_str("expired");
+    refused(&request, PORTCULLIS_E_ARGUMENT);
+    certificate.state = PORTCULLIS_INVALID;
+    CHECK(decide(&request) == PORTCULLIS_DENY);
+    certificate.fault = portcullis_str(NULL);
+    CHECK(decide(&request) == PORTCULLIS_DENY);
+    certificate.struct_size = offsetof(portcullis_certificate, state);
+    refused(&request, PORTCULLIS_E_ARGUMENT);
 }
 
 static void f07_no_magic_keys(void) {
@@ -419,6 +517,24 @@ static void what_fails_to_load_changes_nothing(void) {
     CHECK(decide(&open) == PORTCULLIS_ALLOW);
 }
 
+/* A policy loads without its list, says so, and takes over one that an earlier policy could not read. */
+static void lists_that_are_missing_are_told(void) {
+    const char *texts[] = {"gate 1; list seen: ip from \"seen.txt\"; service s { allow anyone to GET /a; }",
+                           "gate 1; list seen: string from \"seen.txt\"; service s { allow anyone to GET /a; }"};
+    uint64_t other, error = 0;
+    portcullis_text why;
+    CHECK(portcullis_engine_new(&other, NULL) == PORTCULLIS_OK);
+    CHECK(portcullis_engine_data_errors(other, NULL) == PORTCULLIS_OK);
+    CHECK(portcullis_engine_load_text(other, "p", 1, texts[0], strlen(texts[0]), NULL) == PORTCULLIS_OK);
+    CHECK(portcullis_engine_data_errors(other, &error) == PORTCULLIS_E_DATA);
+    CHECK(portcullis_error_text(error, &why) == PORTCULLIS_OK && why.len > 8);
+    CHECK(portcullis_error_free(error) == PORTCULLIS_OK);
+    CHECK(portcullis_engine_data(other, "seen.txt", 8, "7\n", 2, NULL) == PORTCULLIS_E_DATA);
+    CHECK(portcullis_engine_load_text(other, "p", 1, texts[1], strlen(texts[1]), NULL) == PORTCULLIS_OK);
+    CHECK(portcullis_engine_data_errors(other, &error) == PORTCULLIS_OK && error == 0);
+    CHECK(portcullis_engine_free(other) == PORTCULLIS_OK);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     CHECK(portcullis_engine_new(&engine, NULL) == PORTCULLIS_OK);
@@ -435,9 +551,12 @@ int main(int argc, char **argv) {
     f04_two_threads_one_worker_and_forks();
     f05_sizes_of_structs();
     f06_numbers_of_effects();
+    demands_that_nobody_carries_out_deny();
+    a_certificate_says_how_it_was_found();
     f07_no_magic_keys();
     what_fails_to_load_changes_nothing();
     CHECK(portcullis_worker_free(worker) == PORTCULLIS_OK);
+    lists_that_are_missing_are_told();
     CHECK(portcullis_engine_free(engine) == PORTCULLIS_OK);
     puts("F01 F02 F03 F04 F05 F06 F07");
     return 0;

@@ -42,6 +42,7 @@ static void *decide(void *unused) {
         request.struct_size = sizeof request;
         verdict.struct_size = sizeof verdict;
         request.method = portcullis_str("GET");
+        request.scheme = portcullis_str("https");
         request.authority = portcullis_str("a.example");
         int asks_b = (int)(i % 2);
         request.target = portcullis_str(asks_b ? "/b" : "/a");
