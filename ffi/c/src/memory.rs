@@ -1,0 +1,232 @@
+//! Pointers of the caller -> slices and copies. The one place that reads or writes foreign memory: whatever can be told
+//! of a pointer without following it is told first.
+
+use std::marker::PhantomData;
+use std::mem::{MaybeUninit, align_of, size_of};
+
+use crate::status::{Failure, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
+use crate::types::Text;
+
+/// Largest struct that a caller may hand over, bytes: far more than any version of one has. A larger size is no size.
+pub(crate) const STRUCT_BYTES_MAX: usize = 4_096;
+
+const NULL: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "a null pointer where there must be one");
+const LENGTH: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "a null pointer with a length, or a length that no object has",
+);
+const ALIGNMENT: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "a misaligned pointer");
+const SIZE: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "struct_size is not the size of a known version of the struct",
+);
+const NEWER: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "the struct has a member set that this version of the library does not know",
+);
+
+/// A C struct whose first member is its size in bytes.
+///
+/// # Safety
+///
+/// Every pattern of bits must be a value of the type, and it must begin with a `usize`.
+pub(crate) unsafe trait Versioned: Copy {}
+
+fn checked<T>(ptr: *const T) -> Result<*const T, Failure> {
+    match (ptr.is_null(), ptr.is_aligned()) {
+        (true, _) => Err(NULL),
+        (_, false) => Err(ALIGNMENT),
+        _ => Ok(ptr),
+    }
+}
+
+/// Elements of the caller; none where the length is 0, whatever the pointer is.
+///
+/// # Safety
+///
+/// Unless `len` is 0, `ptr` is null or misaligned, `len` elements must be readable at `ptr` and stay unchanged for
+/// `'a`, and every pattern of bits must be a value of `T`.
+#[inline]
+pub(crate) unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> Result<&'a [T], Failure> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    let bytes = len
+        .checked_mul(size_of::<T>())
+        .filter(|n| *n <= isize::MAX as usize);
+    if ptr.is_null() || bytes.is_none_or(|n| ptr.addr().checked_add(n).is_none()) {
+        return Err(LENGTH);
+    }
+    if !ptr.is_aligned() {
+        return Err(ALIGNMENT);
+    }
+    // SAFETY: not null, aligned, of a length that an object can have; the caller answers for the rest.
+    Ok(unsafe { std::slice::from_raw_parts(ptr, len) })
+}
+
+/// The bytes of a text.
+///
+/// # Safety
+///
+/// As of [`slice`].
+#[inline]
+pub(crate) unsafe fn bytes<'a>(text: Text) -> Result<&'a [u8], Failure> {
+    // SAFETY: the caller's promise; any byte is a u8.
+    unsafe { slice(text.ptr.cast::<u8>(), text.len) }
+}
+
+/// The bytes of a text that may be absent: null is absent, a pointer with length 0 is an empty text.
+///
+/// # Safety
+///
+/// As of [`slice`].
+#[inline]
+pub(crate) unsafe fn maybe_bytes<'a>(text: Text) -> Result<Option<&'a [u8]>, Failure> {
+    if text.ptr.is_null() && text.len == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { bytes(text) }.map(Some)
+}
+
+/// A text that must be UTF-8.
+///
+/// # Safety
+///
+/// As of [`slice`].
+#[inline]
+pub(crate) unsafe fn text<'a>(text: Text) -> Result<&'a str, Failure> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes(text) }?;
+    std::str::from_utf8(bytes).map_err(|_| Failure::new(PORTCULLIS_E_TEXT, "a text is not UTF-8"))
+}
+
+/// Copies a struct of whatever version: members that an older caller does not have are zero, and a newer one may have
+/// more as long as they are zero.
+///
+/// # Safety
+///
+/// Unless `ptr` is null or misaligned, a `usize` must be readable at `ptr`, and as many bytes as it says.
+#[inline]
+pub(crate) unsafe fn sized<T: Versioned>(ptr: *const T, least: usize) -> Result<T, Failure> {
+    let ptr = checked(ptr)?;
+    // SAFETY: not null, aligned; a struct of this kind begins with its size.
+    let size = unsafe { ptr.cast::<usize>().read() };
+    if size < least || size > STRUCT_BYTES_MAX || !size.is_multiple_of(align_of::<T>()) {
+        return Err(SIZE);
+    }
+    let mut copy = MaybeUninit::<T>::zeroed();
+    // SAFETY: the caller lets us read `size` bytes, and no more than the copy holds are written to it.
+    unsafe {
+        let known = size.min(size_of::<T>());
+        std::ptr::copy_nonoverlapping(ptr.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), known);
+    }
+    if size > size_of::<T>() {
+        // SAFETY: within the `size` bytes of the caller's struct.
+        let more = unsafe { slice(ptr.cast::<u8>().add(size_of::<T>()), size - size_of::<T>()) }?;
+        if more.iter().any(|byte| *byte != 0) {
+            return Err(NEWER);
+        }
+    }
+    // SAFETY: all bytes are initialised, and every pattern of them is a value.
+    Ok(unsafe { copy.assume_init() })
+}
+
+/// A place of the caller for a result, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Out<'a, T> {
+    ptr: *mut T,
+    place: PhantomData<&'a mut T>,
+}
+
+impl<'a, T> Out<'a, T> {
+    /// A place that must be there.
+    ///
+    /// # Safety
+    ///
+    /// Unless null or misaligned, `ptr` must be writable for `'a`.
+    pub(crate) unsafe fn new(ptr: *mut T) -> Result<Out<'a, T>, Failure> {
+        checked(ptr)?;
+        Ok(Out {
+            ptr,
+            place: PhantomData,
+        })
+    }
+
+    /// A place that may be missing.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Out::new`].
+    pub(crate) unsafe fn maybe(ptr: *mut T) -> Result<Out<'a, T>, Failure> {
+        if ptr.is_null() {
+            return Ok(Out::none());
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Out::new(ptr) }
+    }
+
+    /// Nowhere.
+    pub(crate) fn none() -> Out<'a, T> {
+        Out {
+            ptr: std::ptr::null_mut(),
+            place: PhantomData,
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.ptr.is_null()
+    }
+
+    #[inline]
+    pub(crate) fn put(self, value: T) {
+        if self.is_wanted() {
+            // SAFETY: made of a reference, or by a caller who promised that it is writable.
+            unsafe { self.ptr.write(value) }
+        }
+    }
+}
+
+/// A struct of the caller for results, of whatever version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SizedOut<'a, T> {
+    ptr: *mut T,
+    size: usize,
+    place: PhantomData<&'a mut T>,
+}
+
+impl<'a, T: Versioned> SizedOut<'a, T> {
+    /// A struct that must be there, with its size in its first member.
+    ///
+    /// # Safety
+    ///
+    /// Unless null or misaligned, a `usize` must be readable at `ptr`, and as many bytes as it says writable for `'a`.
+    pub(crate) unsafe fn new(ptr: *mut T, least: usize) -> Result<SizedOut<'a, T>, Failure> {
+        checked(ptr)?;
+        // SAFETY: not null, aligned; a struct of this kind begins with its size.
+        let size = unsafe { ptr.cast::<usize>().read() };
+        if size < least || size > STRUCT_BYTES_MAX || !size.is_multiple_of(align_of::<T>()) {
+            return Err(SIZE);
+        }
+        Ok(SizedOut {
+            ptr,
+            size,
+            place: PhantomData,
+        })
+    }
+
+    /// Writes what the caller's version has room for, and zero to what ours does not know. The size stays.
+    #[inline]
+    pub(crate) fn put(self, value: &T) {
+        let head = size_of::<usize>();
+        let known = self.size.min(size_of::<T>());
+        let from = std::ptr::from_ref(value).cast::<u8>();
+        let to = self.ptr.cast::<u8>();
+        // SAFETY: `new` was promised `size` writable bytes, at least `head` of them; `known` is within both structs,
+        // which do not overlap: one is ours.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from.add(head), to.add(head), known - head);
+            std::ptr::write_bytes(to.add(known), 0, self.size - known);
+        }
+    }
+}
