@@ -6,13 +6,13 @@ mod canary;
 mod demo;
 mod fuzz;
 mod licences;
-mod step;
 mod test;
 mod tidy;
 
 use std::process::ExitCode;
 
-use step::Failure;
+use xtask::step::{self, Failure};
+use xtask::wasm;
 
 const HELP: &str = "\
 Chores of the Portcullis workspace.
@@ -27,6 +27,7 @@ Verbs:
   fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
   licences        check that every dependency's licence is on the list of deny.toml
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
+  plugin          build the proxy-wasm plugins as they ship, and say where they are
   bench [ARG..]   benchmarks; `bench --help` says which
 ";
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
+        ["plugin"] => wasm::plugins(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(Failure::Usage),
     };

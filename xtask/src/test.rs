@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
+use crate::wasm;
 use crate::{bench, canary, fuzz, licences, tidy};
 
 /// Random pairs of a long run.
@@ -11,6 +12,8 @@ const LONG_PAIRS: &str = "3000000";
 /// Sets up what tests need and runs them.
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm_target()?;
+    wasm::target()?;
+    wasm::wasm_opt()?;
     bench::valgrind()?;
     tidy::run()?;
     licences::run()?;

@@ -3,6 +3,7 @@
 
 mod build;
 mod host;
+pub mod proxy;
 
 pub use build::build;
 pub use host::{Loaded, Module};
