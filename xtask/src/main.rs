@@ -2,8 +2,10 @@
 //! Knows the commands of this workspace and nothing of policies.
 
 mod bench;
+mod c_tools;
 mod canary;
 mod demo;
+mod envoy;
 mod fuzz;
 mod licences;
 mod test;
@@ -29,6 +31,7 @@ Verbs:
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
   plugin          build the proxy-wasm plugins as they ship, and say where they are
   bench [ARG..]   benchmarks; `bench --help` says which
+  envoy [ARG..]   Envoy with the plugin in front of an upstream; `envoy --help` says more
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["plugin"] => wasm::plugins(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["envoy", rest @ ..] => envoy::run(rest),
         _ => Err(Failure::Usage),
     };
     match result {

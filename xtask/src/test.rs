@@ -3,8 +3,7 @@
 use std::process::Command;
 
 use crate::step::{self, Failure};
-use crate::wasm;
-use crate::{bench, canary, fuzz, licences, tidy};
+use crate::{bench, c_tools, canary, envoy, fuzz, licences, tidy, wasm};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -13,8 +12,10 @@ const LONG_PAIRS: &str = "3000000";
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm_target()?;
     wasm::target()?;
-    wasm::wasm_opt()?;
-    bench::valgrind()?;
+    wasm::wasm_opt();
+    bench::valgrind();
+    c_tools::set_up();
+    envoy::set_up()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(

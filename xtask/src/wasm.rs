@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::apt;
 use crate::step::{self, Failure};
 
 /// Target of the plugin.
@@ -75,46 +76,12 @@ pub fn target() -> Result<(), Failure> {
         }
     }
     step::complain("rustup does not add the target; Debian's toolchain builds it");
-    apt(&DEBIAN)
+    apt::install(&DEBIAN)
 }
 
 /// Sees to it that `wasm-opt` is there.
-pub fn wasm_opt() -> Result<(), Failure> {
-    if opt_version().is_some() {
-        return Ok(());
-    }
-    apt(&["binaryen"])
-}
-
-/// Installs Debian's packages, as root or by sudo.
-fn apt(packages: &[&str]) -> Result<(), Failure> {
-    let mut last = Ok(());
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            // The list of packages may be older than the packages.
-            let mut update = privileged();
-            update.args(["apt-get", "update"]);
-            let _ = step::run("apt-get update", update);
-        }
-        let mut install = privileged();
-        install
-            .args(["apt-get", "install", "-y", "--no-install-recommends"])
-            .args(packages);
-        last = step::run("apt-get install", install);
-        if last.is_ok() {
-            break;
-        }
-    }
-    last
-}
-
-fn privileged() -> Command {
-    let mut probe = Command::new("sudo");
-    probe.args(["-n", "true"]);
-    match step::probe(probe) {
-        Ok((true, _)) => Command::new("sudo"),
-        _ => Command::new("env"),
-    }
+pub fn wasm_opt() {
+    apt::programs(&[("wasm-opt", "binaryen")]);
 }
 
 /// Builds a plugin; the way to its module, not optimised for size.
@@ -186,7 +153,7 @@ pub fn ship(plugin: Plugin) -> Result<PathBuf, Failure> {
 /// The verb: both plugins that ship, and where they are.
 pub fn plugins() -> Result<(), Failure> {
     target()?;
-    wasm_opt()?;
+    wasm_opt();
     for plugin in [Plugin::Images, Plugin::Text] {
         let path = ship(plugin)?;
         let bytes = read(&path)?.len();

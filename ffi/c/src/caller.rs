@@ -1,6 +1,8 @@
 //! A host in Rust that goes the way of C programs: safe calls of the exported functions, for counting what they cost
 //! and for testing them without a C compiler. Hosts in Rust use the engine's own crate.
 
+use std::net::IpAddr;
+
 use portcullis::{Credential, Now, RequestView};
 
 use crate::exports::{
@@ -25,7 +27,8 @@ pub struct Prepared<'a> {
     request: Request,
     /// What the struct's headers point to.
     _headers: Vec<Header>,
-    _peer: Box<str>,
+    /// What its address points to.
+    _peer: Box<[u8]>,
     _view: std::marker::PhantomData<&'a [u8]>,
 }
 
@@ -41,11 +44,11 @@ impl<'a> Prepared<'a> {
             })
             .collect();
         let maybe = |bytes: Option<&[u8]>| bytes.map_or_else(Text::default, Text::from);
-        let peer = view
-            .socket_peer
-            .map(|address| address.to_string())
-            .unwrap_or_default();
-        let peer = peer.into_boxed_str();
+        let peer: Box<[u8]> = match view.socket_peer {
+            Some(IpAddr::V4(v4)) => v4.octets().into(),
+            Some(IpAddr::V6(v6)) => v6.octets().into(),
+            None => Box::default(),
+        };
         let mut request = Request {
             method: Text::from(view.method),
             target: Text::from(view.target),
@@ -53,7 +56,7 @@ impl<'a> Prepared<'a> {
             headers_len: headers.len(),
             scheme: Text::from(view.scheme),
             authority: maybe(view.authority),
-            peer_text: maybe(view.socket_peer.map(|_| peer.as_bytes())),
+            peer_bytes: maybe(view.socket_peer.map(|_| &*peer)),
             protocol: Text::from(view.protocol),
             sni: maybe(view.sni),
             context: Text::from(view.context),

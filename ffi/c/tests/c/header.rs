@@ -100,7 +100,7 @@ fn every_function_says_who_may_call_it_and_how_it_fails() {
         let line = &before[before.rfind('\n').map_or(0, |n| n + 1)..];
         let is_function = header[at..]
             .find(['(', ' ', ')', ';', ',', '`'])
-            .is_some_and(|n| header[at..].as_bytes()[n] == b'(');
+            .is_some_and(|n| header.as_bytes()[at + n] == b'(');
         if !is_function || line.starts_with(' ') || line.contains("static") {
             continue;
         }
@@ -116,4 +116,11 @@ fn every_function_says_who_may_call_it_and_how_it_fails() {
         functions += 1;
     }
     assert!(functions >= 20, "only {functions} functions were found");
+}
+
+/// F08 of the hostile catalogue: what never calls back is never re-entered, and nobody frees a handle under it.
+#[test]
+fn there_are_no_callbacks() {
+    let header = generated();
+    assert!(!header.contains("(*") && !header.contains("setjmp"));
 }

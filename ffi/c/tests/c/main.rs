@@ -5,10 +5,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test"
+    reason = "a test that can not set itself up fails"
 )]
 #![cfg(target_os = "linux")]
 
+// sources -> programs -> what they print
 mod build;
+
+// what the programs show
 mod corpus;
+mod programs;
+
+// what people read and install
 mod header;
+mod install;
+
+// what is easier asked in Rust
+mod trust;

@@ -264,11 +264,11 @@ fn a_bad_data_file_leaves_the_last_good_one() {
             .iter()
             .any(|line| line.level == 3 && line.text.contains("banned.txt"))
     );
-    vm.configure(&with("203.0.113.0/24\n")).unwrap();
+    vm.configure(&with("203.0.113.9\n")).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 200);
-    vm.configure(&with("192.0.2.0/24\nnonsense\n")).unwrap();
+    vm.configure(&with("192.0.2.7\nnonsense\n")).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 200, "the last good list stays");
-    vm.configure(&with("192.0.2.0/24\n")).unwrap();
+    vm.configure(&with("192.0.2.7\n")).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 403);
 }
 

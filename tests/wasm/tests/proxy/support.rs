@@ -28,6 +28,7 @@ pub(crate) static TRAP: LazyLock<Plugin> = LazyLock::new(|| Plugin::of(&TRAP_BYT
 pub(crate) const POLICY: &str = r#"gate 1;
 issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway; claims { tenant: string; level: int = 0; } }
 peers cluster { trust "cluster.local"; }
+network nearby = 192.0.2.0/24;
 context { region: string; risk: int; }
 principal staff = token from corp;
 principal front = peer from cluster and peer.spiffe == "spiffe://cluster.local/ns/web/sa/front";
@@ -35,7 +36,7 @@ service s on "a.example" {
   allow anyone to GET /open, GET /files/{rest:**} as open;
   allow staff to GET /staff when token.level >= 3 as staff_only;
   allow front to GET /mesh as mesh;
-  allow anyone to GET /near when client.ip in 192.0.2.0/24 as near;
+  allow anyone to GET /near when client.ip in nearby as near;
   allow anyone to GET /region when context.region == "eu" and context.risk < 5 as region;
   allow anyone to GET /sni when request.sni == "a.example" as by_sni;
   allow anyone to GET /h2 when request.protocol == "HTTP/2" as by_protocol;
