@@ -1,64 +1,75 @@
-//! Pointers and lengths from the host -> bytes. The one place that reads memory by its address.
-//!
-//! Invariant: only what lies inside a live buffer of this table is ever read, so a wrong number from the host is an
-//! error and never a read of other memory.
+//! Buffers in this module's memory that the host may write into. It has no other allocator here, and gives back only
+//! what it was given: anything else is told.
 
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Largest single buffer: an image of the largest size, or a large table.
-const BUFFER_BYTES_MAX: usize = 1 << 30;
+use portcullis_c::status::{PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_INTERNAL, PORTCULLIS_OK};
 
-/// Buffers that the host may write into: address, length.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    live: BTreeMap<usize, usize>,
+/// Largest buffer, bytes: an image of the largest size, or a large table.
+const BUFFER_BYTES_MAX: usize = 1 << 30;
+/// Alignment of every buffer, bytes: that of the structs, which hold 64-bit numbers.
+const ALIGN: usize = 8;
+
+thread_local! {
+    /// Live buffers: address, length.
+    static LIVE: RefCell<BTreeMap<usize, usize>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-impl Memory {
-    /// A zeroed buffer; 0 where there is none to give.
-    pub(crate) fn alloc(&mut self, len: usize) -> usize {
-        if len == 0 || len > BUFFER_BYTES_MAX {
-            return 0;
-        }
-        let mut buffer = Vec::new();
-        if buffer.try_reserve_exact(len).is_err() {
-            return 0;
-        }
-        buffer.resize(len, 0u8);
-        let address = Box::into_raw(buffer.into_boxed_slice())
-            .cast::<u8>()
-            .expose_provenance();
-        self.live.insert(address, len);
-        address
+fn layout(len: usize) -> Option<Layout> {
+    if len == 0 || len > BUFFER_BYTES_MAX {
+        return None;
     }
+    Layout::from_size_align(len, ALIGN).ok()
+}
 
-    /// Gives a buffer back; false where it is none of ours.
-    pub(crate) fn free(&mut self, address: usize) -> bool {
-        let Some(len) = self.live.remove(&address) else {
-            return false;
-        };
-        let start = std::ptr::with_exposed_provenance_mut::<u8>(address);
-        // SAFETY: `alloc` made this very address from a `Box<[u8]>` of `len` bytes and exposed it; it was in the
-        // table, so it was not freed since, and now that it is out of it nobody will free it again.
-        drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, len)) });
-        true
+/// A buffer of `len` bytes, zeroed, at a multiple of 8; 0 where `len` is 0 or more than 1 GiB, or memory is out.
+///
+/// Ownership: the host's; give it to `portcullis_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_alloc(len: usize) -> usize {
+    let Some(layout) = layout(len) else {
+        return 0;
+    };
+    // SAFETY: the layout's size is not 0.
+    let buffer = unsafe { alloc_zeroed(layout) };
+    if buffer.is_null() {
+        return 0;
     }
+    let address = buffer.expose_provenance();
+    let kept = LIVE.with(|live| {
+        live.try_borrow_mut()
+            .map(|mut live| live.insert(address, len))
+            .is_ok()
+    });
+    if kept {
+        return address;
+    }
+    // SAFETY: just made with this layout, and told to nobody.
+    unsafe { dealloc(buffer, layout) };
+    0
+}
 
-    /// A copy of bytes inside one live buffer; no bytes may lie anywhere.
-    pub(crate) fn read(&self, address: usize, len: usize) -> Option<Vec<u8>> {
-        if len == 0 {
-            return Some(Vec::new());
-        }
-        let (start, size) = self.live.range(..=address).next_back()?;
-        let offset = address - start;
-        if offset.checked_add(len)? > *size {
-            return None;
-        }
-        let first = std::ptr::with_exposed_provenance::<u8>(address);
-        // SAFETY: the range lies inside a live buffer (just checked) whose bytes `alloc` initialised and whose
-        // provenance it exposed. The host writes only between calls, and the borrow ends in this statement.
-        Some(unsafe { std::slice::from_raw_parts(first, len) }.to_vec())
+/// Gives a buffer back. 0 is no buffer, and freeing it is no error.
+///
+/// Errors: `PORTCULLIS_E_ARGUMENT` (not the address of a live buffer).
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_free(address: usize) -> i32 {
+    if address == 0 {
+        return PORTCULLIS_OK;
     }
+    let found = LIVE.with(|live| live.try_borrow_mut().map(|mut live| live.remove(&address)));
+    let Ok(found) = found else {
+        return PORTCULLIS_E_INTERNAL;
+    };
+    let Some(layout) = found.and_then(layout) else {
+        return PORTCULLIS_E_ARGUMENT;
+    };
+    // SAFETY: `portcullis_alloc` made this very address with this layout and exposed it; it was in the table, so it was
+    // not freed since, and now that it is out of it nobody will free it again.
+    unsafe { dealloc(std::ptr::with_exposed_provenance_mut(address), layout) };
+    PORTCULLIS_OK
 }
 
 #[cfg(test)]
@@ -66,25 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_live_buffers_are_read() {
-        let mut memory = Memory::default();
-        let a = memory.alloc(8);
-        assert_eq!(memory.read(a, 8), Some(vec![0; 8]));
-        assert_eq!(memory.read(a + 3, 5), Some(vec![0; 5]));
-        assert_eq!(memory.read(0, 0), Some(vec![]));
-        for (address, len) in [
-            (a, 9),
-            (a + 3, 6),
-            (a + 8, 1),
-            (0, 1),
-            (a - 1, 1),
-            (a, usize::MAX),
-            (usize::MAX, 2),
-        ] {
-            assert_eq!(memory.read(address, len), None, "{len}");
-        }
-        assert!(memory.free(a) && !memory.free(a) && !memory.free(0));
-        assert_eq!(memory.read(a, 1), None);
-        assert_eq!((memory.alloc(0), memory.alloc(usize::MAX)), (0, 0));
+    fn only_live_buffers_are_freed() {
+        let a = portcullis_alloc(13);
+        let b = portcullis_alloc(8);
+        assert!(a != 0 && b != 0 && a != b && a.is_multiple_of(ALIGN) && b.is_multiple_of(ALIGN));
+        assert_eq!(portcullis_free(a + 8), PORTCULLIS_E_ARGUMENT);
+        assert_eq!(portcullis_free(a), PORTCULLIS_OK);
+        assert_eq!(portcullis_free(a), PORTCULLIS_E_ARGUMENT);
+        assert_eq!(portcullis_free(b), PORTCULLIS_OK);
+        assert_eq!(portcullis_free(0), PORTCULLIS_OK);
+        assert_eq!((portcullis_alloc(0), portcullis_alloc(usize::MAX)), (0, 0));
     }
 }
