@@ -54,6 +54,7 @@ fn pages() -> Vec<(PathBuf, String)> {
         "CHANGELOG.md",
         "benches/README.md",
         "ffi/README.md",
+        "ffi/wasm/README.md",
         "ffi/proxy-wasm/examples/envoy/README.md",
         "ffi/proxy-wasm/README.md",
         "ffi/proxy-wasm/examples/nginx/README.md",
@@ -181,8 +182,8 @@ fn every_command_names_a_verb() {
     const VERBS: [&str; 10] = [
         "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
     ];
-    const CHORES: [&str; 9] = [
-        "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy", "plugin",
+    const CHORES: [&str; 10] = [
+        "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy", "plugin", "module",
     ];
     for (page, text) in pages() {
         for (_, sample, line) in fences(&text).into_iter().filter(|f| f.0 == "sh") {

@@ -15,9 +15,10 @@ Options:
   --instructions  count instructions per decision under valgrind, and hold them against the bars
   --peers         run other engines and the floors on the same requests (builds them: minutes)
   --envoy         processor time per request in Envoy: no filter, hello filter, plugin, Envoy's RBAC filter
+  --wasm          the module in wasmtime beside the crate, 1,000 rules (builds wasmtime: minutes)
   --record        with --peers or --envoy: write benches/record/DATE[-envoy].md, .json and .svg
 
-Without --instructions, --peers and --envoy criterion runs; names choose among its benchmarks.
+Without --instructions, --peers, --envoy and --wasm criterion runs; names choose among its benchmarks.
 
 Examples:
   cargo xtask bench --quick
@@ -25,6 +26,7 @@ Examples:
   cargo xtask bench --instructions
   cargo xtask bench --peers --record
   cargo xtask bench --envoy
+  cargo xtask bench --wasm
 ";
 
 /// Runs what the words ask for.
@@ -33,7 +35,14 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
         step::say(HELP);
         return Ok(());
     }
-    let known = ["--quick", "--instructions", "--peers", "--envoy", "--record"];
+    let known = [
+        "--quick",
+        "--instructions",
+        "--peers",
+        "--envoy",
+        "--wasm",
+        "--record",
+    ];
     if let Some(unknown) = words
         .iter()
         .find(|word| word.starts_with("--") && !known.contains(word))
@@ -45,7 +54,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     }
     let asks = |option: &str| words.contains(&option);
     let (quick, instructions) = (asks("--quick"), asks("--instructions"));
-    let (record, envoy) = (asks("--record"), asks("--envoy"));
+    let (record, envoy, wasm) = (asks("--record"), asks("--envoy"), asks("--wasm"));
     let peers = asks("--peers") || record && !envoy;
     if instructions {
         self::instructions()?;
@@ -56,7 +65,10 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     if envoy {
         self::envoy(quick, record)?;
     }
-    if !instructions && !peers && !envoy {
+    if wasm {
+        self::wasm()?;
+    }
+    if !instructions && !peers && !envoy && !wasm {
         let names: Vec<&str> = words
             .iter()
             .filter(|word| !word.starts_with("--"))
@@ -92,6 +104,20 @@ pub(crate) fn valgrind() {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         apt::programs(&[("valgrind", "valgrind")]);
     }
+}
+
+fn wasm() -> Result<(), Failure> {
+    xtask::wasm::targets()?;
+    xtask::wasm::wasm_opt();
+    let words = [
+        "bench",
+        "--locked",
+        "-p",
+        "portcullis-tests-wasm",
+        "--bench",
+        "decide",
+    ];
+    step::cargo("wasm", &words)
 }
 
 fn instructions() -> Result<(), Failure> {
@@ -133,8 +159,8 @@ fn peers(quick: bool, record: bool) -> Result<(), Failure> {
 
 /// The hello filter is a workspace of its own: it is built for this alone.
 fn envoy(quick: bool, record: bool) -> Result<(), Failure> {
-    xtask::wasm::target()?;
-    xtask::wasm::wasm_opt()?;
+    xtask::wasm::targets()?;
+    xtask::wasm::wasm_opt();
     crate::envoy::set_up()?;
     let target: std::path::PathBuf =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), Into::into);

@@ -6,3 +6,6 @@ pub mod step;
 
 // sources -> WASM modules
 pub mod wasm;
+
+// what runs the examples in JavaScript
+pub mod javascript;

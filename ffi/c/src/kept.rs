@@ -212,8 +212,11 @@ impl Kept {
             strip_unknown,
         };
         let mut report: Vec<(RuleIndex, bool)> = self.report_true.iter().map(|rule| (*rule, true)).collect();
-        report.extend(self.report_unknown.iter().map(|rule| (*rule, false)));
-        report.sort_unstable();
+        // Both are sorted, and the second is short.
+        for rule in &self.report_unknown {
+            let at = report.partition_point(|(before, _)| before < rule);
+            report.insert(at, (*rule, false));
+        }
         OwnedDecision {
             effect: self.effect,
             status: self.status,

@@ -17,6 +17,10 @@ const LENGTH: Failure = Failure::new(
     "a null pointer with a length, or a length that no object has",
 );
 const ALIGNMENT: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "a misaligned pointer");
+const OUTSIDE: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "a pointer to bytes that lie past the end of memory",
+);
 const SIZE: Failure = Failure::new(
     PORTCULLIS_E_ARGUMENT,
     "struct_size is not the size of a known version of the struct",
@@ -33,10 +37,28 @@ const NEWER: Failure = Failure::new(
 /// Every pattern of bits must be a value of the type, and it must begin with a `usize`.
 pub(crate) unsafe trait Versioned: Copy {}
 
-fn checked<T>(ptr: *const T) -> Result<*const T, Failure> {
+/// Whether memory reaches that far. A WASM module can ask where its memory ends; elsewhere only wrapping can be told.
+#[inline]
+fn is_within(address: usize, len: usize) -> bool {
+    let Some(end) = address.checked_add(len) else {
+        return false;
+    };
+    #[cfg(target_arch = "wasm32")]
+    return end as u64 <= core::arch::wasm32::memory_size::<0>() as u64 * 65_536;
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = end;
+        true
+    }
+}
+
+/// A pointer to so many bytes, as far as can be told without following it.
+#[inline]
+fn checked<T>(ptr: *const T, bytes: usize) -> Result<*const T, Failure> {
     match (ptr.is_null(), ptr.is_aligned()) {
         (true, _) => Err(NULL),
         (_, false) => Err(ALIGNMENT),
+        _ if !is_within(ptr.addr(), bytes) => Err(OUTSIDE),
         _ => Ok(ptr),
     }
 }
@@ -55,7 +77,7 @@ pub(crate) unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> Result<&'a [T], 
     let bytes = len
         .checked_mul(size_of::<T>())
         .filter(|n| *n <= isize::MAX as usize);
-    if ptr.is_null() || bytes.is_none_or(|n| ptr.addr().checked_add(n).is_none()) {
+    if ptr.is_null() || bytes.is_none_or(|n| !is_within(ptr.addr(), n)) {
         return Err(LENGTH);
     }
     if !ptr.is_aligned() {
@@ -114,12 +136,13 @@ pub(crate) unsafe fn sized<T: Versioned>(
     least: usize,
     room: &mut MaybeUninit<T>,
 ) -> Result<&T, Failure> {
-    let ptr = checked(ptr)?;
+    let ptr = checked(ptr, size_of::<usize>())?;
     // SAFETY: not null, aligned; a struct of this kind begins with its size.
     let size = unsafe { ptr.cast::<usize>().read() };
     if size < least || size > STRUCT_BYTES_MAX || !size.is_multiple_of(align_of::<T>()) {
         return Err(SIZE);
     }
+    checked(ptr, size)?;
     let ours = size_of::<T>();
     if size < ours {
         // SAFETY: the caller lets us read `size` bytes; they and the zeroes behind them fill the room and no more.
@@ -155,7 +178,7 @@ impl<'a, T> Out<'a, T> {
     ///
     /// Unless null or misaligned, `ptr` must be writable for `'a`.
     pub(crate) unsafe fn new(ptr: *mut T) -> Result<Out<'a, T>, Failure> {
-        checked(ptr)?;
+        checked(ptr, size_of::<T>())?;
         Ok(Out {
             ptr,
             place: PhantomData,
@@ -211,12 +234,13 @@ impl<'a, T: Versioned> SizedOut<'a, T> {
     ///
     /// Unless null or misaligned, a `usize` must be readable at `ptr`, and as many bytes as it says writable for `'a`.
     pub(crate) unsafe fn new(ptr: *mut T, least: usize) -> Result<SizedOut<'a, T>, Failure> {
-        checked(ptr)?;
+        checked(ptr, size_of::<usize>())?;
         // SAFETY: not null, aligned; a struct of this kind begins with its size.
         let size = unsafe { ptr.cast::<usize>().read() };
         if size < least || size > STRUCT_BYTES_MAX || !size.is_multiple_of(align_of::<T>()) {
             return Err(SIZE);
         }
+        checked(ptr, size)?;
         Ok(SizedOut {
             ptr,
             size,

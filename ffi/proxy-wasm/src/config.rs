@@ -20,6 +20,19 @@ pub const TOKENS_MAX: usize = 16;
 /// Longest property path, segments: gateways have none that are longer.
 pub const PROPERTY_PATH_MAX: usize = 16;
 
+/// How NGINX's variables begin that hold what a client or an upstream sent.
+const OF_CLIENTS: [&str; 9] = [
+    "arg_",
+    "args",
+    "cookie_",
+    "http_",
+    "query_string",
+    "request",
+    "sent_",
+    "upstream_",
+    "uri",
+];
+
 /// A configuration that is none. The last good one stays in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -50,6 +63,12 @@ pub enum ConfigError {
     /// A token that names no place, or two.
     #[error("the token of issuer `{0}` needs one of `payload` and `property`")]
     TokenPlace(String),
+    /// A property path that clients could fill.
+    #[error("`{0}` is no property path to believe: name one that the gateway fills, and no client")]
+    PropertyPath(String),
+    /// Claims of an issuer that is none.
+    #[error("`tokens` names the issuer `{0}`, which the policy does not declare")]
+    Issuer(String),
     /// Two contexts.
     #[error("name one of `context` and `context_property`")]
     OneContext,
@@ -96,6 +115,36 @@ pub struct Options {
     pub shadow: bool,
     /// Which decisions are logged.
     pub log: Logged,
+    /// What `https` is believed by.
+    pub tls: Tls,
+    /// Which gateway it is.
+    pub gateway: Kind,
+    /// The first DNS name of a client certificate stands for all of them.
+    pub first_dns_san: bool,
+    /// Tell the client the reason's code.
+    pub explain: bool,
+}
+
+/// What `https` is believed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// The connection to this gateway is TLS, as the gateway itself says.
+    #[default]
+    Connection,
+    /// `:scheme` and `x-forwarded-proto`, which a proxy before this gateway writes.
+    Forwarded,
+}
+
+/// Gateways whose header lines mean different things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `:path` and `:authority` are what the client sent.
+    #[default]
+    Envoy,
+    /// They are what NGINX made of it.
+    Nginx,
 }
 
 /// An issuer whose tokens the gateway verifies.
@@ -152,6 +201,14 @@ struct Written<'c> {
     shadow: bool,
     #[serde(default)]
     log: Logged,
+    #[serde(default)]
+    tls: Tls,
+    #[serde(default)]
+    gateway: Kind,
+    #[serde(default)]
+    first_dns_san: bool,
+    #[serde(default)]
+    explain: bool,
 }
 
 #[derive(Deserialize)]
@@ -203,6 +260,10 @@ impl Config {
                 context: context(written.context, written.context_property)?,
                 shadow: written.shadow,
                 log: written.log,
+                tls: written.tls,
+                gateway: written.gateway,
+                first_dns_san: written.first_dns_san,
+                explain: written.explain,
             },
         })
     }
@@ -293,5 +354,23 @@ fn property(path: Vec<String>) -> Result<Place, ConfigError> {
             max: PROPERTY_PATH_MAX,
         });
     }
-    Ok(Place::Property(path))
+    if is_believable(&path) {
+        Ok(Place::Property(path))
+    } else {
+        Err(ConfigError::PropertyPath(path.join(".")))
+    }
+}
+
+/// Whether only the gateway fills a property. Hosts join segments in their own ways, so that a dot in the first
+/// one or a NUL would make another path.
+fn is_believable(path: &[String]) -> bool {
+    let plain = |segment: &String| !segment.is_empty() && !segment.contains('\0');
+    match path {
+        [] => false,
+        [root, ..] if root.contains('.') || ["request", "response"].contains(&root.as_str()) => false,
+        [root, name, ..] if root == "ngx" && OF_CLIENTS.iter().any(|prefix| name.starts_with(prefix)) => {
+            false
+        }
+        path => path.iter().all(plain),
+    }
 }

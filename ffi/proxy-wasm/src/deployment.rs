@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis::image::config::Config as PolicyConfig;
 use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
 
@@ -122,6 +123,7 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         }
         Source::Text(text) => Image::load(&compile(text, &config.data)?, &Trust::Unsigned)?,
     };
+    issuers(host, &config.options, image.config())?;
     let in_force = last.and_then(|last| last.engine.snapshot());
     // A bad file leaves the last good one of its name, as a reload of data does everywhere.
     let before = in_force.as_ref().map(|snapshot| Arc::clone(&snapshot.data));
@@ -145,6 +147,23 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         needs,
         digest,
     })
+}
+
+/// Issuers of the configuration must be the policy's; one of the policy's that has no claims handed over is told, for
+/// its tokens are refused.
+fn issuers(host: &dyn Host, options: &Options, policy: &PolicyConfig) -> Result<(), ConfigError> {
+    let declared = |name: &str| policy.issuers.iter().any(|issuer| issuer.name == name);
+    if let Some(token) = options.tokens.iter().find(|token| !declared(&token.issuer)) {
+        return Err(ConfigError::Issuer(token.issuer.clone()));
+    }
+    let handed_over = |name: &str| options.tokens.iter().any(|token| token.issuer == name);
+    for issuer in policy.issuers.iter().filter(|issuer| !handed_over(&issuer.name)) {
+        let mut line = String::from("portcullis: no entry of `tokens` has claims of issuer ");
+        crate::text::quote(&mut line, issuer.name.as_bytes(), crate::log::TEXT_MAX);
+        line.push_str(", so that its tokens are refused");
+        host.log(Level::Warn, &line);
+    }
+    Ok(())
 }
 
 type Files = std::collections::BTreeMap<String, Vec<u8>>;

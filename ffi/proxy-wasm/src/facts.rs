@@ -1,22 +1,27 @@
 //! What the gateway says about one request -> [`RequestView`]. Header lines are handed on as they are; a property
-//! that is absent or unreadable is absent. Knows no policy.
+//! that is absent or unreadable is absent, but for claims and context. Knows no policy.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use portcullis::image::config::{Config as PolicyConfig, Source};
+use portcullis::limits::CONTEXT_BYTES;
 use portcullis::{Credential, PeerCert, RequestView};
+use serde::de::IgnoredAny;
 
-use crate::config::{JWT_AUTHN, Options, Place};
-use crate::host::{Host, Map};
+use crate::config::{JWT_AUTHN, Kind, Options, Place, Tls};
+use crate::host::{Host, Map, Refused};
 use crate::metadata::{self, Found};
 use crate::pairs::Pairs;
 
-/// Which facts of the connection a policy can read at all; the gateway is not asked for others.
+/// Which facts a policy can read at all; the gateway is not asked for others. A client certificate is not among them:
+/// whether one is there is read by conditions that no table of the image names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    certificate: bool,
     sni: bool,
     protocol: bool,
+    context: bool,
 }
 
 impl Needs {
@@ -26,15 +31,9 @@ impl Needs {
         let demands_sni = config.services.iter().any(|service| service.require_sni)
             || config.rules.iter().any(|rule| rule.body.require_sni);
         Needs {
-            certificate: !config.peers.is_empty()
-                || reads(&[
-                    Source::PeerSpiffe,
-                    Source::PeerDns,
-                    Source::PeerSubject,
-                    Source::PeerFingerprint,
-                ]),
             sni: demands_sni || reads(&[Source::Sni]),
             protocol: reads(&[Source::Protocol]),
+            context: !config.context.is_empty(),
         }
     }
 }
@@ -49,6 +48,25 @@ pub struct Facts {
     protocol: Vec<u8>,
     token: Token,
     context: Vec<u8>,
+    tls: bool,
+    nginx: Option<Target>,
+}
+
+/// The target as NGINX got it. Its `:path` is decoded and its `:authority` is the server's name.
+type Target = Vec<u8>;
+
+/// Why no facts were read; the request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactError {
+    /// The gateway does not give the header lines.
+    #[error("headers_unreadable")]
+    Headers,
+    /// NGINX does not say what the target was.
+    #[error("target_unreadable")]
+    Target,
+    /// Context is there, and is no JSON object of at most [`CONTEXT_BYTES`].
+    #[error("context_unreadable")]
+    Context,
 }
 
 /// Parts of a client certificate.
@@ -83,32 +101,60 @@ type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
 pub struct Line<'a> {
     /// `:method`; empty where there is none, which is no method.
     pub method: &'a [u8],
-    /// `:path`, or the authority of a CONNECT.
+    /// `:path`, or the authority of a CONNECT, or NGINX's own word of it.
     pub target: &'a [u8],
-    /// Whether `:path` is there and can be replaced.
-    pub has_path: bool,
+    /// What to do where another target was decided on.
+    pub rewriting: Rewriting,
     scheme: &'a [u8],
     authority: Option<&'a [u8]>,
 }
 
+/// Whether the target can be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rewriting {
+    /// By `:path`.
+    Path,
+    /// There is nothing to replace.
+    #[default]
+    Nothing,
+    /// The gateway takes no other one.
+    Refused,
+}
+
 impl Facts {
-    /// Asks the gateway; `None` where it does not give the header lines.
-    pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Option<Facts> {
-        let pairs = host.headers(Map::Request)?;
+    /// Asks the gateway.
+    pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Result<Facts, FactError> {
+        let pairs = host.headers(Map::Request).ok_or(FactError::Headers)?;
+        let nginx = match options.gateway {
+            Kind::Envoy => None,
+            Kind::Nginx => {
+                let target = host.property(&["request", "path"]);
+                Some(
+                    target
+                        .filter(|target| !target.is_empty())
+                        .ok_or(FactError::Target)?,
+                )
+            }
+        };
         let asked = |needed: bool, path: &[&str]| needed.then(|| host.property(path)).flatten();
         let mut sources = Sources { host, metadata: None };
-        Some(Facts {
+        let context = options.context.as_ref().filter(|_| needs.context);
+        let claims_tls = pairs
+            .iter()
+            .any(|(name, value)| name == b":scheme" && is(value, b"https"));
+        Ok(Facts {
+            tls: claims_tls && (options.tls == Tls::Forwarded || is_tls(host)),
+            nginx,
             pairs,
             socket_peer: socket_peer(host),
-            certificate: needs.certificate.then(|| certificate(host)).flatten(),
+            certificate: certificate(host, options.first_dns_san),
             sni: asked(needs.sni, &["connection", "requested_server_name"]).filter(|name| !name.is_empty()),
             protocol: asked(needs.protocol, &["request", "protocol"]).unwrap_or_default(),
             token: token(&mut sources, options),
-            context: match options.context.as_ref().map(|place| sources.find(place)) {
+            context: match context.map(|place| sources.find(place)) {
                 None | Some(Found::Absent) => Vec::new(),
-                Some(Found::Json(text)) => text.into_bytes(),
-                // No JSON object, so that every context fact is there and ill-typed.
-                Some(Found::Unreadable) => b"unreadable".to_vec(),
+                Some(Found::Json(text)) if is_context(&text) => text.into_bytes(),
+                Some(Found::Json(_) | Found::Unreadable) => return Err(FactError::Context),
             },
         })
     }
@@ -133,7 +179,7 @@ impl Facts {
         let (line, headers) = self.split();
         f(&RequestView {
             method: line.method,
-            scheme: scheme(line.scheme, &headers),
+            scheme: scheme(line.scheme, self.tls, &headers),
             authority: line.authority,
             target: line.target,
             headers: &headers,
@@ -175,12 +221,16 @@ impl Facts {
             }
         }
         let method = method.unwrap_or_default();
-        let has_path = target.is_some();
         let of_connect = authority.filter(|_| method == b"CONNECT").unwrap_or_default();
+        let (target, rewriting, authority) = match (&self.nginx, target) {
+            (Some(target), _) => (target.as_slice(), Rewriting::Refused, None),
+            (None, Some(target)) => (target, Rewriting::Path, authority),
+            (None, None) => (of_connect, Rewriting::Nothing, authority),
+        };
         let line = Line {
             method,
-            target: target.unwrap_or(of_connect),
-            has_path,
+            target,
+            rewriting,
             scheme: scheme.unwrap_or_default(),
             authority,
         };
@@ -188,19 +238,33 @@ impl Facts {
     }
 }
 
-/// The scheme that may be believed. A client of HTTP/2 or with an absolute target names one itself; a gateway at the
-/// edge writes `x-forwarded-proto` by the connection, so `https` counts only where that does not say otherwise. An
-/// empty scheme is `https` to the engine, so what is not known must not be empty.
-fn scheme<'a>(given: &'a [u8], headers: &[(&'a [u8], &'a [u8])]) -> &'a [u8] {
+/// Whether the client's connection is TLS. Envoy and NGINX have the version under the same path.
+fn is_tls(host: &dyn Host) -> bool {
+    let version = host.property(&["connection", "tls_version"]);
+    version.is_some_and(|version| !version.is_empty())
+}
+
+/// Whether a text is what the engine reads context from.
+fn is_context(text: &str) -> bool {
+    text.len() <= CONTEXT_BYTES && serde_json::from_str::<BTreeMap<Cow<'_, str>, IgnoredAny>>(text).is_ok()
+}
+
+fn is(text: &[u8], other: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(other)
+}
+
+/// The scheme that may be believed. A client of HTTP/2 or with an absolute target names one itself, so `https` counts
+/// only where the connection may be `tls` and `x-forwarded-proto` does not say otherwise. An empty scheme is `https`
+/// to the engine, so what is not known must not be empty.
+fn scheme<'a>(given: &'a [u8], tls: bool, headers: &[(&'a [u8], &'a [u8])]) -> &'a [u8] {
     if given.is_empty() {
         return b"unknown";
     }
-    let is = |text: &[u8], other: &[u8]| text.eq_ignore_ascii_case(other);
     let denied = headers
         .iter()
         .filter(|(name, _)| is(name, b"x-forwarded-proto"))
         .any(|(_, value)| !is(value.trim_ascii(), b"https"));
-    if is(given, b"https") && denied {
+    if is(given, b"https") && (denied || !tls) {
         b"http"
     } else {
         given
@@ -216,14 +280,17 @@ fn socket_peer(host: &dyn Host) -> Option<IpAddr> {
 }
 
 fn address(text: &str) -> Option<IpAddr> {
-    let with_port = text.parse::<SocketAddr>().map(|socket| socket.ip());
-    with_port
-        .or_else(|_| text.parse::<Ipv4Addr>().map(IpAddr::V4))
-        .ok()
+    match text.parse::<SocketAddr>() {
+        // No connection comes from port 0: Envoy took this address out of a header that anybody may send.
+        Ok(socket) if socket.port() == 0 => None,
+        Ok(socket) => Some(socket.ip()),
+        Err(_) => text.parse::<Ipv4Addr>().map(IpAddr::V4).ok(),
+    }
 }
 
-/// The gateway says whether there is a certificate that it took; its parts may be missing.
-fn certificate(host: &dyn Host) -> Option<Certificate> {
+/// The gateway says whether there is a certificate that it took; its parts may be missing. It names one DNS name of
+/// perhaps several, and some of the names would be another fact than all of them.
+fn certificate(host: &dyn Host, first_dns_san: bool) -> Option<Certificate> {
     let mtls = host.property(&["connection", "mtls"])?;
     if mtls != [1] && mtls != b"true" {
         return None;
@@ -234,7 +301,7 @@ fn certificate(host: &dyn Host) -> Option<Certificate> {
     };
     Some(Certificate {
         uri: part("uri_san_peer_certificate"),
-        dns: part("dns_san_peer_certificate"),
+        dns: first_dns_san.then(|| part("dns_san_peer_certificate")).flatten(),
         subject: part("subject_peer_certificate"),
         fingerprint: part("sha256_peer_certificate_digest"),
     })
@@ -255,23 +322,27 @@ impl Certificate {
 /// Where JSON values come from; the metadata is fetched once.
 struct Sources<'h> {
     host: &'h dyn Host,
-    metadata: Option<Vec<u8>>,
+    metadata: Option<Result<Vec<u8>, Refused>>,
 }
 
 impl Sources<'_> {
     fn find(&mut self, place: &Place) -> Found {
         if let Place::Property(path) = place {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            return match self.host.property(&path) {
-                None => Found::Absent,
-                Some(text) if text.is_empty() => Found::Absent,
-                Some(text) => String::from_utf8(text).map_or(Found::Unreadable, Found::Json),
+            return match self.host.look_up(&path) {
+                Ok(None) => Found::Absent,
+                Ok(Some(text)) if text.is_empty() => Found::Absent,
+                Ok(Some(text)) => String::from_utf8(text).map_or(Found::Unreadable, Found::Json),
+                Err(_) => Found::Unreadable,
             };
         }
         let host = self.host;
         let bytes = self
             .metadata
-            .get_or_insert_with(|| host.property(&["metadata"]).unwrap_or_default());
+            .get_or_insert_with(|| host.look_up(&["metadata"]).map(Option::unwrap_or_default));
+        let Ok(bytes) = bytes else {
+            return Found::Unreadable;
+        };
         match place {
             Place::Namespace(namespace) => metadata::namespace(bytes, namespace),
             Place::Payload(key) => metadata::value(bytes, JWT_AUTHN, key),

@@ -7,16 +7,17 @@
 
 use std::rc::Rc;
 
-use portcullis::decide::{Effect, OwnedDecision, Reason};
-use portcullis::exchange::{ChargeOutcome, Exchange, Next, Rewrites};
-use portcullis::{Now, Snapshot};
+use portcullis::Now;
+use portcullis::decide::{Effect, Reason};
+use portcullis::exchange::{ChargeOutcome, Exchange, Next, Reply, Rewrites};
 
 use crate::config::Logged;
 use crate::deployment::Deployment;
-use crate::facts::{Facts, Line};
+use crate::facts::{Facts, Line, Rewriting};
 use crate::host::{Host, Level, Map, Refused};
 use crate::log;
 use crate::reply::{DECISION_HEADER, Refusal};
+use crate::ruling::Ruling;
 use crate::shared::Shared;
 
 /// Whether the gateway goes on with the exchange.
@@ -26,25 +27,6 @@ pub enum Step {
     Continue,
     /// It does not: it was answered.
     Stop,
-}
-
-/// What became of a request, as counters and log lines tell it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruling {
-    /// Effect.
-    pub effect: Effect,
-    /// Status of the answer, 200 where it goes on.
-    pub status: u16,
-    /// Why.
-    pub reason: Reason,
-    /// Detail code.
-    pub detail: Option<String>,
-    /// Id of the deciding rule.
-    pub rule: Option<String>,
-    /// Tags of the policy.
-    pub tags: Vec<String>,
-    /// Reported rules, and whether they were true (or unknown).
-    pub report: Vec<(String, bool)>,
 }
 
 /// One proxied exchange.
@@ -59,17 +41,20 @@ pub struct Filter {
 enum State {
     /// No request was seen.
     Waiting,
-    /// It went on; what the response gets.
-    Forwarded(ForResponse),
+    /// It went on; what its later parts get.
+    Forwarded(Binding),
     /// It was answered here.
     Replied,
     /// Shadow mode saw it.
     Watched,
 }
 
+/// What an allow demands of the parts that come after the request's headers.
 #[derive(Debug)]
-struct ForResponse {
+struct Binding {
     id: String,
+    /// Names that the policy alone writes upstream.
+    request: Vec<String>,
     drop: Vec<String>,
     set: Vec<(String, String)>,
 }
@@ -90,12 +75,14 @@ impl Filter {
             return Step::Stop;
         }
         let deployment = Rc::clone(&self.deployment);
-        let Some(facts) = Facts::read(host, &deployment.options, deployment.needs) else {
-            let id = shared.ids.of(None, self.context);
-            let ruling = Ruling::internal("headers_unreadable");
-            return self.refuse(host, shared, &id, &Facts::default(), ruling, None);
+        let id = shared.ids.next(self.context);
+        let facts = match Facts::read(host, &deployment.options, deployment.needs) {
+            Ok(facts) => facts,
+            Err(error) => {
+                let ruling = Ruling::internal(&error.to_string());
+                return self.refuse(host, shared, &id, &Facts::default(), ruling, None);
+            }
         };
-        let id = shared.ids.of(facts.header("x-request-id"), self.context);
         let now = Now {
             wall_us: host.now_us(),
             mono_us: 0,
@@ -112,11 +99,45 @@ impl Filter {
         let ruling = Ruling::of(exchange.decision(), snapshot);
         match exchange.next() {
             Next::Forward(rewrites) => self.forward(host, shared, &id, &facts, ruling, &rewrites),
-            _ => self.refuse(host, shared, &id, &facts, ruling, Some(exchange.decision())),
+            Next::Reply(reply) => {
+                let ruling = ruling.replied(&reply);
+                self.refuse(host, shared, &id, &facts, ruling, Some(&reply))
+            }
+            Next::Charge(_) | Next::ReadBody { .. } => {
+                self.refuse(host, shared, &id, &facts, Ruling::internal("unsettled"), None)
+            }
         }
     }
 
-    /// A part of the request's body, or its trailers.
+    /// Request trailers are there; what the policy alone writes comes by them neither.
+    pub fn request_trailers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
+        let State::Forwarded(binding) = &self.state else {
+            return self.request_rest();
+        };
+        let mut names = binding.request.iter();
+        if names.all(|name| host.remove(Map::RequestTrailers, name).is_ok()) {
+            return Step::Continue;
+        }
+        self.replace(host, shared, "request_trailers_not_rewritten")
+    }
+
+    /// Response trailers are there. The answer is on its way, so what can not be carried out ends it.
+    pub fn response_trailers(&mut self, host: &dyn Host) -> Step {
+        let State::Forwarded(binding) = &self.state else {
+            return Step::Continue;
+        };
+        let set = binding.set.iter().map(|(name, _)| name);
+        let mut names = binding.drop.iter().chain(set);
+        if names.all(|name| host.remove(Map::ResponseTrailers, name).is_ok()) {
+            return Step::Continue;
+        }
+        host.log(Level::Error, "portcullis: response trailers were not rewritten");
+        self.state = State::Replied;
+        host.close();
+        Step::Stop
+    }
+
+    /// A part of the request's body.
     pub fn request_rest(&self) -> Step {
         match self.state {
             State::Forwarded(_) | State::Watched => Step::Continue,
@@ -128,15 +149,29 @@ impl Filter {
     /// Response headers are there: of the upstream, of this filter's own reply, or of a reply that the gateway made
     /// before this filter saw a request. Only the first is touched.
     pub fn response_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        let State::Forwarded(response) = &self.state else {
+        let State::Forwarded(binding) = &self.state else {
             return Step::Continue;
         };
-        if response.apply(host).is_ok() {
+        if binding.apply(host).is_ok() {
             return Step::Continue;
         }
-        let id = response.id.clone();
-        let ruling = Ruling::internal("response_not_rewritten");
-        self.refuse(host, shared, &id, &Facts::default(), ruling, None)
+        self.replace(host, shared, "response_not_rewritten")
+    }
+
+    /// Answers in the place of what was on its way under an allow that can not be carried out.
+    fn replace(&mut self, host: &dyn Host, shared: &Shared, detail: &str) -> Step {
+        let id = match &self.state {
+            State::Forwarded(binding) => binding.id.clone(),
+            State::Waiting | State::Replied | State::Watched => shared.ids.next(self.context),
+        };
+        self.refuse(
+            host,
+            shared,
+            &id,
+            &Facts::default(),
+            Ruling::internal(detail),
+            None,
+        )
     }
 
     fn forward(
@@ -150,19 +185,29 @@ impl Filter {
     ) -> Step {
         let line = facts.line();
         if !self.deployment.options.shadow {
+            if line.rewriting == Rewriting::Refused && rewrites.target.as_bytes() != line.target {
+                let ruling = Ruling {
+                    status: Reason::Malformed.status(),
+                    reason: Reason::Malformed,
+                    ..Ruling::internal("not_canonical")
+                };
+                return self.refuse(host, shared, id, facts, ruling, None);
+            }
             if rewrite(host, &line, rewrites).is_err() {
                 let ruling = Ruling::internal("request_not_rewritten");
                 return self.refuse(host, shared, id, facts, ruling, None);
             }
-            self.state = State::Forwarded(ForResponse {
+            let set = rewrites.request_set.iter().map(|(name, _)| name);
+            self.state = State::Forwarded(Binding {
                 id: id.to_string(),
+                request: rewrites.request_drop.iter().chain(set).cloned().collect(),
                 drop: rewrites.response_drop.to_vec(),
                 set: rewrites.response_set.to_vec(),
             });
         } else {
             self.state = State::Watched;
         }
-        self.tell(host, shared, id, &line, &ruling);
+        self.tell(host, shared, id, facts, &ruling);
         Step::Continue
     }
 
@@ -173,9 +218,9 @@ impl Filter {
         id: &str,
         facts: &Facts,
         ruling: Ruling,
-        decision: Option<&OwnedDecision>,
+        said: Option<&Reply<'_>>,
     ) -> Step {
-        self.tell(host, shared, id, &facts.line(), &ruling);
+        self.tell(host, shared, id, facts, &ruling);
         if self.deployment.options.shadow {
             self.state = State::Watched;
             return Step::Continue;
@@ -184,9 +229,10 @@ impl Filter {
         let refusal = Refusal {
             status: ruling.status,
             reason: ruling.reason,
-            message: decision.and_then(|decision| decision.message.as_deref()),
-            headers: decision.map_or(&[], |decision| &decision.response_set),
+            message: said.and_then(|reply| reply.message),
+            headers: said.map_or(&[], |reply| reply.headers),
             id,
+            explain: self.deployment.options.explain,
         };
         if refusal.send(|reply| host.reply(reply)).is_err() {
             // Perhaps it was a header that the gateway did not like. Whatever happens, nothing goes on.
@@ -197,12 +243,14 @@ impl Filter {
             };
             if bare.send(|reply| host.reply(reply)).is_err() {
                 host.log(Level::Error, "portcullis: the gateway sends no reply");
+                // A client that waits for one would wait for ever.
+                host.close();
             }
         }
         Step::Stop
     }
 
-    fn tell(&self, host: &dyn Host, shared: &Shared, id: &str, line: &Line<'_>, ruling: &Ruling) {
+    fn tell(&self, host: &dyn Host, shared: &Shared, id: &str, facts: &Facts, ruling: &Ruling) {
         let options = &self.deployment.options;
         let (effect, reason) = (ruling.effect, ruling.reason);
         shared.counters.decision(host, effect, reason, options.shadow);
@@ -212,8 +260,10 @@ impl Filter {
             Logged::None => false,
         };
         if logged {
+            let line = facts.line();
             let line = log::Line {
                 id,
+                request_id: facts.header("x-request-id"),
                 ruling,
                 method: line.method,
                 target: line.target,
@@ -249,13 +299,13 @@ fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<
         host.remove(Map::Request, name)?;
         host.add(Map::Request, name, value)?;
     }
-    if line.has_path && rewrites.target.as_bytes() != line.target {
+    if line.rewriting == Rewriting::Path && rewrites.target.as_bytes() != line.target {
         host.replace(Map::Request, ":path", rewrites.target)?;
     }
     Ok(())
 }
 
-impl ForResponse {
+impl Binding {
     fn apply(&self, host: &dyn Host) -> Result<(), Refused> {
         for name in &self.drop {
             host.remove(Map::Response, name)?;
@@ -268,38 +318,7 @@ impl ForResponse {
         for (name, value) in &self.set {
             host.add(Map::Response, name, value)?;
         }
-        host.replace(Map::Response, DECISION_HEADER, &self.id)
-    }
-}
-
-impl Ruling {
-    fn internal(detail: &str) -> Ruling {
-        Ruling {
-            effect: Effect::Deny,
-            status: Reason::Internal.status(),
-            reason: Reason::Internal,
-            detail: Some(detail.to_string()),
-            rule: None,
-            tags: Vec::new(),
-            report: Vec::new(),
-        }
-    }
-
-    fn of(decision: &OwnedDecision, snapshot: Option<&Snapshot>) -> Ruling {
-        let rules = snapshot.map(|snapshot| &snapshot.image.config().rules);
-        let id_of = |rule: u32| {
-            let rule = rules.and_then(|rules| rules.get(rule as usize));
-            rule.map_or_else(String::new, |rule| rule.id.to_string())
-        };
-        let report = decision.report.iter();
-        Ruling {
-            effect: decision.effect,
-            status: decision.status,
-            reason: decision.reason,
-            detail: decision.detail.clone(),
-            rule: decision.rule.map(id_of),
-            tags: decision.tags.clone(),
-            report: report.map(|(rule, certain)| (id_of(*rule), *certain)).collect(),
-        }
+        host.remove(Map::Response, DECISION_HEADER)?;
+        host.add(Map::Response, DECISION_HEADER, &self.id)
     }
 }

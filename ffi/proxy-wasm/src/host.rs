@@ -9,6 +9,10 @@ pub enum Map {
     Request,
     /// Of the response.
     Response,
+    /// Behind the request's body.
+    RequestTrailers,
+    /// Behind the response's body.
+    ResponseTrailers,
 }
 
 /// How loud a log line is.
@@ -44,8 +48,12 @@ pub struct LocalReply<'r> {
 pub trait Host {
     /// Header lines in order.
     fn headers(&self, map: Map) -> Option<Pairs>;
+    /// A property by its path, `Ok(None)` where there is none; an error is one that may be there.
+    fn look_up(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
     /// A property by its path; absent and unreadable are the same.
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.look_up(path).ok().flatten()
+    }
     /// The plugin's configuration, at most `max` bytes and one more, so that a longer one shows.
     fn configuration(&self, max: usize) -> Option<Vec<u8>>;
     /// Wall clock, µs since the epoch.
@@ -58,6 +66,8 @@ pub trait Host {
     fn replace(&self, map: Map, name: &str, value: &str) -> Result<(), Refused>;
     /// Answers the client; nothing goes upstream.
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused>;
+    /// Ends the exchange without an answer, where none can be sent. Does not come back where that fails too.
+    fn close(&self);
     /// Writes a line into the gateway's log.
     fn log(&self, level: Level, line: &str);
     /// Makes a counter known; its number.

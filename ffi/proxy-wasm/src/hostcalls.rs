@@ -44,12 +44,17 @@ unsafe extern "C" {
         headers_len: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
 }
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
+/// What is said of bytes that are promised and not given; no status of the ABI.
+const NO_BYTES: u32 = u32::MAX;
+const REQUEST_STREAM: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
 const NO_GRPC: i32 = -1;
@@ -63,7 +68,9 @@ pub(crate) struct Gateway;
 fn number(map: Map) -> u32 {
     match map {
         Map::Request => 0,
+        Map::RequestTrailers => 1,
         Map::Response => 2,
+        Map::ResponseTrailers => 3,
     }
 }
 
@@ -75,7 +82,7 @@ fn done(status: u32) -> Result<(), Refused> {
 }
 
 /// Calls a function that gives bytes, and takes them over.
-fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Refused> {
     let mut data = std::ptr::null_mut();
     let mut len = 0;
     let status = call(&raw mut data, &raw mut len);
@@ -88,27 +95,35 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> 
         // boxed slice of exactly `len` bytes by the global allocator, so capacity and layout are those given here.
         unsafe { Vec::from_raw_parts(data, len, len) }
     };
-    (status == OK).then_some(taken)
+    let promised = if data.is_null() { len } else { 0 };
+    match (status, promised) {
+        (OK, 0) => Ok(taken),
+        (OK, _) => Err(Refused(NO_BYTES)),
+        (other, _) => Err(Refused(other)),
+    }
 }
 
 impl Host for Gateway {
     fn headers(&self, map: Map) -> Option<Pairs> {
         let map = number(map);
         // SAFETY: both pointers are to live locals of `bytes`, which the gateway writes.
-        let read = bytes(|data, len| unsafe { proxy_get_header_map_pairs(map, data, len) })?;
-        Pairs::read(read)
+        let read = bytes(|data, len| unsafe { proxy_get_header_map_pairs(map, data, len) });
+        Pairs::read(read.ok()?)
     }
 
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+    fn look_up(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
         let path = path.join("\0");
         // SAFETY: the path is a live text of that length, the rest as in `headers`.
-        bytes(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) })
+        match bytes(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) }) {
+            Err(Refused(NOT_FOUND)) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     fn configuration(&self, max: usize) -> Option<Vec<u8>> {
         let max = max.saturating_add(1);
         // SAFETY: as in `headers`.
-        bytes(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, max, data, len) })
+        bytes(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, max, data, len) }).ok()
     }
 
     fn now_us(&self) -> Option<i64> {
@@ -123,9 +138,11 @@ impl Host for Gateway {
     fn remove(&self, map: Map, name: &str) -> Result<(), Refused> {
         // SAFETY: the name is a live text of that length.
         let status = unsafe { proxy_remove_header_map_value(number(map), name.as_ptr(), name.len()) };
-        match status {
-            NOT_FOUND => Ok(()),
-            other => done(other),
+        match (status, map) {
+            (NOT_FOUND, _) => Ok(()),
+            // Where there are no trailers, there is nothing to remove.
+            (BAD_ARGUMENT, Map::RequestTrailers | Map::ResponseTrailers) => Ok(()),
+            (other, _) => done(other),
         }
     }
 
@@ -171,6 +188,13 @@ impl Host for Gateway {
                 reply.grpc_status.map_or(NO_GRPC, i32::from),
             )
         })
+    }
+
+    fn close(&self) {
+        // SAFETY: no pointers.
+        if unsafe { proxy_close_stream(REQUEST_STREAM) } != OK {
+            core::arch::wasm32::unreachable();
+        }
     }
 
     fn log(&self, level: Level, line: &str) {

@@ -32,6 +32,7 @@ pub mod filter;
 pub mod ids;
 pub mod log;
 pub mod reply;
+pub mod ruling;
 pub mod text;
 
 // what all requests of a VM share

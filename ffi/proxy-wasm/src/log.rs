@@ -1,17 +1,22 @@
-//! A ruling -> one log line of JSON. Printable ASCII only. No header's value, no query, no claim and no body is ever
-//! in it: the path up to the query, and what the policy's author wrote.
+//! A ruling -> one log line of JSON. Printable ASCII only. No header's value but the request's id, no query, no claim
+//! and no body is ever in it: the path up to the query, and what the policy's author wrote.
 
 use crate::counters::effect_name;
-use crate::filter::Ruling;
+use crate::ruling::Ruling;
 use crate::text::quote;
 
 /// Longest text of a line that comes from outside, characters; enough to recognise a request by.
 pub const TEXT_MAX: usize = 256;
 
+/// Longest request id, characters: a UUID has 36.
+const REQUEST_ID_MAX: usize = 64;
+
 /// The line of a decision.
 pub struct Line<'l> {
     /// Id of the decision.
     pub id: &'l str,
+    /// `x-request-id`, whoever wrote it.
+    pub request_id: Option<&'l [u8]>,
     /// What was ruled.
     pub ruling: &'l Ruling,
     /// Method as sent.
@@ -32,6 +37,7 @@ impl Line<'_> {
         out.push_str("{\"portcullis\":");
         quote(&mut out, effect_name(self.ruling.effect).as_bytes(), TEXT_MAX);
         member(&mut out, "id", Some(self.id.as_bytes()));
+        bounded(&mut out, "request_id", self.request_id, REQUEST_ID_MAX);
         out.push_str(&format!(",\"status\":{}", self.ruling.status));
         member(&mut out, "reason", Some(self.ruling.reason.code().as_bytes()));
         member(
@@ -60,11 +66,15 @@ impl Line<'_> {
 }
 
 fn member(out: &mut String, name: &str, value: Option<&[u8]>) {
+    bounded(out, name, value, TEXT_MAX);
+}
+
+fn bounded(out: &mut String, name: &str, value: Option<&[u8]>, max: usize) {
     out.push_str(",\"");
     out.push_str(name);
     out.push_str("\":");
     match value {
-        Some(value) => quote(out, value, TEXT_MAX),
+        Some(value) => quote(out, value, max),
         None => out.push_str("null"),
     }
 }

@@ -65,11 +65,15 @@ impl HttpContext for Http {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.request_rest())
+        SHARED.with(|shared| action(self.0.request_trailers(&Gateway, shared)))
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         SHARED.with(|shared| action(self.0.response_headers(&Gateway, shared)))
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        action(self.0.response_trailers(&Gateway))
     }
 }
 

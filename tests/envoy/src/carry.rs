@@ -18,11 +18,12 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// What the vectors of a policy need.
-    pub fn of(vectors: &[Vector]) -> Lanes {
+    /// What the vectors of a policy need; no configuration names an issuer that the policy does not `declare`.
+    pub fn of(vectors: &[Vector], declared: &dyn Fn(&str) -> bool) -> Lanes {
         let mut lanes = Lanes::default();
         for vector in vectors {
             if let Some(token) = &vector.token
+                && declared(&token.issuer)
                 && !lanes.issuers.contains(&token.issuer)
             {
                 lanes.issuers.push(token.issuer.clone());
@@ -97,7 +98,7 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
             (None, claims) => claims.as_ref().map_or("{}", |claims| claims.get()),
         };
         let place = lanes.issuers.iter().position(|own| *own == token.issuer);
-        let place = place.ok_or("no listener for the issuer")?;
+        let place = place.ok_or("no plugin has claims of an issuer that is not the policy's")?;
         line(&format!("{TOKEN_HEADER}{place}"), token::sign(claims).as_bytes());
     }
     if let Some(context) = &vector.context {

@@ -25,5 +25,8 @@ pub fn configuration(image: &[u8], files: &BTreeMap<String, Vec<u8>>, issuers: &
         "tokens": tokens,
         "context": CONTEXT,
         "log": "all",
+        // Vectors speak of https over sockets without TLS, and of all DNS names of a certificate.
+        "tls": "forwarded",
+        "first_dns_san": true,
     })
 }

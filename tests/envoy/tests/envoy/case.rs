@@ -67,7 +67,10 @@ impl Case {
             asked.borrow_mut().insert(name.to_string(), bytes.clone());
             Some(bytes)
         });
-        let lanes = Lanes::of(&case.vectors);
+        let issuers = &subject.image().config().issuers;
+        let lanes = Lanes::of(&case.vectors, &|issuer| {
+            issuers.iter().any(|own| own.name == issuer)
+        });
         let configuration = plugin::configuration(&image, &asked.into_inner(), &lanes.issuers);
         let name = format!("{}:{scheme}", case.name);
         let file = name.replace(['/', ':'], "-");

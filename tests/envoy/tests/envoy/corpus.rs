@@ -43,7 +43,8 @@ const CHANGED: [(&str, &str, bool); 11] = [
 const REFUSED_ALTHOUGH_ALLOWED: [&str; 1] = ["P19-twin"];
 
 /// Why vectors are not carried, and how many at most for each reason.
-const NOT_CARRIED: [(&str, usize); 5] = [
+const NOT_CARRIED: [(&str, usize); 6] = [
+    ("no plugin has claims of an issuer that is not the policy's", 1),
     ("Envoy verifies no API keys or signatures for the plugin", 5),
     ("Envoy takes no connection from an address that no peer has", 3),
     (

@@ -174,8 +174,15 @@ impl Expected {
             .next()
             .unwrap_or_default();
         let path: String = String::from_utf8_lossy(path).chars().take(256).collect();
+        let mut ids = asked
+            .request
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("x-request-id"));
+        let request_id = ids.next().filter(|_| ids.next().is_none());
+        let request_id = request_id.map(|(_, value)| String::from_utf8_lossy(&value.0).into_owned());
         let line = json!({
-            "portcullis": v.effect, "id": decision, "status": v.status, "reason": v.reason, "detail": v.detail,
+            "portcullis": v.effect, "id": decision, "request_id": request_id, "status": v.status, "reason": v.reason, "detail": v.detail,
             "rule": v.rule, "method": asked.request.method, "path": path, "tags": v.tags, "report": v.report,
             "policy": v.policy, "shadow": false,
         });

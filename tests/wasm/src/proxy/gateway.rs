@@ -86,6 +86,12 @@ pub struct Gateway {
     pub request: Request,
     /// Response header lines.
     pub response: Pairs,
+    /// Request trailers; `None` where there are none.
+    pub request_trailers: Option<Pairs>,
+    /// Response trailers.
+    pub response_trailers: Option<Pairs>,
+    /// Streams that the plugin closed.
+    pub closed: Vec<u32>,
     /// Configuration of the plugin.
     pub configuration: Vec<u8>,
     /// Properties of the plugin itself.
@@ -111,7 +117,9 @@ impl Gateway {
     pub(super) fn lines(&mut self, map: u32) -> Option<&mut Pairs> {
         match map {
             0 => Some(&mut self.request.headers),
+            1 => self.request_trailers.as_mut(),
             2 => Some(&mut self.response),
+            3 => self.response_trailers.as_mut(),
             _ => None,
         }
     }

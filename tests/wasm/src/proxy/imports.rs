@@ -25,6 +25,7 @@ pub(super) fn link(linker: &mut Linker<Gateway>) -> Result<(), HostError> {
     linker.func_wrap("env", "proxy_replace_header_map_value", replace)?;
     linker.func_wrap("env", "proxy_get_property", get_property)?;
     linker.func_wrap("env", "proxy_send_local_response", send_local_response)?;
+    linker.func_wrap("env", "proxy_close_stream", close_stream)?;
     linker.func_wrap("env", "proxy_define_metric", define_metric)?;
     linker.func_wrap("env", "proxy_increment_metric", increment_metric)?;
     let wasi = "wasi_snapshot_preview1";
@@ -167,6 +168,14 @@ fn send_local_response(
         body,
         grpc_status,
     });
+    Ok(OK)
+}
+
+fn close_stream(mut caller: Called<'_>, stream: u32) -> Answer {
+    if let Some(Fault::Status(status)) = caller.data().fault("proxy_close_stream") {
+        return Ok(status);
+    }
+    caller.data_mut().closed.push(stream);
     Ok(OK)
 }
 

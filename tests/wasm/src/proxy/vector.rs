@@ -16,6 +16,8 @@ use super::protobuf;
 pub enum Unfit {
     /// Keys and signatures are not verified by a gateway yet.
     KeyOrSignature,
+    /// Claims of an issuer that is not the policy's: a configuration that names it is refused.
+    Undeclared,
     /// A gateway hands over no token or certificate that failed.
     Failed,
     /// Envoy names one DNS name of a certificate.
@@ -51,6 +53,9 @@ pub fn request_of(vector: &Vector, now_us: Option<i64>) -> Result<Request, Unfit
         .with_header(":method", given.method.as_bytes())
         .with_header(":path", given.target_bytes().map_err(|_| Unfit::Malformed)?)
         .with_header(":scheme", given.scheme_text().into_bytes());
+    if given.scheme_text() == "https" {
+        request = request.with_property("connection/tls_version", "TLSv1.3");
+    }
     if let Some(authority) = given.authority_text() {
         request = request.with_header(":authority", authority.as_bytes());
     }

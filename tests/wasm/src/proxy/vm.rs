@@ -170,6 +170,12 @@ impl Vm {
         action_of(action)
     }
 
+    /// The response trailers callback.
+    pub fn response_trailers(&mut self, context: Context) -> Result<Action, HostError> {
+        let action: i32 = self.call("proxy_on_response_trailers", (context.0, 0))?;
+        action_of(action)
+    }
+
     /// The response headers callback.
     pub fn response_headers(&mut self, context: Context, end_of_stream: bool) -> Result<Action, HostError> {
         let count = self.gateway().response.len() as i32;

@@ -28,6 +28,7 @@ fn bad() -> Vec<(String, &'static str)> {
     let mut broken = only("/a");
     broken[90] ^= 1;
     let with = |more: Value| configuration(&only("/a"), more);
+    let property = |path: Value| json!({"image": good, "context_property": path}).to_string();
     vec![
         (String::new(), "no configuration"),
         (" \n".into(), "no configuration"),
@@ -53,6 +54,29 @@ fn bad() -> Vec<(String, &'static str)> {
             "more than 16",
         ),
         (with(json!({"context_property": ["a"]})), "context"),
+        (
+            with(json!({"tokens": [{"issuer": "x", "payload": "p"}]})),
+            "not declare",
+        ),
+        (with(json!({"tls": "maybe"})), "maybe"),
+        (with(json!({"gateway": "apache"})), "apache"),
+        (property(json!([])), "no property path"),
+        (
+            property(json!(["request", "headers", "x-claims"])),
+            "no property path",
+        ),
+        (property(json!(["request.headers.x-claims"])), "no property path"),
+        (
+            property(json!(["request\u{0}headers", "x-claims"])),
+            "no property path",
+        ),
+        (property(json!(["response", "headers", "x"])), "no property path"),
+        (property(json!(["ngx", "http_x_claims"])), "no property path"),
+        (property(json!(["metadata", ""])), "no property path"),
+        (
+            with(json!({"tokens": [{"issuer": "x", "property": ["request", "path"]}]})),
+            "no property path",
+        ),
         (with(json!({"trust": {"keys": {}}})), "not sealed"),
         (with(json!({"trust": {"keys": {"k1": "AAAA"}}})), "k1"),
         (with(json!({"trust": {"keys": {}, "serial": 3}})), "serial"),
@@ -77,7 +101,7 @@ fn w02_without_a_good_configuration_everything_is_denied() {
         assert!(said[0].contains("everything is denied"), "{said:?}");
         let outcome = exchange(&mut vm, &get("/a"));
         assert!(outcome.upstream.is_none(), "{word}");
-        assert_eq!(answered(&mut vm, &get("/a")), (503, "no_policy".into()), "{word}");
+        assert_eq!(answered(&mut vm, &get("/a")).0, 503, "{word}");
         assert_eq!(vm.gateway().count("portcullis.decisions.deny.no_policy"), 2);
         assert_eq!(vm.gateway().count("portcullis.configurations.refused"), 1);
     }
@@ -131,6 +155,17 @@ fn an_exchange_keeps_its_policy() {
     assert_eq!(action, portcullis_tests_wasm::proxy::Action::Continue);
     vm.close(early).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 404);
+}
+
+#[test]
+fn an_issuer_without_claims_is_told() {
+    let mut vm = SHIPPED
+        .start(&configuration(&image(POLICY), json!({"tokens": []})))
+        .unwrap();
+    let log = &vm.gateway().log;
+    let told =
+        |line: &&portcullis_tests_wasm::proxy::LogLine| line.level == 3 && line.text.contains("\"corp\"");
+    assert_eq!(log.iter().filter(told).count(), 1, "{log:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_tests::bridge::{Subject, now_of};
 use portcullis_tests::{corpus, counts};
-use portcullis_tests_wasm::proxy::{Outcome, Pairs, Request, Vm, request_of};
+use portcullis_tests_wasm::proxy::{Outcome, Pairs, Request, Unfit, Vm, request_of};
 use portcullis_vectors::{Vector, Verdict};
 use serde_json::{Value, json};
 
@@ -21,8 +21,24 @@ fn crate_and_plugin_do_the_same() {
         }
         let image = portcullis::compile(&case.check().policy.unwrap()).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
-        let mut vm = SHIPPED.start(&configuration(&case, &image)).unwrap();
+        let declared = |issuer: &str| {
+            subject
+                .image()
+                .config()
+                .issuers
+                .iter()
+                .any(|own| own.name == issuer)
+        };
+        let mut vm = SHIPPED.start(&configuration(&case, &image, &declared)).unwrap();
         for vector in &case.vectors {
+            if vector
+                .token
+                .as_ref()
+                .is_some_and(|token| !declared(&token.issuer))
+            {
+                *unfit.entry(Unfit::Undeclared).or_insert(0) += 1;
+                continue;
+            }
             let request = match request_of(vector, now_of(vector).wall_us) {
                 Ok(request) => request,
                 Err(reason) => {
@@ -46,12 +62,13 @@ fn crate_and_plugin_do_the_same() {
     counts::executed("proxy_vectors", compared).unwrap();
 }
 
-fn configuration(case: &corpus::CorpusCase, image: &[u8]) -> String {
+fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str) -> bool) -> String {
     let issuers: BTreeSet<&str> = case
         .vectors
         .iter()
         .filter_map(|vector| vector.token.as_ref())
         .map(|token| token.issuer.as_str())
+        .filter(|issuer| declared(issuer))
         .collect();
     let tokens: Vec<Value> = issuers
         .iter()
@@ -62,8 +79,9 @@ fn configuration(case: &corpus::CorpusCase, image: &[u8]) -> String {
         .iter()
         .map(|(name, bytes)| (name.as_str(), base64(bytes)))
         .collect();
-    json!({"image": base64(image), "data": data, "tokens": tokens, "context": "context", "log": "all"})
-        .to_string()
+    json!({"image": base64(image), "data": data, "tokens": tokens, "context": "context", "log": "all",
+        "first_dns_san": true, "explain": true})
+    .to_string()
 }
 
 /// What a plugin without quota store and bodies makes of a verdict: its status and reason.

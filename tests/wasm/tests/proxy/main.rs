@@ -16,3 +16,5 @@ mod corpus;
 mod faults;
 mod log_lines;
 mod phases;
+mod trailers;
+mod trust;

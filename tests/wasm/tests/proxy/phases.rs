@@ -2,7 +2,9 @@
 
 use portcullis_tests_wasm::proxy::{Action, Fault, Vm};
 
-use crate::support::{answer, answered, exchange, get, lines, ok, request, start};
+use serde_json::json;
+
+use crate::support::{answer, answered, decisions, exchange, get, lines, ok, request, start};
 
 #[test]
 fn the_target_is_forwarded_as_it_was_decided_on() {
@@ -271,6 +273,11 @@ fn without_a_reply_nothing_goes_on_all_the_same() {
             .any(|line| line.level == 4 && line.text.contains("no reply")),
         "{log:?}"
     );
+    assert_eq!(vm.gateway().closed, [0], "nobody waits for a reply");
+    let fault = ("proxy_close_stream".to_string(), Fault::Status(2));
+    vm.gateway().faults.extend([fault]);
+    let trap = vm.exchange(&get("/admin/x"), &ok()).unwrap_err();
+    assert!(trap.to_string().contains("unreachable"), "{trap}");
 }
 
 #[test]
@@ -308,26 +315,33 @@ fn grpc_is_answered_in_its_own_status() {
 }
 
 #[test]
-fn the_id_ties_the_reply_to_the_log() {
+fn the_id_ties_the_reply_to_the_log_and_is_never_the_clients() {
     let mut vm = start();
-    let id = |vm: &mut Vm, given: &str| {
+    let mut ids = std::collections::BTreeSet::new();
+    for given in ["0e0c6c5e-1", "0e0c6c5e-1", "not an id", ""] {
         vm.gateway().log.clear();
-        let reply = exchange(vm, &get("/admin/x").with_header("x-request-id", given))
-            .reply
-            .unwrap();
+        let asked = get("/admin/x").with_header("x-request-id", given);
+        let reply = exchange(&mut vm, &asked).reply.unwrap();
         let id = reply.values("x-portcullis-decision").concat();
-        let line = vm.gateway().log[0].text.clone();
-        assert!(line.contains(&format!("\"id\":\"{id}\"")), "{line}");
-        id
-    };
-    assert_eq!(id(&mut vm, "0e0c6c5e-1"), "0e0c6c5e-1");
-    let first = id(&mut vm, "not an id");
-    let second = id(&mut vm, "");
-    assert_ne!(first, second);
-    assert!(!first.contains(' '));
-    let twice = get("/admin/x")
-        .with_header("x-request-id", "a")
-        .with_header("x-request-id", "b");
-    let reply = exchange(&mut vm, &twice).reply.unwrap();
-    assert!(!["a", "b"].contains(&reply.values("x-portcullis-decision").concat().as_str()));
+        let said = decisions(&mut vm).remove(0);
+        assert_eq!((&said["id"], &said["request_id"]), (&json!(id), &json!(given)));
+        assert!(id != given && ids.insert(id), "{ids:?}");
+    }
+}
+
+#[test]
+fn one_decision_id_reaches_the_client_whatever_the_upstream_says() {
+    let mut vm = start();
+    let upstream = lines(&[
+        (":status", "200"),
+        ("x-portcullis-decision", "forged"),
+        ("X-Portcullis-Decision", "forged twice"),
+    ]);
+    let outcome = vm.exchange(&get("/open"), &upstream).unwrap();
+    let id = decisions(&mut vm).pop().unwrap()["id"].clone();
+    let id = id.as_str().unwrap();
+    assert_eq!(
+        outcome.response,
+        lines(&[(":status", "200"), ("x-portcullis-decision", id)])
+    );
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use portcullis_tests_wasm::proxy::{Outcome, Pairs, Plugin, Request, Vm};
+use portcullis_tests_wasm::proxy::{Outcome, Pairs, Plugin, Request, Vm, request_of};
 use serde_json::{Value, json};
 use xtask::wasm::{self, Plugin as Build};
 
@@ -74,13 +74,21 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A configuration with an image, and what else is said.
+/// A configuration with an image, claims of its issuers, and what else is said.
 pub(crate) fn configuration(image: &[u8], more: Value) -> String {
+    let loaded = portcullis::Image::load(image, &portcullis::Trust::Unsigned);
+    let issuers = loaded
+        .map(|image| image.config().issuers.clone())
+        .unwrap_or_default();
+    let tokens = issuers
+        .iter()
+        .map(|issuer| json!({"issuer": issuer.name, "payload": issuer.name}));
     let mut all = json!({
         "image": base64(image),
-        "tokens": [{"issuer": "corp", "payload": "corp"}],
+        "tokens": tokens.collect::<Vec<_>>(),
         "context": "context",
         "log": "all",
+        "explain": true,
     });
     if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
         all.extend(more);
@@ -105,6 +113,7 @@ pub(crate) fn request(method: &str, path: &str) -> Request {
     .with_header(":authority", "a.example")
     .with_property("source/address", "192.0.2.7:4711")
     .with_property("connection/mtls", [0])
+    .with_property("connection/tls_version", "TLSv1.3")
     .with_property("request/protocol", "HTTP/1.1")
 }
 
@@ -120,6 +129,14 @@ pub(crate) fn lines(lines: &[(&str, &str)]) -> Pairs {
         .iter()
         .map(|(name, value)| (bytes(name), bytes(value)))
         .collect()
+}
+
+/// Metadata as Envoy has it, of a vector's `token` and `context`.
+pub(crate) fn metadata(members: &str) -> Vec<u8> {
+    let line =
+        format!(r#"{{"id":"v","request":{{"method":"GET","url":"https://a.example/open"}},{members}}}"#);
+    let vector: portcullis_vectors::Vector = portcullis_vectors::parse_line(&line).unwrap();
+    request_of(&vector, None).unwrap().properties["metadata"].clone()
 }
 
 /// An upstream's response.
