@@ -11,8 +11,16 @@
  * long as it says, and is not to be changed or freed.
  *
  * Every failure keeps the gate shut: a decision is granted by `PORTCULLIS_ALLOW` and by nothing else. No panic and no
- * exception leaves a function; where memory runs out, the process ends. Functions are not for signal handlers. After a
- * fork the child may go on with handles that no other thread was using. */
+ * exception leaves a function; where memory runs out, the process ends.
+ *
+ * Any function may return `PORTCULLIS_E_INTERNAL`, a defect of ours. It poisons the worker of the call and its exchanges;
+ * an engine goes on deciding and loading, by what was in force. Where a call fails an error object may still be 0: none
+ * was left. Then the code says all.
+ *
+ * What is handed over is not written to during the call, by nobody. Places for results overlap neither each other nor
+ * what is handed over. Functions are not for signal handlers, and a thread in a call is not to be cancelled
+ * (`pthread_cancel`) nor left by `longjmp`. After a fork the child may go on only if no other thread was inside a
+ * function of this library; else it may do nothing but `exec`. */
 
 #ifndef PORTCULLIS_H
 #define PORTCULLIS_H
@@ -42,8 +50,8 @@
 #define PORTCULLIS_ANSWER 42
 
 /**
- * A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer, a struct size
- * or a kind that this library does not know.
+ * A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
+ * twice, a struct size or a kind that this library does not know, a request without a scheme.
  */
 #define PORTCULLIS_E_ARGUMENT -1
 
@@ -135,17 +143,18 @@
 
 /**
  * `token`, `key`, `signature`: the host handed over nothing. What is in the headers counts as presented and not
- * verified.
+ * verified. No state of a certificate: one that is handed over says which it is.
  */
 #define PORTCULLIS_ABSENT 0
 
 /**
- * `token`, `key`, `signature`: the host verified it.
+ * `token`, `key`, `signature`, and a certificate's `state`: the host verified it.
  */
 #define PORTCULLIS_VERIFIED 1
 
 /**
- * `token`, `key`, `signature`: the host found it wrong; the fault is a detail code, as `expired`.
+ * `token`, `key`, `signature`, and a certificate's `state`: the host found it wrong; the fault is a detail code, as
+ * `expired`.
  */
 #define PORTCULLIS_INVALID 2
 
@@ -315,9 +324,18 @@ typedef struct portcullis_certificate {
    */
   struct portcullis_text fingerprint;
   /**
-   * Detail code of a certificate that failed; absent where it was verified.
+   * Detail code of a certificate that failed (invalid). One that is there with a verified certificate is an error.
    */
   struct portcullis_text fault;
+  /**
+   * `PORTCULLIS_VERIFIED` or `PORTCULLIS_INVALID`; anything else is an error, so that no certificate is verified for
+   * want of a word.
+   */
+  uint32_t state;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
 } portcullis_certificate;
 
 /**
@@ -353,7 +371,7 @@ typedef struct portcullis_request {
    */
   size_t headers_len;
   /**
-   * `http` or `https`; absent is `https`.
+   * `http` or `https`. Absent or empty is an error: whether the request came encrypted is not guessed at.
    */
   struct portcullis_text scheme;
   /**
@@ -437,6 +455,16 @@ typedef struct portcullis_request {
    * Monotonic clock, microseconds.
    */
   uint64_t mono_us;
+  /**
+   * Which demands of an allow the host carries out: bits of `PORTCULLIS_DEMANDS_..`, 0 for none. An allow that
+   * demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. A
+   * bit that this library does not know is an error: nobody promises what he does not know.
+   */
+  uint32_t carries;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
 } portcullis_request;
 
 /**
@@ -476,8 +504,8 @@ typedef struct portcullis_verdict {
    */
   struct portcullis_text upstream_target;
   /**
-   * `PORTCULLIS_DEMANDS_..`: what must be done before an allowed request goes on. A host that cannot do all of it
-   * must refuse the request. A charge may be demanded of a denial too.
+   * `PORTCULLIS_DEMANDS_..`: what must be done before an allowed request goes on. Of an allow nothing else is demanded
+   * than the request's `carries` says the host carries out. A charge may be demanded of a denial too.
    */
   uint32_t demands;
   /**
@@ -617,7 +645,7 @@ int32_t portcullis_error_code(uint64_t error);
  * may quote the policy: do not send it to clients.
  *
  * Ownership: the error's; valid until it is freed. Threads: any, one at a time. Errors: `PORTCULLIS_E_ARGUMENT`,
- * `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`; then `text` is unchanged.
+ * `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`; then `text` is absent.
  *
  * Safety:
  * `text` must be null or writable.
@@ -654,10 +682,12 @@ int32_t portcullis_engine_free(uint64_t engine);
 
 /**
  * Puts a compiled policy in force, in one step for all threads: whoever decides meanwhile decides by the old one or
- * the new one. Whatever fails leaves the last good one in force. Lists and tables that both declare stay loaded.
+ * the new one. Whatever fails leaves the last good one in force. Lists and tables that both declare stay loaded. A list or
+ * table that is missing or bad does not keep a policy from being loaded: what reads it is unknown, and
+ * `portcullis_engine_data_errors` tells.
  *
  * Ownership: `image` is copied. Threads: any; loads of one engine wait for each other. `error` may be null.
- * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_IMAGE`, `PORTCULLIS_E_POISONED`.
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_IMAGE`.
  *
  * Safety:
  * `image` must be readable for `image_len` bytes; `error` null or writable.
@@ -703,11 +733,11 @@ int32_t portcullis_engine_load_text(uint64_t engine,
 /**
  * Hands over a list, a table, or a file that policy text imports, by the name that the policy gives it. Where the
  * policy in force reads it, it is put in force in one step for all threads; a bad one leaves the last good one. It is
- * kept for the policies that are loaded later.
+ * kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
  *
  * Ownership: `name` and `bytes` are copied. Threads: any. `error` may be null.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_DATA`,
- * `PORTCULLIS_E_FULL` (4,096 files), `PORTCULLIS_E_POISONED`.
+ * `PORTCULLIS_E_FULL` (4,096 files).
  *
  * Safety:
  * `name` and `bytes` must be readable for their lengths; `error` null or writable.
@@ -720,12 +750,24 @@ int32_t portcullis_engine_data(uint64_t engine,
                                uint64_t *error);
 
 /**
+ * Whether the policy in force got every list and table that it reads: those that were missing or bad when it was
+ * loaded, and bad ones that were handed over since, are an error whose text names one a line. Ask after each load.
+ *
+ * Threads: any. `error` may be null. Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_DATA`.
+ *
+ * Safety:
+ * `error` must be null or writable.
+ */
+int32_t portcullis_engine_data_errors(uint64_t engine,
+                                      uint64_t *error);
+
+/**
  * Trusts a key: its id, and its 32 bytes as RFC 8032 has them. From the first call of this or of the next two functions
  * on, only images load that a trusted key has sealed, and none that is older than the last one loaded.
  *
  * Ownership: both are copied. Threads: any. `error` may be null.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_KEY`,
- * `PORTCULLIS_E_FULL` (1,024 keys), `PORTCULLIS_E_POISONED`.
+ * `PORTCULLIS_E_FULL` (1,024 keys).
  *
  * Safety:
  * `id` and `key` must be readable for their lengths; `error` null or writable.
@@ -741,7 +783,7 @@ int32_t portcullis_engine_trust_key(uint64_t engine,
  * Names the audience for which images must be sealed.
  *
  * Ownership: `audience` is copied. Threads: any. `error` may be null.
- * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_POISONED`.
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`.
  *
  * Safety:
  * `audience` must be readable for its length; `error` null or writable.
@@ -752,10 +794,12 @@ int32_t portcullis_engine_trust_audience(uint64_t engine,
                                          uint64_t *error);
 
 /**
- * Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads.
+ * Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads. A mark that
+ * is as high or higher stays: no call lowers it. A policy past the end of its seal goes on and may be loaded: whoever
+ * wants otherwise compares `not_after_us` of `portcullis_engine_seal` with the clock.
  *
  * Ownership: `digest` is copied. Threads: any. `error` may be null.
- * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`, `PORTCULLIS_E_POISONED`.
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`.
  *
  * Safety:
  * `digest` must be readable for its length; `error` null or writable.
@@ -771,7 +815,8 @@ int32_t portcullis_engine_trust_mark(uint64_t engine,
  * the alarm when its last instant nears. The engine has no clock.
  *
  * Ownership: `seal` is the caller's, with its `struct_size` set. Threads: any.
- * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no trusted key has vouched for it).
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no trusted key has vouched for it); then
+ * the rest of `seal` is zero.
  *
  * Safety:
  * `seal` must be null, or writable for as many bytes as its first member says.
@@ -783,7 +828,8 @@ int32_t portcullis_engine_seal(uint64_t engine,
  * The digest of the policy in force: 32 bytes, those of the verdict's line.
  *
  * Ownership: `digest` is the caller's, 32 bytes. Threads: any.
- * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no policy is in force).
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_NONE` (no policy is in force); then `digest` is
+ * zero.
  *
  * Safety:
  * `digest` must be null or writable for 32 bytes.
@@ -819,7 +865,12 @@ int32_t portcullis_worker_free(uint64_t worker);
  * alone keeps the gate shut on everything else.
  *
  * `exchange` receives the exchange, and 0 on an error. `verdict` may be null; else its `struct_size` is set by the
- * caller, and it is filled: on an error with a denial of status 500 and reason `internal`. `error` may be null.
+ * caller, and it is filled: on an error with a denial of status 500 and reason `internal`. One whose `struct_size` is
+ * that of no version stays untouched, and the call fails. `error` may be null. Before anything else 0 is put in
+ * `exchange` and `PORTCULLIS_DENY` in the verdict's effect, which is written again last. One address in two places is an
+ * error.
+ *
+ * An allow is granted only where the request's `carries` covers what it demands.
  *
  * Ownership: everything that `request` points to is read during the call and not kept. The exchange is the caller's;
  * give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the exchange, or its worker,

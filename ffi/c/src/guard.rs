@@ -57,8 +57,10 @@ fn run(error: Out<'_, u64>, call: impl FnOnce() -> Result<i32, Failure>) -> i32 
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => report(error, failure),
         Err(payload) => {
-            // A payload may itself panic when it is dropped. A defect may cost its memory.
-            std::mem::forget(payload);
+            // A payload may itself panic when it is dropped, and so may that one's; the second costs its memory.
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(second);
+            }
             report(error, DEFECT)
         }
     }

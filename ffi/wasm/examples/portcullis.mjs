@@ -3,7 +3,7 @@
 
 const ALLOW = 0x51;
 const EFFECTS = { 0: "deny", 0x2a: "answer", [ALLOW]: "allow" };
-const REQUEST = { size: 192, flags: 4, token: 8, method: 12, target: 20, headers: 28, scheme: 36, authority: 44, peer: 52,
+const REQUEST = { size: 200, flags: 4, token: 8, method: 12, target: 20, headers: 28, scheme: 36, authority: 44, peer: 52,
   protocol: 68, sni: 76, context: 84, tokenIssuer: 96, tokenClaims: 104, tokenFault: 112, wallUs: 176 };
 const HAS_WALL_CLOCK = 1, EXPLAIN = 2, VERIFIED = 1, INVALID = 2, FROM_HEADERS = 3;
 // Where calls put what they give back: a handle, an error, a text.
@@ -36,9 +36,10 @@ export class Portcullis {
   data(name, bytes) { this.#call("portcullis_engine_data", this.engine, name, bytes); }
 
   /**
-   * Decides. `request`: method, authority, target, headers as [name, value] pairs, scheme, peer, protocol, sni, context
+   * Decides. `request`: method, authority, target, headers as [name, value] pairs, scheme (which must be said), peer, protocol, sni, context
    * (an object), token: { issuer, claims } or { issuer, fault } or "headers", wallMs. Anything but what the host knows
-   * is left out. What fails throws: that is no allow.
+   * is left out. An allow that demands more than a decision (quotas, bodies) is a denial here. What fails throws: that is
+   * no allow.
    */
   decide(request, id = "") {
     const frame = new Frame(REQUEST.size);

@@ -43,6 +43,7 @@ fn view<'a>(raw: &'a RawRequest, lines: &'a [(&'a [u8], &'a [u8])]) -> RequestVi
 fn frame(raw: &RawRequest, lines: &[(&[u8], &[u8])]) -> Frame {
     let mut frame = Frame::default();
     frame.text(request::METHOD, raw.method);
+    frame.text(request::SCHEME, "https");
     frame.text(request::AUTHORITY, &raw.authority);
     frame.text(request::TARGET, &raw.target);
     frame.text(request::PEER_BYTES, raw.address.octets());

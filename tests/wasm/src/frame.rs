@@ -10,6 +10,8 @@ const HAS_WALL_CLOCK: u32 = 1;
 const EXPLAIN: u32 = 2;
 const VERIFIED: u32 = 1;
 const INVALID: u32 = 2;
+/// Charges, bodies and responses: the tests look at what is demanded and let it be.
+const ALL_DEMANDS: u32 = 7;
 /// Alignment of everything that holds more than bytes.
 const ALIGN: usize = 8;
 
@@ -126,6 +128,7 @@ impl Frame {
             problem,
         })?;
         frame.number(request::FLAGS, EXPLAIN);
+        frame.number(request::CARRIES, ALL_DEMANDS);
         frame.text(request::METHOD, &sent.method);
         frame.text(request::TARGET, target);
         frame.text(request::SCHEME, sent.scheme_text());
@@ -168,6 +171,8 @@ impl Frame {
         self.maybe(at + certificate::SUBJECT, peer.subject.as_ref());
         self.maybe(at + certificate::FINGERPRINT, peer.fingerprint.as_ref());
         self.maybe(at + certificate::FAULT, peer.invalid.as_ref());
+        let state = if peer.invalid.is_some() { INVALID } else { VERIFIED };
+        self.number(at + certificate::STATE, state);
         let names = self.reserve(peer.dns.len() as u32 * TEXT_SIZE);
         self.point(at + certificate::DNS, names);
         self.number(at + certificate::DNS + 4, peer.dns.len() as u32);

@@ -9,7 +9,7 @@ pub const HEADER_SIZE: u32 = 16;
 /// `portcullis_request`.
 pub mod request {
     /// Size of the struct, and alignment 8.
-    pub const SIZE: u32 = 192;
+    pub const SIZE: u32 = 200;
     /// 32 bits.
     pub const FLAGS: u32 = 4;
     /// 32 bits.
@@ -60,12 +60,14 @@ pub mod request {
     pub const SIGNATURE_FAULT: u32 = 168;
     /// 64 bits.
     pub const WALL_US: u32 = 176;
+    /// 32 bits.
+    pub const CARRIES: u32 = 192;
 }
 
 /// `portcullis_certificate`.
 pub mod certificate {
     /// Size of the struct, and alignment 4.
-    pub const SIZE: u32 = 44;
+    pub const SIZE: u32 = 52;
     /// Text.
     pub const SPIFFE: u32 = 4;
     /// Pointer to texts, then how many.
@@ -76,6 +78,8 @@ pub mod certificate {
     pub const FINGERPRINT: u32 = 28;
     /// Text.
     pub const FAULT: u32 = 36;
+    /// 32 bits.
+    pub const STATE: u32 = 44;
 }
 
 /// `portcullis_verdict`.

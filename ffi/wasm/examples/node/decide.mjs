@@ -21,9 +21,9 @@ try {
 }
 
 const requests = [
-  { method: "GET", authority: "shop.example", target: "/products/7", headers: [["accept", "*/*"]], peer: "192.0.2.1" },
-  { method: "GET", authority: "shop.example", target: "/products/x/../secret", peer: "192.0.2.1" },
-  { method: "POST", authority: "shop.example", target: "/orders", context: { risk: 80 }, wallMs: Date.now() },
+  { method: "GET", scheme: "https", authority: "shop.example", target: "/products/7", headers: [["accept", "*/*"]], peer: "192.0.2.1" },
+  { method: "GET", scheme: "https", authority: "shop.example", target: "/products/x/../secret", peer: "192.0.2.1" },
+  { method: "POST", scheme: "https", authority: "shop.example", target: "/orders", context: { risk: 80 }, wallMs: Date.now() },
 ];
 for (const request of requests) {
   const { effect, verdict } = gate.decide(request);
