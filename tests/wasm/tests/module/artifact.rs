@@ -7,13 +7,14 @@ use portcullis_tests_wasm::HostError;
 const SHIPPED_MAX: u64 = 400_000;
 
 /// Functions of the header, buffers, and what linkers add.
-const EXPORTS: [&str; 31] = [
+const EXPORTS: [&str; 32] = [
     "__data_end",
     "__heap_base",
     "memory",
     "portcullis_abi_version",
     "portcullis_alloc",
     "portcullis_engine_data",
+    "portcullis_engine_data_errors",
     "portcullis_engine_digest",
     "portcullis_engine_free",
     "portcullis_engine_load",
