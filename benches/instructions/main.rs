@@ -14,8 +14,9 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use portcullis_benches::adapter::{Handing, Requests};
+use portcullis_benches::adapter::{Handing, NOW, Requests};
 use portcullis_benches::{floor, setup};
+use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
 
 type Failure = Box<dyn std::error::Error>;
@@ -57,10 +58,13 @@ fn engine_rows() -> impl Iterator<Item = (String, Handing, Headers)> {
         .chain([("engine/json+headers".to_string(), Handing::Json, Headers::Usual)])
 }
 
+/// The row of a host that decides through the C ABI; the token comes as JSON.
+const C_ABI: &str = "c/json";
+
 fn rows() -> Result<(), Failure> {
     let floors = floor::Handing::ALL.into_iter().map(|h| h.name().to_string());
     let engine = engine_rows().map(|(name, ..)| name);
-    for name in floors.chain(engine) {
+    for name in floors.chain(engine).chain([C_ABI.to_string()]) {
         writeln!(std::io::stdout(), "{name}")?;
     }
     Ok(())
@@ -76,12 +80,31 @@ fn count(rules: usize, path: &str, name: &str) -> Result<(), Failure> {
         let floor = floor::Floor::new(&work, &raw);
         return run(&work, |index| floor.allowed(handing, index));
     }
+    if name == C_ABI {
+        return count_c(&work, &std::fs::read(path)?);
+    }
     let unknown = || format!("no row `{name}`; `instructions rows` names them");
     let (_, handing, headers) = engine_rows().find(|(n, ..)| n == name).ok_or_else(unknown)?;
     let snapshot = setup::snapshot(&std::fs::read(path)?)?;
     let requests = Requests::new(&work, handing, headers, &snapshot)?;
     let mut worker = requests.worker();
     run(&work, |index| requests.allowed(&snapshot, index, &mut worker))
+}
+
+/// As the row of the engine, through the functions that C programs call: the same requests, each in its struct.
+fn count_c(work: &Workload, image: &[u8]) -> Result<(), Failure> {
+    let (handing, snapshot) = (Handing::Json, setup::snapshot(image)?);
+    let requests = Requests::new(work, handing, handing.headers(), &snapshot)?;
+    let prepared: Option<Vec<Prepared<'_>>> = requests
+        .views()
+        .iter()
+        .map(|view| Prepared::of(view, NOW))
+        .collect();
+    let prepared = prepared.ok_or("a request that no struct can say")?;
+    let mut caller = Caller::new(image).map_err(|code| format!("the C ABI answers {code}"))?;
+    run(work, |index| {
+        prepared.get(index).is_some_and(|request| caller.allowed(request))
+    })
 }
 
 /// Warms up and compares with the truth, then decides everything once more under the counter.

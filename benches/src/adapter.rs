@@ -111,6 +111,11 @@ impl Requests {
         })
     }
 
+    /// As the engine is given them.
+    pub fn views(&self) -> &[RequestView<'static>] {
+        &self.views
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.views.len()

@@ -1,8 +1,9 @@
 //! A worker that is warm decides without the allocator: every row of the workload, the GitHub policy, and the shapes.
 
 use portcullis::Snapshot;
-use portcullis_benches::adapter::{Handing, Requests};
+use portcullis_benches::adapter::{Handing, NOW, Requests};
 use portcullis_benches::{setup, shapes};
+use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, Workload};
 
 /// Decides everything once, then counts while it is decided again.
@@ -68,4 +69,25 @@ fn shapes_and_the_github_policy_are_decided_without_the_allocator() {
         let requests = Requests::of_vectors(&shape.case.vectors).unwrap();
         check(&shape.name, &snapshot, &requests);
     }
+}
+
+/// An exchange that is freed leaves its buffers to the next one.
+#[test]
+fn the_c_abi_decides_without_the_allocator() {
+    let work = Workload::new(100);
+    let image = setup::image(&work.gate(), &workload::files()).unwrap();
+    let snapshot = setup::snapshot(&image).unwrap();
+    let requests = Requests::new(&work, Handing::Json, Headers::Usual, &snapshot).unwrap();
+    let prepared: Vec<Prepared<'_>> = requests
+        .views()
+        .iter()
+        .map(|view| Prepared::of(view, NOW).unwrap())
+        .collect();
+    let mut caller = Caller::new(&image).unwrap();
+    let mut all = || prepared.iter().filter(|request| caller.allowed(request)).count();
+    let allowed = all();
+    assert!(allowed > 0 && allowed < prepared.len());
+    let mut again = 0;
+    let counted = allocation_counter::measure(|| again = all());
+    assert_eq!((again, counted.count_total), (allowed, 0));
 }

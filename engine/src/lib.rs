@@ -38,6 +38,9 @@ pub mod exchange;
 #[cfg(feature = "compile")]
 pub mod compile;
 
+// sorting, in less code than std's
+mod order;
+
 // planted bugs; empty but for a macro without its feature
 pub mod canary;
 

@@ -53,6 +53,11 @@ fn pages() -> Vec<(PathBuf, String)> {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "benches/README.md",
+        "ffi/README.md",
+        "ffi/wasm/README.md",
+        "ffi/proxy-wasm/examples/envoy/README.md",
+        "ffi/proxy-wasm/README.md",
+        "ffi/proxy-wasm/examples/nginx/README.md",
     ] {
         out.push(root().join(name));
     }
@@ -177,7 +182,9 @@ fn every_command_names_a_verb() {
     const VERBS: [&str; 10] = [
         "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
     ];
-    const CHORES: [&str; 7] = ["demo", "test", "canary", "fuzz", "licences", "tidy", "bench"];
+    const CHORES: [&str; 10] = [
+        "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy", "plugin", "module",
+    ];
     for (page, text) in pages() {
         for (_, sample, line) in fences(&text).into_iter().filter(|f| f.0 == "sh") {
             for command in sample.lines() {

@@ -1,7 +1,7 @@
 //! Words of `cargo xtask bench` -> benchmark runs, in turn. Knows where the benchmarks are and nothing of what they
 //! measure.
 
-use std::process::Command;
+use xtask::apt;
 
 use crate::step::{self, Failure};
 
@@ -14,15 +14,19 @@ Options:
   --quick         stop at 1,000 rules and measure for a shorter time
   --instructions  count instructions per decision under valgrind, and hold them against the bars
   --peers         run other engines and the floors on the same requests (builds them: minutes)
-  --record        with --peers: write benches/record/DATE.md, .json and .svg
+  --envoy         processor time per request in Envoy: no filter, hello filter, plugin, Envoy's RBAC filter
+  --wasm          the module in wasmtime beside the crate, 1,000 rules (builds wasmtime: minutes)
+  --record        with --peers or --envoy: write benches/record/DATE[-envoy].md, .json and .svg
 
-Without --instructions and --peers criterion runs; names choose among its benchmarks.
+Without --instructions, --peers, --envoy and --wasm criterion runs; names choose among its benchmarks.
 
 Examples:
   cargo xtask bench --quick
   cargo xtask bench decide/engine
   cargo xtask bench --instructions
   cargo xtask bench --peers --record
+  cargo xtask bench --envoy
+  cargo xtask bench --wasm
 ";
 
 /// Runs what the words ask for.
@@ -31,7 +35,14 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
         step::say(HELP);
         return Ok(());
     }
-    let known = ["--quick", "--instructions", "--peers", "--record"];
+    let known = [
+        "--quick",
+        "--instructions",
+        "--peers",
+        "--envoy",
+        "--wasm",
+        "--record",
+    ];
     if let Some(unknown) = words
         .iter()
         .find(|word| word.starts_with("--") && !known.contains(word))
@@ -43,14 +54,21 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     }
     let asks = |option: &str| words.contains(&option);
     let (quick, instructions) = (asks("--quick"), asks("--instructions"));
-    let (record, peers) = (asks("--record"), asks("--peers") || asks("--record"));
+    let (record, envoy, wasm) = (asks("--record"), asks("--envoy"), asks("--wasm"));
+    let peers = asks("--peers") || record && !envoy;
     if instructions {
         self::instructions()?;
     }
     if peers {
         self::peers(quick, record)?;
     }
-    if !instructions && !peers {
+    if envoy {
+        self::envoy(quick, record)?;
+    }
+    if wasm {
+        self::wasm()?;
+    }
+    if !instructions && !peers && !envoy && !wasm {
         let names: Vec<&str> = words
             .iter()
             .filter(|word| !word.starts_with("--"))
@@ -81,31 +99,29 @@ fn criterion(quick: bool, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that valgrind is there; it counts instructions in tests. Where it can not be installed, the test that
-/// needs it says so.
-pub(crate) fn valgrind() -> Result<(), Failure> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || there("valgrind") {
-        return Ok(());
+/// Sees to it that valgrind is there; it counts instructions in tests.
+pub(crate) fn valgrind() {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        apt::programs(&[("valgrind", "valgrind")]);
     }
-    let mut install = match there("sudo") {
-        true => Command::new("sudo"),
-        false => Command::new("env"),
-    };
-    install.args(["apt-get", "install", "-y", "--no-install-recommends", "valgrind"]);
-    if step::run("valgrind", install).is_err() {
-        step::complain("valgrind is missing and was not installed; install it by hand");
-    }
-    Ok(())
 }
 
-fn there(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version");
-    matches!(step::probe(command), Ok((true, _)))
+fn wasm() -> Result<(), Failure> {
+    xtask::wasm::targets()?;
+    xtask::wasm::wasm_opt();
+    let words = [
+        "bench",
+        "--locked",
+        "-p",
+        "portcullis-tests-wasm",
+        "--bench",
+        "decide",
+    ];
+    step::cargo("wasm", &words)
 }
 
 fn instructions() -> Result<(), Failure> {
-    valgrind()?;
+    valgrind();
     step::cargo(
         "instructions",
         &[
@@ -139,4 +155,45 @@ fn peers(quick: bool, record: bool) -> Result<(), Failure> {
         command.args(["--record", "benches/record"]);
     }
     step::run("peers", command)
+}
+
+/// The hello filter is a workspace of its own: it is built for this alone.
+fn envoy(quick: bool, record: bool) -> Result<(), Failure> {
+    xtask::wasm::targets()?;
+    xtask::wasm::wasm_opt();
+    crate::envoy::set_up()?;
+    let target: std::path::PathBuf =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), Into::into);
+    let folder = target.join("hello");
+    let mut hello = step::cargo_command();
+    hello.args([
+        "build",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "benches/hello/Cargo.toml",
+    ]);
+    hello
+        .args(["--target", "wasm32-wasip1", "--target-dir"])
+        .arg(&folder);
+    step::run("hello filter", hello)?;
+    let mut command = step::cargo_command();
+    command.args([
+        "run",
+        "--locked",
+        "-p",
+        "portcullis-tests-envoy",
+        "--bin",
+        "bench-envoy",
+        "--",
+        "--hello",
+    ]);
+    command.arg(folder.join("wasm32-wasip1/release/portcullis_hello.wasm"));
+    if quick {
+        command.args(["--requests", "20000"]);
+    }
+    if record {
+        command.args(["--record", "benches/record"]);
+    }
+    step::run("envoy", command)
 }

@@ -1,7 +1,7 @@
 //! The offline part of cargo-deny: every package of the lock file has a licence of deny.toml's list, and comes from
 //! the registry or this tree. Where cargo-deny is installed it runs too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         path: "deny.toml".into(),
         source,
     })?;
-    let allowed = allowed(&list);
+    let (allowed, exceptions) = (allowed(&list), exceptions(&list));
     let mut command = step::cargo_command();
     command.args(["metadata", "--format-version", "1", "--locked"]);
     let output = command
@@ -32,7 +32,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     for package in &packages {
         let name = package["name"].as_str().unwrap_or("?");
         let licence = package["license"].as_str().unwrap_or("");
-        if !satisfied(licence, &allowed) {
+        let excepted = exceptions.get(name);
+        if !satisfied(licence, &allowed) && !excepted.is_some_and(|more| satisfied(licence, more)) {
             wrong.push(format!("{name}: licence `{licence}` is not on the list"));
         }
         if package["source"]
@@ -70,6 +71,15 @@ fn allowed(text: &str) -> BTreeSet<String> {
         .and_then(|(_, rest)| rest.split_once(']'))
         .map_or("", |(list, _)| list);
     list.split('"').skip(1).step_by(2).map(str::to_string).collect()
+}
+
+/// The lines `{ crate = "..", allow = ["..", ..] }`: licences that one package alone may have.
+fn exceptions(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \""))
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(name, rest)| (name.to_string(), allowed(rest)))
+        .collect()
 }
 
 /// SPDX expressions as they occur: alternatives by `OR` or `/`, of conjunctions by `AND`, parentheses around either.
@@ -119,5 +129,13 @@ mod tests {
         assert!(satisfied("(MIT OR Apache-2.0) AND Unicode-3.0", &allowed));
         assert!(!satisfied("Apache-2.0 AND MIT", &allowed));
         assert!(!satisfied("", &allowed));
+    }
+
+    #[test]
+    fn an_exception_is_for_one_package() {
+        let list = "allow = [\n    \"MIT\",\n]\nexceptions = [\n    { crate = \"tool\", allow = [\"MPL-2.0\"] },\n]\n";
+        assert_eq!(allowed(list), BTreeSet::from(["MIT".to_string()]));
+        let only = BTreeSet::from(["MPL-2.0".to_string()]);
+        assert_eq!(exceptions(list), BTreeMap::from([("tool".to_string(), only)]));
     }
 }

@@ -2,17 +2,19 @@
 //! Knows the commands of this workspace and nothing of policies.
 
 mod bench;
+mod c_tools;
 mod canary;
 mod demo;
+mod envoy;
 mod fuzz;
 mod licences;
-mod step;
 mod test;
 mod tidy;
 
 use std::process::ExitCode;
 
-use step::Failure;
+use xtask::step::{self, Failure};
+use xtask::wasm;
 
 const HELP: &str = "\
 Chores of the Portcullis workspace.
@@ -27,7 +29,10 @@ Verbs:
   fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
   licences        check that every dependency's licence is on the list of deny.toml
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
+  module          build the WASM modules as they ship, and say where they are
+  plugin          build the proxy-wasm plugins as they ship, and say where they are
   bench [ARG..]   benchmarks; `bench --help` says which
+  envoy [ARG..]   Envoy with the plugin in front of an upstream; `envoy --help` says more
 ";
 
 fn main() -> ExitCode {
@@ -46,7 +51,10 @@ fn main() -> ExitCode {
         ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
+        ["module"] => wasm::modules(),
+        ["plugin"] => wasm::plugins(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["envoy", rest @ ..] => envoy::run(rest),
         _ => Err(Failure::Usage),
     };
     match result {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 /// Why a chore did not end well.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Unknown words.
     #[error("that is no verb of `cargo xtask`")]
     Usage,
@@ -43,42 +43,42 @@ pub(crate) enum Failure {
 }
 
 /// To standard output.
-pub(crate) fn say(text: &str) {
+pub fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
 }
 
 /// To standard error.
-pub(crate) fn complain(text: &str) {
+pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
 }
 
 /// The workspace's root.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     own.parent().map(PathBuf::from).unwrap_or(own)
 }
 
 /// The cargo that runs us.
-pub(crate) fn cargo_command() -> Command {
+pub fn cargo_command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
 }
 
 /// A step that is a cargo call.
-pub(crate) fn cargo(step: &str, args: &[&str]) -> Result<(), Failure> {
+pub fn cargo(step: &str, args: &[&str]) -> Result<(), Failure> {
     let mut command = cargo_command();
     command.args(args);
     run(step, command)
 }
 
 /// Runs a command to its end and prints how long it took.
-pub(crate) fn run(step: &str, command: Command) -> Result<(), Failure> {
+pub fn run(step: &str, command: Command) -> Result<(), Failure> {
     run_expecting(step, command, 0)
 }
 
 /// The same for a command whose good end has another exit code.
-pub(crate) fn run_expecting(step: &str, mut command: Command, code: i32) -> Result<(), Failure> {
+pub fn run_expecting(step: &str, mut command: Command, code: i32) -> Result<(), Failure> {
     let shown = shown(&command);
     say(&format!("── {step}: {shown}"));
     let start = Instant::now();
@@ -99,7 +99,7 @@ pub(crate) fn run_expecting(step: &str, mut command: Command, code: i32) -> Resu
 }
 
 /// Runs a command silently; whether it succeeded, and what it printed on both streams.
-pub(crate) fn probe(mut command: Command) -> Result<(bool, String), Failure> {
+pub fn probe(mut command: Command) -> Result<(bool, String), Failure> {
     let shown = shown(&command);
     let output = command.output().map_err(|source| Failure::Start {
         step: "probe".into(),

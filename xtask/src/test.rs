@@ -1,17 +1,21 @@
 //! All tests. What always runs is bounded; `--long` adds millions of random pairs and longer fuzzing.
 
-use std::process::Command;
+use xtask::javascript;
 
 use crate::step::{self, Failure};
-use crate::{bench, canary, fuzz, licences, tidy};
+use crate::{bench, c_tools, canary, envoy, fuzz, licences, tidy, wasm};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
 
 /// Sets up what tests need and runs them.
 pub(crate) fn run(long: bool) -> Result<(), Failure> {
-    wasm_target()?;
-    bench::valgrind()?;
+    wasm::targets()?;
+    wasm::wasm_opt();
+    javascript::set_up();
+    bench::valgrind();
+    c_tools::set_up();
+    envoy::set_up()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(
@@ -36,13 +40,4 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     step::cargo("doc tests", &["test", "--workspace", "--doc", "--locked"])?;
     canary::run()?;
     fuzz::run(if long { 300 } else { 10 })
-}
-
-/// The target of the WASM module.
-fn wasm_target() -> Result<(), Failure> {
-    let mut command = Command::new("rustup");
-    command
-        .args(["target", "add", "wasm32-unknown-unknown"])
-        .current_dir(step::root());
-    step::run("wasm target", command)
 }

@@ -215,7 +215,7 @@ fn values<'b, T: Ord>(
         }
         values.push(read(line).ok_or((Some(number), Problem::NotOfType(wanted)))?);
     }
-    values.sort_unstable();
+    crate::order::sort(&mut values);
     values.dedup();
     Ok(values)
 }

@@ -173,7 +173,7 @@ pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Pr
             .collect::<Result<_, _>>()?;
         rows.push(Row { key, cells });
     }
-    rows.sort_unstable_by(|a, b| a.key.cmp(b.key));
+    crate::order::sort_by(&mut rows, |a, b| a.key.cmp(b.key));
     Ok(Table::new(&rows, columns))
 }
 

@@ -206,7 +206,7 @@ impl<'c, 'd> Walk<'c, 'd> {
                 rules.push(self.word(at));
             }
         }
-        rules.sort_unstable();
+        crate::order::sort(&mut rules);
         rules.dedup();
         rules.into_bump_slice()
     }

@@ -5,7 +5,7 @@ use super::json::Json;
 use super::known::{KnownToken, TokenCache};
 use super::text::{self, class};
 use super::{Arena, Canonical, List, headers};
-use crate::image::config::{Config, TokenPlace};
+use crate::image::config::{Config, KeySet, TokenPlace};
 use crate::limits;
 use crate::request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 
@@ -247,7 +247,7 @@ fn token<'a>(
     seen: Seen<'a, '_>,
     arena: &'a Arena,
 ) -> Kind<'a, Token<'a>> {
-    let presented = presented_tokens(canonical, config);
+    let (presented, presented_by) = presented_tokens(canonical, config);
     if let (Credential::FromHeaders, Presented::Once) = (&view.credential, &presented) {
         let found = seen.tokens.and_then(|tokens| {
             let (issuer, token) = tokens.find(the_bearer(canonical)?, seen.policy, seen.now_us)?;
@@ -264,9 +264,30 @@ fn token<'a>(
         };
     }
     let handed_over = !matches!(view.credential, Credential::Absent | Credential::FromHeaders);
+    let is_presented = matches!(presented, Presented::Once);
     if let Some(verdict) = presented.verdict(handed_over) {
         return verdict;
     }
+    let token = handed_over_token(view, config, seen, arena);
+    // What is presented where its issuer does not look is a second one, which nobody has verified.
+    let place = |issuer: usize| config.issuers.get(issuer).map(|of| &of.place);
+    match &token {
+        Kind::Valid(of)
+            if is_presented && of.issuer != presented_by && place(of.issuer) != place(presented_by) =>
+        {
+            Kind::Invalid("ambiguous_credential")
+        }
+        _ => token,
+    }
+}
+
+/// The host's word.
+fn handed_over_token<'a>(
+    view: &'a RequestView<'a>,
+    config: &Config,
+    seen: Seen<'a, '_>,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
     match view.credential {
         Credential::Absent | Credential::FromHeaders => Kind::Absent,
         Credential::Verified { issuer, claims } => verified(issuer, claims, config, arena),
@@ -343,16 +364,18 @@ pub(super) fn json_claims<'a>(claims: &'a [u8], arena: &'a Arena) -> Result<Clai
     }
 }
 
-fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> Presented {
+/// How often tokens are presented, and the first issuer that looks where the first one is.
+fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, usize) {
     // Several issuers may look at one place, which presents its tokens once.
     let places = config
         .issuers
         .iter()
         .enumerate()
         .filter(|(at, issuer)| !config.issuers.iter().take(*at).any(|i| i.place == issuer.place))
-        .map(|(_, issuer)| &issuer.place);
-    let mut presented = Presented::No;
-    for place in places {
+        .map(|(at, issuer)| (at, &issuer.place));
+    let (mut presented, mut by) = (Presented::No, 0);
+    for (at, place) in places {
+        let before = matches!(presented, Presented::No);
         presented = match place {
             TokenPlace::Authorization => presented.and(
                 canonical
@@ -363,8 +386,11 @@ fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> Presented {
             TokenPlace::Header(name) => presented.and(canonical.headers.all(name).map(is_token68)),
             TokenPlace::Cookie(name) => presented.and(canonical.cookie_values(name).map(is_token68)),
         };
+        if before && !matches!(presented, Presented::No) {
+            by = at;
+        }
     }
-    presented
+    (presented, by)
 }
 
 /// The tokens of an Authorization line, each well-formed or not; none for another scheme.
@@ -414,9 +440,28 @@ fn key<'a>(
             presented = presented.and(canonical.cookie_values(name).map(not_empty));
         }
     }
+    let is_presented = matches!(presented, Presented::Once);
     if let Some(verdict) = presented.verdict(view.key.is_some()) {
         return verdict;
     }
+    let key = handed_over_key(view, config, arena);
+    // As with tokens. One is presented, so it is in the set's own place or in another's.
+    let is_own = |keys: &KeySet| {
+        let header = keys.header.as_deref();
+        let cookie = keys.cookie.as_deref();
+        header.is_some_and(|name| canonical.headers.all(name).next().is_some())
+            || cookie.is_some_and(|name| canonical.cookie_values(name).next().is_some())
+    };
+    match &key {
+        Kind::Valid(of) if is_presented && !config.keys.get(of.keys).is_some_and(is_own) => {
+            Kind::Invalid("ambiguous_credential")
+        }
+        _ => key,
+    }
+}
+
+/// The host's word.
+fn handed_over_key<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Arena) -> Kind<'a, Key<'a>> {
     let find = |name: &str| config.keys.iter().position(|keys| keys.name == name);
     match &view.key {
         None => Kind::Absent,
@@ -483,13 +528,18 @@ fn signature<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'_>, config: &
             presented = presented.and(canonical.headers.all(header).map(|value| !value.is_empty()));
         }
     }
+    let is_presented = matches!(presented, Presented::Once);
     if let Some(verdict) = presented.verdict(view.signature.is_some()) {
         return verdict;
     }
     let find = |wanted: &str| config.signatures.iter().position(|(name, _)| name == wanted);
+    let is_own = |(_, header): &(String, String)| canonical.headers.all(header).next().is_some();
     match &view.signature {
         None => Kind::Absent,
         Some(SignatureFact::Verified { name }) => match find(name) {
+            Some(index) if is_presented && !config.signatures.get(index).is_some_and(is_own) => {
+                Kind::Invalid("ambiguous_credential")
+            }
             Some(index) => Kind::Valid(index),
             None => Kind::Invalid("unknown_signature"),
         },

@@ -86,7 +86,7 @@ pub fn text<'a>(value: &Value<'a>, arena: &'a Arena) -> &'a [u8] {
         Value::Set(elements) => {
             let mut sorted = List::new_in(arena);
             sorted.extend_from_slice_copy(elements);
-            sorted.sort_unstable();
+            crate::order::sort(&mut sorted);
             sorted.dedup();
             join(&sorted, b' ', arena)
         }
@@ -525,7 +525,7 @@ pub(super) fn scopes<'a>(claims: &Claims<'a>, issuer: &'a Issuer, arena: &'a Are
     // Each once: a hostile token repeats a scope that implies many.
     let mut scopes = List::with_capacity_in(given.len(), arena);
     scopes.extend_from_slice_copy(given);
-    scopes.sort_unstable();
+    crate::order::sort(&mut scopes);
     scopes.dedup();
     for at in 0..scopes.len() {
         let Some(scope) = scopes.get(at).copied() else {

@@ -168,7 +168,7 @@ fn check_collisions(lines: &[Header<'_>], config: &Config, arena: &Arena) -> Res
     // Sorted, for hostile names are many and long.
     let mut sent = List::with_capacity_in(lines.len(), arena);
     sent.extend(lines.iter().map(|line| line.name.as_bytes()));
-    sent.sort_unstable();
+    crate::order::sort(&mut sent);
     for line in lines.iter().filter(|line| line.name.contains('_')) {
         let mapped = arena.alloc_slice_copy(line.name.as_bytes());
         mapped
@@ -203,7 +203,7 @@ fn hide_connection_options(
         &*copy
     }));
     // Sorted, for a hostile list is long.
-    named.sort_unstable();
+    crate::order::sort(&mut named);
     let is_named = |name: &str| named.binary_search(&name.as_bytes()).is_ok();
     if IDENTITY.iter().any(|name| is_named(name)) || config.identity_headers.iter().any(|name| is_named(name))
     {

@@ -215,7 +215,7 @@ impl<'j, 'a> Item<'j, 'a> {
     fn has_member_twice_sorted(self) -> bool {
         let mut names = List::new_in(self.json.arena);
         names.extend(self.members().map(|(name, _)| name));
-        names.sort_unstable();
+        crate::order::sort(&mut names);
         names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
     }
 

@@ -34,7 +34,7 @@ impl Kept {
             Value::Ip(value) => Kept::Ip(value),
             Value::Set(elements) => {
                 let mut sorted = elements.to_vec();
-                sorted.sort_unstable();
+                crate::order::sort(&mut sorted);
                 sorted.dedup();
                 Kept::Set(sorted.into_iter().map(Box::from).collect())
             }

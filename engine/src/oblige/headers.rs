@@ -26,7 +26,7 @@ pub(super) fn request<'b>(b: &Binding<'b>, rules: &[Bound<'b>], decision: &mut D
             .filter(|name| !is_set(name))
             .chain(dropped.map(|(name, _)| *name)),
     );
-    drop.sort_unstable();
+    crate::order::sort(&mut drop);
     drop.dedup();
     decision.request_drop = drop.into_bump_slice();
     let set = plan.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
@@ -70,7 +70,7 @@ fn plan<'b: 'r, 'r>(b: &Binding<'b>, rules: impl Iterator<Item = &'r Bound<'b>>,
             }
         }
     }
-    plan.sort_unstable();
+    crate::order::sort(&mut plan);
     plan
 }
 

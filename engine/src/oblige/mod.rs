@@ -121,7 +121,7 @@ impl<'b> Binding<'b> {
         let mut rules = List::new_in(self.arena);
         rules.extend(granting.chain(self.standing_rules()));
         if !self.standing.is_empty() {
-            rules.sort_unstable_by_key(|bound| (bound.index, !bound.certain));
+            crate::order::sort_by_key(&mut rules, |bound| (bound.index, !bound.certain));
         }
         rules
     }
@@ -341,7 +341,7 @@ fn tags<'b>(
     certain: impl Iterator<Item = impl std::ops::Deref<Target = Bound<'b>>>,
 ) -> &'b [&'b str] {
     let mut tags = b.list(certain.flat_map(|bound| bound.rule.body.tags.iter().map(String::as_str)));
-    tags.sort_unstable();
+    crate::order::sort(&mut tags);
     tags.dedup();
     tags.into_bump_slice()
 }

@@ -104,7 +104,7 @@ fn uses<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Uses<'b> {
 
 fn sort(uses: &mut [Use<'_>]) {
     let key = |of: &Use<'_>| (of.rule.is_none(), of.rule);
-    uses.sort_unstable_by(|a, b| (&a.quota.name, key(a)).cmp(&(&b.quota.name, key(b))));
+    crate::order::sort_by(uses, |a, b| (&a.quota.name, key(a)).cmp(&(&b.quota.name, key(b))));
 }
 
 fn same_name(a: &Use<'_>, b: &Use<'_>) -> bool {
@@ -164,7 +164,7 @@ impl<'b> Charged<'b> {
                 kind: misses.kind,
             });
         }
-        charges.sort_unstable_by_key(|charge| charge.key);
+        crate::order::sort_by_key(&mut charges, |charge| charge.key);
         self.charges.append(&mut charges);
         self.by_rules.extend(uses.iter().filter_map(|of| of.rule));
         Ok(())

@@ -19,9 +19,9 @@ pub(super) fn merge<'r>(
             Redaction::Op(path, op) => operations.push((path, change(op))),
         }
     }
-    lists.sort_unstable();
+    crate::order::sort(&mut lists);
     lists.dedup();
-    operations.sort_unstable();
+    crate::order::sort(&mut operations);
     let mut merged = List::with_capacity_in(lists.len() + operations.len(), arena);
     merged.extend(lists.into_iter().map(Redact::Only));
     for same in operations.chunk_by(|a, b| a.0 == b.0) {

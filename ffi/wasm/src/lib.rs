@@ -1,33 +1,25 @@
-//! Numbers across the WASM boundary -> calls of the engine. A plain module: C-style exports, no imports, for any
-//! WASM host and the browser.
+//! The C ABI as a WASM module without imports: the functions and structs of `portcullis.h`, 32 bits wide, and buffers
+//! for whoever calls them from outside.
 //!
 //! ```text
-//! p = portcullis_alloc(n)              write n bytes at p in the module's memory
-//! portcullis_trust_key(id, key)        once: from then on only sealed images load
-//! e = portcullis_load(p, n)            an image; 0 is an error
-//! portcullis_data(e, name, file)       each list and table
-//! r = portcullis_request_new()         then its setters, a pointer and a length for every text
-//! portcullis_decide(e, r)              2 is allow; everything else keeps the gate shut
-//! portcullis_verdict_ptr(), _len()     the verdict's line, until the next decision
+//! portcullis_alloc                    a buffer in the module's memory, for the host to write into
+//! portcullis_engine_new, _load..      as in C
+//! portcullis_worker_new               as in C
+//! portcullis_exchange_begin           as in C: the host has written the request struct into a buffer
+//! portcullis_exchange_..
+//! portcullis_free
 //! ```
 //!
-//! The host owns what it allocates: it frees each buffer with `portcullis_free`, any time after the call that took
-//! it, for every call copies. Handles carry a generation: a freed one is an error, not another object. A pointer
-//! that `portcullis_alloc` did not give is an error, not a read of something else. A panic is a trap, and a trap is
-//! a denial: a module that trapped is to be instantiated anew.
-//!
-//! This crate holds no policy logic and knows no JSON of its callers but the texts they hand over.
+//! `README.md` has the layout of the structs in bytes, and `examples` a host for it in JavaScript. The module's memory is
+//! the host's to write, so a pointer is believed as in C; one past the end of memory is an error. A defect is a trap:
+//! the call that it meets decides nothing, and neither does the instance ever after.
 
-// pointers -> bytes
-mod memory;
+// linked for its exported functions, which are this module's too
+pub use portcullis_c::{exports, status, types};
 
-// handles -> objects
-mod handles;
-mod request;
-mod state;
+// what only a host outside the memory needs
+mod buffers;
+pub use buffers::{portcullis_alloc, portcullis_free};
 
-// exports -> calls
-mod exports;
-
-pub use exports::*;
-pub use state::Status;
+// what such a host goes by
+mod layout;

@@ -93,10 +93,30 @@ impl Credentials {
             Some(certificate) => Credential::Valid(peer_facts(policy, certificate)),
         };
         Credentials {
-            token: settle(&presented_tokens(policy, request), token),
-            key: settle(&presented_keys(policy, request), key),
+            token: settle(&presented_tokens(policy, request), token, |token, place| {
+                policy
+                    .issuers
+                    .get(token.issuer)
+                    .map(|issuer| place_of(&issuer.source))
+                    .as_ref()
+                    == Some(place)
+            }),
+            key: settle(&presented_keys(policy, request), key, |key, place| {
+                policy.keys.get(key.set).is_some_and(|set| {
+                    let header = set.header.clone().map(Place::Header);
+                    let cookie = set.cookie.clone().map(Place::Cookie);
+                    [header, cookie].iter().flatten().any(|own| own == place)
+                })
+            }),
             peer,
-            signature: settle(&presented_signatures(policy, request), signature),
+            signature: settle(
+                &presented_signatures(policy, request),
+                signature,
+                |index, place| {
+                    let header = policy.signatures.get(*index).map(|scheme| scheme.header.clone());
+                    header.map(Place::Header).as_ref() == Some(place)
+                },
+            ),
         }
     }
 
@@ -148,6 +168,21 @@ impl Credentials {
     }
 }
 
+/// Where a credential stands; the Authorization header is one of them.
+#[derive(PartialEq)]
+enum Place {
+    Header(String),
+    Cookie(String),
+}
+
+fn place_of(source: &TokenSource) -> Place {
+    match source {
+        TokenSource::Authorization => Place::Header("authorization".to_string()),
+        TokenSource::Header(name) => Place::Header(name.clone()),
+        TokenSource::Cookie(name) => Place::Cookie(name.clone()),
+    }
+}
+
 /// A credential as it stands in the headers.
 enum Presented {
     Once,
@@ -156,15 +191,23 @@ enum Presented {
     Malformed,
 }
 
-/// Headers say what was presented, the host says what it is worth.
-fn settle<T>(presented: &[Presented], handed_over: Option<Credential<T>>) -> Credential<T> {
+/// Headers say what was presented, the host says what it is worth. What is presented where nobody looks for the
+/// credential that the host hands over is another one, which nobody has verified.
+fn settle<T>(
+    presented: &[(Place, Presented)],
+    handed_over: Option<Credential<T>>,
+    looks_there: impl Fn(&T, &Place) -> bool,
+) -> Credential<T> {
     let invalid = |detail: &str| Credential::Invalid(detail.to_string());
     match (presented, handed_over) {
         ([], None) => Credential::Absent,
-        ([_, _, ..] | [Presented::Several], _) => invalid("ambiguous_credential"),
-        ([Presented::Malformed], _) => invalid("malformed_credential"),
-        ([] | [Presented::Once], Some(word)) => word,
-        ([Presented::Once], None) => invalid("not_verified"),
+        ([_, _, ..] | [(_, Presented::Several)], _) => invalid("ambiguous_credential"),
+        ([(_, Presented::Malformed)], _) => invalid("malformed_credential"),
+        ([(place, Presented::Once)], Some(Credential::Valid(facts))) if !looks_there(&facts, place) => {
+            invalid("ambiguous_credential")
+        }
+        ([] | [(_, Presented::Once)], Some(word)) => word,
+        ([(_, Presented::Once)], None) => invalid("not_verified"),
     }
 }
 
@@ -195,17 +238,19 @@ fn not_empty(text: &[u8]) -> Presented {
     }
 }
 
-fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<(Place, Presented)> {
     let places: BTreeSet<&TokenSource> = policy.issuers.iter().map(|issuer| &issuer.source).collect();
     let mut found = Vec::new();
     for place in places {
-        match place {
-            TokenSource::Authorization => {
-                found.extend(request.header("authorization").filter_map(authorization))
-            }
-            TokenSource::Header(name) => found.extend(request.header(name).map(token68)),
-            TokenSource::Cookie(name) => found.extend(cookies(request, name).iter().map(|v| token68(v))),
-        }
+        let here: Vec<Presented> = match place {
+            TokenSource::Authorization => request
+                .header("authorization")
+                .filter_map(authorization)
+                .collect(),
+            TokenSource::Header(name) => request.header(name).map(token68).collect(),
+            TokenSource::Cookie(name) => cookies(request, name).iter().map(|v| token68(v)).collect(),
+        };
+        found.extend(here.into_iter().map(|presented| (place_of(place), presented)));
     }
     found
 }
@@ -223,7 +268,14 @@ fn authorization(line: &[u8]) -> Option<Presented> {
     Some(rest.strip_prefix(b" ").map_or(Presented::Malformed, token68))
 }
 
-fn presented_keys(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+fn in_header(request: &Canonical, name: &str) -> Vec<(Place, Presented)> {
+    let values = request.header(name).map(not_empty);
+    values
+        .map(|presented| (Place::Header(name.to_string()), presented))
+        .collect()
+}
+
+fn presented_keys(policy: &Policy, request: &Canonical) -> Vec<(Place, Presented)> {
     let headers: BTreeSet<&str> = policy
         .keys
         .iter()
@@ -234,16 +286,17 @@ fn presented_keys(policy: &Policy, request: &Canonical) -> Vec<Presented> {
         .iter()
         .filter_map(|keys| keys.cookie.as_deref())
         .collect();
-    let in_headers = headers
-        .into_iter()
-        .flat_map(|name| request.header(name).map(not_empty).collect::<Vec<_>>());
-    let in_cookies = names.into_iter().flat_map(|name| cookies(request, name));
-    in_headers
-        .chain(in_cookies.map(|value| not_empty(&value)))
-        .collect()
+    let in_headers = headers.into_iter().flat_map(|name| in_header(request, name));
+    let in_cookies = names.into_iter().flat_map(|name| {
+        let values = cookies(request, name).into_iter();
+        values
+            .map(|value| (Place::Cookie(name.to_string()), not_empty(&value)))
+            .collect::<Vec<_>>()
+    });
+    in_headers.chain(in_cookies).collect()
 }
 
-fn presented_signatures(policy: &Policy, request: &Canonical) -> Vec<Presented> {
+fn presented_signatures(policy: &Policy, request: &Canonical) -> Vec<(Place, Presented)> {
     let headers: BTreeSet<&str> = policy
         .signatures
         .iter()
@@ -251,7 +304,7 @@ fn presented_signatures(policy: &Policy, request: &Canonical) -> Vec<Presented> 
         .collect();
     headers
         .into_iter()
-        .flat_map(|name| request.header(name).map(not_empty).collect::<Vec<_>>())
+        .flat_map(|name| in_header(request, name))
         .collect()
 }
 

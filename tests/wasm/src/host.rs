@@ -1,9 +1,12 @@
-//! The module in wasmtime: bytes -> [`Module`] -> one [`Loaded`] policy -> verdict lines.
+//! The module in wasmtime: bytes -> [`Module`] -> one [`Loaded`] policy -> verdicts. It goes the way of a C program
+//! outside the module's memory: what it hands over it writes into buffers, and what it gets back it reads there.
 
 use portcullis_vectors::Vector;
 use wasmtime::{Engine, Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::HostError;
+use crate::frame::Frame;
+use crate::layout::verdict;
 
 /// A compiled module without imports.
 pub struct Module {
@@ -12,11 +15,6 @@ pub struct Module {
 }
 
 impl Module {
-    /// Builds it from the workspace's sources and compiles it.
-    pub fn build_and_load() -> Result<Module, HostError> {
-        Module::of(&crate::build()?)
-    }
-
     /// Of the module's bytes.
     pub fn of(wasm: &[u8]) -> Result<Module, HostError> {
         let engine = Engine::default();
@@ -31,292 +29,314 @@ impl Module {
         Ok(Module { engine, module })
     }
 
-    /// Names of the exported functions and memories.
+    /// Names of what is exported, sorted.
     pub fn exports(&self) -> Vec<String> {
-        self.module
+        let mut names: Vec<String> = self
+            .module
             .exports()
             .map(|export| export.name().to_string())
-            .collect()
+            .collect();
+        names.sort_unstable();
+        names
     }
 
-    /// A fresh instance with one policy in it. Bad data files are as if never loaded.
+    /// A fresh instance with an engine without a policy, and a worker.
+    pub fn start(&self) -> Result<Loaded, HostError> {
+        let mut store = Store::new(&self.engine, ());
+        let instance = Instance::new(&mut store, &self.module, &[])?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| HostError::Wasm("no memory is exported".to_string()))?;
+        let mut loaded = Loaded {
+            store,
+            instance,
+            memory,
+            outs: 0,
+            engine: 0,
+            worker: 0,
+        };
+        loaded.outs = loaded.alloc(OUTS_SIZE)?;
+        for (export, is_engine) in [("portcullis_engine_new", true), ("portcullis_worker_new", false)] {
+            let code = loaded.raw(export, (loaded.out(HANDLE), loaded.out(ERROR)))?;
+            loaded.ok(export, code)?;
+            let handle = loaded.word(HANDLE)?;
+            *if is_engine {
+                &mut loaded.engine
+            } else {
+                &mut loaded.worker
+            } = handle;
+        }
+        Ok(loaded)
+    }
+
+    /// A fresh instance with an image in force. Files that are bad are as if never loaded.
     pub fn load<'f>(
         &self,
         image: &[u8],
         files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<Loaded, HostError> {
-        let mut guest = Guest::new(self)?;
-        let image_at = guest.put(image)?;
-        let engine: i64 = guest.call("portcullis_load", image_at)?;
-        guest.free_all()?;
-        if engine == 0 {
-            let text = guest.text("portcullis_error_ptr", "portcullis_error_len")?;
-            return Err(HostError::Call {
-                export: "portcullis_load",
-                status: 0,
-                text,
-            });
-        }
+        let mut loaded = self.start()?;
+        loaded.load(image)?;
         for (name, bytes) in files {
-            let (name_at, name_len) = guest.put(name.as_bytes())?;
-            let (file_at, file_len) = guest.put(bytes)?;
-            // A file that is bad or that no list names changes nothing; the verdicts will tell.
-            let _: i32 = guest.call("portcullis_data", (engine, name_at, name_len, file_at, file_len))?;
-            guest.free_all()?;
+            match loaded.data(name, bytes) {
+                // The verdicts will tell.
+                Ok(()) | Err(HostError::Call { .. }) => {}
+                Err(other) => return Err(other),
+            }
         }
-        Ok(Loaded { guest, engine })
+        Ok(loaded)
     }
 }
 
-/// One policy in an instance of its own.
+/// Where a call's results go: a handle, an error, a text, a verdict.
+const HANDLE: u32 = 0;
+const ERROR: u32 = 8;
+const TEXT: u32 = 16;
+const VERDICT: u32 = 24;
+const OUTS_SIZE: u32 = VERDICT + verdict::SIZE;
+
+/// A verdict, by the call's return value, by the struct and as a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Return value.
+    pub effect: i32,
+    /// Effect of the struct.
+    pub told: i32,
+    /// Status of the struct.
+    pub status: u32,
+    /// Reason of the struct.
+    pub reason: String,
+    /// How many tags, header lines to set on the request, and quotas the struct says.
+    pub lens: [u32; 3],
+    /// The line.
+    pub line: String,
+}
+
+/// An instance with an engine and a worker.
 pub struct Loaded {
-    guest: Guest,
+    store: Store<()>,
+    instance: Instance,
+    memory: Memory,
+    outs: u32,
     engine: i64,
+    worker: i64,
 }
 
 impl Loaded {
-    /// The status and the verdict's line for a vector; `now_us` is its instant.
-    pub fn decide(&mut self, vector: &Vector, now_us: Option<i64>) -> Result<(i32, String), HostError> {
-        let request: i64 = self.guest.call("portcullis_request_new", ())?;
-        let mut builder = Builder {
-            guest: &mut self.guest,
-            request,
-        };
-        builder.fill(vector, now_us)?;
-        let status: i32 = self.guest.call("portcullis_decide", (self.engine, request))?;
-        self.guest.ok("portcullis_decide", status)?;
-        let line = self
-            .guest
-            .text("portcullis_verdict_ptr", "portcullis_verdict_len")?;
-        let freed: i32 = self.guest.call("portcullis_request_free", request)?;
-        self.guest.ok("portcullis_request_free", freed)?;
-        Ok((status, line))
+    /// Handles of the engine and of the worker.
+    pub fn handles(&self) -> (i64, i64) {
+        (self.engine, self.worker)
     }
 
-    /// Calls an export that takes numbers; for tests of what hosts do wrong.
+    /// Puts an image in force.
+    pub fn load(&mut self, image: &[u8]) -> Result<(), HostError> {
+        let (at, len) = self.put(image)?;
+        let params = (self.engine, at, len, self.out(ERROR));
+        let code = self.raw("portcullis_engine_load", params)?;
+        self.take_back(at)?;
+        self.ok("portcullis_engine_load", code)
+    }
+
+    /// Compiles policy text and puts it in force.
+    pub fn load_text(&mut self, name: &str, text: &[u8]) -> Result<(), HostError> {
+        self.named("portcullis_engine_load_text", name, text)
+    }
+
+    /// Hands over a list, a table or an import.
+    pub fn data(&mut self, name: &str, bytes: &[u8]) -> Result<(), HostError> {
+        self.named("portcullis_engine_data", name, bytes)
+    }
+
+    /// Calls an export that takes an engine, a name and bytes.
+    pub fn named(&mut self, export: &'static str, name: &str, bytes: &[u8]) -> Result<(), HostError> {
+        let (name_at, name_len) = self.put(name.as_bytes())?;
+        let (at, len) = self.put(bytes)?;
+        let params = (self.engine, name_at, name_len, at, len, self.out(ERROR));
+        let code = self.raw(export, params)?;
+        self.take_back(name_at)?;
+        self.take_back(at)?;
+        self.ok(export, code)
+    }
+
+    /// The verdict of a vector; `now_us` is its instant.
+    pub fn decide(&mut self, vector: &Vector, now_us: Option<i64>) -> Result<Decided, HostError> {
+        let frame = Frame::of(vector, now_us)?;
+        let (at, effect) = self.begin(&frame)?;
+        self.take_back(at)?;
+        self.ok("portcullis_exchange_begin", effect)?;
+        let exchange = self.word(HANDLE)?;
+        let told = self.number(VERDICT + verdict::EFFECT)? as i32;
+        let status = self.number(VERDICT + verdict::STATUS)?;
+        let reason = self.text(VERDICT + verdict::REASON)?;
+        let lens = [verdict::TAGS_LEN, verdict::REQUEST_SET_LEN, verdict::QUOTAS_LEN]
+            .map(|member| self.number(VERDICT + member).unwrap_or(u32::MAX));
+        let (id, id_len) = self.put(vector.id.as_bytes())?;
+        let params = (exchange, id, id_len, self.out(TEXT));
+        let code = self.raw("portcullis_exchange_json", params)?;
+        self.take_back(id)?;
+        self.ok("portcullis_exchange_json", code)?;
+        let line = self.text(TEXT)?;
+        let code = self.raw("portcullis_exchange_free", exchange)?;
+        self.ok("portcullis_exchange_free", code)?;
+        Ok(Decided {
+            effect,
+            told,
+            status,
+            reason,
+            lens,
+            line,
+        })
+    }
+
+    /// Writes a request into a new buffer and decides it: where the buffer is, and the return value.
+    pub fn begin(&mut self, frame: &Frame) -> Result<(i32, i32), HostError> {
+        let base = self.alloc(frame.size())?;
+        self.write(base, &frame.at(base))?;
+        let effect = self.begin_at(base)?;
+        Ok((base as i32, effect))
+    }
+
+    /// Decides the request at an address.
+    pub fn begin_at(&mut self, request: u32) -> Result<i32, HostError> {
+        self.write(self.outs + VERDICT, &verdict::SIZE.to_le_bytes())?;
+        let params = self.begin_params(request);
+        self.raw("portcullis_exchange_begin", params)
+    }
+
+    /// Parameters of `portcullis_exchange_begin` for the request at an address.
+    pub fn begin_params(&self, request: u32) -> (i64, i64, i32, i32, i32, i32) {
+        let outs = [HANDLE, VERDICT, ERROR].map(|out| self.out(out));
+        (
+            self.engine,
+            self.worker,
+            request as i32,
+            outs[0],
+            outs[1],
+            outs[2],
+        )
+    }
+
+    /// The exchange that the last call has made, the effect that its verdict says, and the error's handle.
+    pub fn outs(&self) -> Result<(i64, i32, i64), HostError> {
+        let effect = self.number(VERDICT + verdict::EFFECT)? as i32;
+        Ok((self.word(HANDLE)?, effect, self.word(ERROR)?))
+    }
+
+    /// The digest of the policy in force, in hexadecimal digits.
+    pub fn digest(&mut self) -> Result<String, HostError> {
+        let at = self.alloc(32)?;
+        let code = self.raw("portcullis_engine_digest", (self.engine, at as i32))?;
+        let digest = self.read(at, 32)?;
+        self.take_back(at as i32)?;
+        self.ok("portcullis_engine_digest", code)?;
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Calls an export by its name; for tests of what hosts do wrong.
     pub fn raw<P: WasmParams, R: WasmResults>(
         &mut self,
         export: &'static str,
         params: P,
     ) -> Result<R, HostError> {
-        self.guest.call(export, params)
-    }
-
-    /// The handle of the policy.
-    pub fn handle(&self) -> i64 {
-        self.engine
-    }
-}
-
-/// An instance with its memory and the buffers we hold in it.
-struct Guest {
-    store: Store<()>,
-    instance: Instance,
-    memory: Memory,
-    held: Vec<i32>,
-}
-
-impl Guest {
-    fn new(module: &Module) -> Result<Guest, HostError> {
-        let mut store = Store::new(&module.engine, ());
-        let instance = Instance::new(&mut store, &module.module, &[])?;
-        let memory = instance
-            .get_memory(&mut store, "memory")
-            .ok_or_else(|| HostError::Wasm("no memory is exported".to_string()))?;
-        Ok(Guest {
-            store,
-            instance,
-            memory,
-            held: Vec::new(),
-        })
-    }
-
-    fn call<P: WasmParams, R: WasmResults>(
-        &mut self,
-        export: &'static str,
-        params: P,
-    ) -> Result<R, HostError> {
-        let function: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, export)?;
+        let function = self.function::<P, R>(export)?;
         Ok(function.call(&mut self.store, params)?)
     }
 
+    /// An export, for calling it often.
+    pub fn function<P: WasmParams, R: WasmResults>(
+        &mut self,
+        export: &'static str,
+    ) -> Result<TypedFunc<P, R>, HostError> {
+        Ok(self.instance.get_typed_func(&mut self.store, export)?)
+    }
+
+    /// The store that functions are called with.
+    pub fn store(&mut self) -> &mut Store<()> {
+        &mut self.store
+    }
+
+    /// How many bytes of memory there are.
+    pub fn memory_size(&self) -> u32 {
+        self.memory.data_size(&self.store) as u32
+    }
+
+    /// A buffer in the module's memory.
+    pub fn alloc(&mut self, len: u32) -> Result<u32, HostError> {
+        let at: i32 = self.raw("portcullis_alloc", len as i32)?;
+        match at {
+            0 => Err(HostError::Wasm(format!("no buffer of {len} bytes"))),
+            at => Ok(at as u32),
+        }
+    }
+
     /// Copies bytes in; pointer and length as the exports take them.
-    fn put(&mut self, bytes: &[u8]) -> Result<(i32, i32), HostError> {
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(i32, i32), HostError> {
         if bytes.is_empty() {
             return Ok((0, 0));
         }
-        let len = i32::try_from(bytes.len()).map_err(|e| HostError::Wasm(e.to_string()))?;
-        let at: i32 = self.call("portcullis_alloc", len)?;
-        if at == 0 {
-            return Err(HostError::Wasm(format!("no buffer of {len} bytes")));
-        }
-        self.held.push(at);
-        self.memory.write(&mut self.store, at as u32 as usize, bytes)?;
-        Ok((at, len))
+        let at = self.alloc(bytes.len() as u32)?;
+        self.write(at, bytes)?;
+        Ok((at as i32, bytes.len() as i32))
     }
 
-    fn free_all(&mut self) -> Result<(), HostError> {
-        for at in std::mem::take(&mut self.held) {
-            let status: i32 = self.call("portcullis_free", at)?;
-            self.ok("portcullis_free", status)?;
-        }
-        Ok(())
+    /// Gives a buffer back.
+    pub fn take_back(&mut self, at: i32) -> Result<(), HostError> {
+        let code = self.raw("portcullis_free", at)?;
+        self.ok("portcullis_free", code)
     }
 
-    fn text(&mut self, ptr: &'static str, len: &'static str) -> Result<String, HostError> {
-        let at: i32 = self.call(ptr, ())?;
-        let len: i32 = self.call(len, ())?;
-        let mut bytes = vec![0; len as u32 as usize];
-        self.memory.read(&self.store, at as u32 as usize, &mut bytes)?;
+    /// Writes into the module's memory.
+    pub fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), HostError> {
+        Ok(self.memory.write(&mut self.store, at as usize, bytes)?)
+    }
+
+    /// Reads from the module's memory.
+    pub fn read(&self, at: u32, len: u32) -> Result<Vec<u8>, HostError> {
+        let mut bytes = vec![0; len as usize];
+        self.memory.read(&self.store, at as usize, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The address of a result.
+    fn out(&self, of: u32) -> i32 {
+        (self.outs + of) as i32
+    }
+
+    fn number(&self, of: u32) -> Result<u32, HostError> {
+        let bytes = self.read(self.outs + of, 4)?;
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    fn word(&self, of: u32) -> Result<i64, HostError> {
+        let (low, high) = (self.number(of)?, self.number(of + 4)?);
+        Ok((u64::from(high) << 32 | u64::from(low)) as i64)
+    }
+
+    fn text(&self, of: u32) -> Result<String, HostError> {
+        let bytes = self.read(self.number(of)?, self.number(of + 4)?)?;
         String::from_utf8(bytes).map_err(|e| HostError::Wasm(e.to_string()))
     }
 
-    fn ok(&mut self, export: &'static str, status: i32) -> Result<(), HostError> {
-        if status >= 0 {
+    fn ok(&mut self, export: &'static str, code: i32) -> Result<(), HostError> {
+        if code >= 0 {
             return Ok(());
         }
-        let text = self.text("portcullis_error_ptr", "portcullis_error_len")?;
+        let error = self.word(ERROR)?;
+        let told: i32 = self.raw("portcullis_error_text", (error, self.out(TEXT)))?;
+        let text = if told == 0 {
+            self.text(TEXT)?
+        } else {
+            String::new()
+        };
+        let _: i32 = self.raw("portcullis_error_free", error)?;
+        self.write(self.outs + ERROR, &[0; 8])?;
         Err(HostError::Call {
             export,
-            status: status.into(),
+            status: code.into(),
             text,
         })
-    }
-}
-
-/// Fills one request in the module.
-struct Builder<'g> {
-    guest: &'g mut Guest,
-    request: i64,
-}
-
-impl Builder<'_> {
-    fn fill(&mut self, vector: &Vector, now_us: Option<i64>) -> Result<(), HostError> {
-        let request = &vector.request;
-        let problem = |problem| HostError::Vector {
-            id: vector.id.clone(),
-            problem,
-        };
-        self.one("portcullis_request_id", vector.id.as_bytes())?;
-        self.one("portcullis_request_method", request.method.as_bytes())?;
-        self.one("portcullis_request_scheme", request.scheme_text().as_bytes())?;
-        self.one(
-            "portcullis_request_target",
-            &request.target_bytes().map_err(problem)?,
-        )?;
-        if let Some(authority) = request.authority_text() {
-            self.one("portcullis_request_authority", authority.as_bytes())?;
-        }
-        for (name, value) in &request.headers {
-            self.two("portcullis_request_header", name.as_bytes(), &value.0)?;
-        }
-        if let Some(bearer) = &vector.bearer {
-            self.two(
-                "portcullis_request_header",
-                b"authorization",
-                format!("Bearer {bearer}").as_bytes(),
-            )?;
-        }
-        let texts = [
-            ("portcullis_request_socket_peer", &request.client_ip),
-            ("portcullis_request_sni", &request.sni),
-            ("portcullis_request_protocol", &request.protocol),
-        ];
-        for (export, text) in texts {
-            if let Some(text) = text {
-                self.one(export, text.as_bytes())?;
-            }
-        }
-        self.peer(vector)?;
-        self.credentials(vector)?;
-        if let Some(context) = &vector.context {
-            self.one("portcullis_request_context", context.get().as_bytes())?;
-        }
-        if let Some(now) = now_us {
-            let status = self.guest.call("portcullis_request_now", (self.request, now))?;
-            self.guest.ok("portcullis_request_now", status)?;
-        }
-        Ok(())
-    }
-
-    fn peer(&mut self, vector: &Vector) -> Result<(), HostError> {
-        let Some(peer) = &vector.request.peer else {
-            return Ok(());
-        };
-        let status = self.guest.call("portcullis_request_peer", self.request)?;
-        self.guest.ok("portcullis_request_peer", status)?;
-        for name in &peer.dns {
-            self.one("portcullis_request_peer_dns", name.as_bytes())?;
-        }
-        let texts = [
-            ("portcullis_request_peer_spiffe", &peer.spiffe),
-            ("portcullis_request_peer_subject", &peer.subject),
-            ("portcullis_request_peer_fingerprint", &peer.fingerprint),
-            ("portcullis_request_peer_invalid", &peer.invalid),
-        ];
-        for (export, text) in texts {
-            if let Some(text) = text {
-                self.one(export, text.as_bytes())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn credentials(&mut self, vector: &Vector) -> Result<(), HostError> {
-        if let Some(token) = &vector.token {
-            let issuer = token.issuer.as_bytes();
-            match &token.invalid {
-                Some(fault) => self.two("portcullis_request_token_invalid", issuer, fault.as_bytes())?,
-                None => {
-                    let claims = token.claims.as_ref().map_or("{}", |claims| claims.get());
-                    self.two("portcullis_request_token", issuer, claims.as_bytes())?;
-                }
-            }
-        }
-        if let Some(key) = &vector.key {
-            let keys = key.keys.as_bytes();
-            match &key.invalid {
-                Some(fault) => self.two("portcullis_request_key_invalid", keys, fault.as_bytes())?,
-                None => {
-                    let id = key.id.as_deref().unwrap_or_default().as_bytes();
-                    let fields = key.fields.as_ref().map_or("", |fields| fields.get()).as_bytes();
-                    let (a, a_len) = self.guest.put(keys)?;
-                    let (b, b_len) = self.guest.put(id)?;
-                    let (c, c_len) = self.guest.put(fields)?;
-                    self.finish(
-                        "portcullis_request_key",
-                        (self.request, a, a_len, b, b_len, c, c_len),
-                    )?;
-                }
-            }
-        }
-        match &vector.signature {
-            None => Ok(()),
-            Some(signature) => match &signature.invalid {
-                None => self.one("portcullis_request_signature", signature.name.as_bytes()),
-                Some(fault) => self.two(
-                    "portcullis_request_signature_invalid",
-                    signature.name.as_bytes(),
-                    fault.as_bytes(),
-                ),
-            },
-        }
-    }
-
-    fn one(&mut self, export: &'static str, bytes: &[u8]) -> Result<(), HostError> {
-        let (at, len) = self.guest.put(bytes)?;
-        self.finish(export, (self.request, at, len))
-    }
-
-    fn two(&mut self, export: &'static str, a: &[u8], b: &[u8]) -> Result<(), HostError> {
-        let (a, a_len) = self.guest.put(a)?;
-        let (b, b_len) = self.guest.put(b)?;
-        self.finish(export, (self.request, a, a_len, b, b_len))
-    }
-
-    fn finish<P: WasmParams>(&mut self, export: &'static str, params: P) -> Result<(), HostError> {
-        let status = self.guest.call(export, params)?;
-        self.guest.free_all()?;
-        self.guest.ok(export, status)
     }
 }

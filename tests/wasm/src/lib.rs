@@ -1,18 +1,22 @@
-//! A vector -> the WASM module's own request structure, in wasmtime -> the verdict's line. A host like any other:
-//! it allocates in the module's memory, calls setters and reads text back; it holds no policy logic.
+//! A vector -> the WASM module's own request struct, in wasmtime -> the verdict. A host like any other: it writes into
+//! the module's memory, calls the C ABI's functions and reads what they have written; it holds no policy logic.
 
-mod build;
+// request -> bytes in the module's memory
+mod frame;
+pub mod layout;
+
+// the module in wasmtime
 mod host;
 
-pub use build::build;
-pub use host::{Loaded, Module};
+// the plugin in wasmtime
+pub mod proxy;
+
+pub use frame::Frame;
+pub use host::{Decided, Loaded, Module};
 
 /// What can go wrong around the module; a denial is not among it.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// `cargo build` of the module failed.
-    #[error("building the module failed: {0}")]
-    Build(String),
     /// The module asks its host for something.
     #[error("the module imports {0}; it must import nothing")]
     Imports(String),

@@ -1,0 +1,141 @@
+//! A host in Rust that goes the way of C programs: safe calls of the exported functions, for counting what they cost
+//! and for testing them without a C compiler. Hosts in Rust use the engine's own crate.
+
+use std::net::IpAddr;
+
+use portcullis::{Credential, Now, RequestView};
+
+use crate::exports::{
+    portcullis_engine_free, portcullis_engine_load, portcullis_engine_new, portcullis_exchange_begin,
+    portcullis_exchange_free, portcullis_worker_free, portcullis_worker_new,
+};
+use crate::status::{PORTCULLIS_ALLOW, PORTCULLIS_OK};
+use crate::types::{
+    Header, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_VERIFIED, Request, Text, Verdict,
+};
+
+/// An engine and a worker of its own.
+#[derive(Debug)]
+pub struct Caller {
+    engine: u64,
+    worker: u64,
+}
+
+/// A request struct with all that it points to.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    request: Request,
+    /// What the struct's headers point to.
+    _headers: Vec<Header>,
+    /// What its address points to.
+    _peer: Vec<u8>,
+    _view: std::marker::PhantomData<&'a [u8]>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Of a view without certificate, key and signature; `None` where it has one, or a token that no struct can say.
+    pub fn of(view: &RequestView<'a>, now: Now) -> Option<Prepared<'a>> {
+        let headers: Vec<Header> = view
+            .headers
+            .iter()
+            .map(|(name, value)| Header {
+                name: Text::from(*name),
+                value: Text::from(*value),
+            })
+            .collect();
+        let maybe = |bytes: Option<&[u8]>| bytes.map_or_else(Text::default, Text::from);
+        let peer: Vec<u8> = match view.socket_peer {
+            Some(IpAddr::V4(v4)) => v4.octets().into(),
+            Some(IpAddr::V6(v6)) => v6.octets().into(),
+            None => Vec::new(),
+        };
+        // A view may leave out what the engine takes for `https`; a struct may not.
+        let scheme: &[u8] = match view.scheme {
+            b"" => b"https",
+            given => given,
+        };
+        let mut request = Request {
+            method: Text::from(view.method),
+            target: Text::from(view.target),
+            headers: headers.as_ptr(),
+            headers_len: headers.len(),
+            scheme: Text::from(scheme),
+            authority: maybe(view.authority),
+            peer_bytes: maybe(view.socket_peer.map(|_| &*peer)),
+            protocol: Text::from(view.protocol),
+            sni: maybe(view.sni),
+            context: Text::from(view.context),
+            mono_us: now.mono_us,
+            ..Request::default()
+        };
+        if let Some(wall_us) = now.wall_us {
+            request.flags = PORTCULLIS_HAS_WALL_CLOCK;
+            request.wall_us = wall_us;
+        }
+        match view.credential {
+            Credential::Absent => {}
+            Credential::FromHeaders => request.token = PORTCULLIS_FROM_HEADERS,
+            Credential::Verified { issuer, claims } => {
+                request.token = PORTCULLIS_VERIFIED;
+                request.token_issuer = Text::from(issuer);
+                request.token_claims = Text::from(claims);
+            }
+            _ => return None,
+        }
+        let more = view.certificate.is_some() || view.key.is_some() || view.signature.is_some();
+        (!more).then_some(Prepared {
+            request,
+            _headers: headers,
+            _peer: peer,
+            _view: std::marker::PhantomData,
+        })
+    }
+}
+
+impl Caller {
+    /// With an image in force; the code of what failed otherwise.
+    pub fn new(image: &[u8]) -> Result<Caller, i32> {
+        let mut caller = Caller { engine: 0, worker: 0 };
+        let none = std::ptr::null_mut();
+        let ok = |code| if code == PORTCULLIS_OK { Ok(()) } else { Err(code) };
+        // SAFETY: variables of ours, and no place for errors.
+        unsafe {
+            ok(portcullis_engine_new(&raw mut caller.engine, none))?;
+            ok(portcullis_worker_new(&raw mut caller.worker, none))?;
+            ok(portcullis_engine_load(
+                caller.engine,
+                image.as_ptr().cast(),
+                image.len(),
+                none,
+            ))?;
+        }
+        Ok(caller)
+    }
+
+    /// Decides, as a C program does: the verdict is read, and the exchange freed.
+    #[inline]
+    pub fn allowed(&mut self, request: &Prepared<'_>) -> bool {
+        let mut exchange = 0;
+        let mut verdict = Verdict::default();
+        // SAFETY: variables of ours; a prepared request holds what its struct points to, or borrows it.
+        let effect = unsafe {
+            portcullis_exchange_begin(
+                self.engine,
+                self.worker,
+                &raw const request.request,
+                &raw mut exchange,
+                &raw mut verdict,
+                std::ptr::null_mut(),
+            )
+        };
+        std::hint::black_box((verdict.reason, verdict.rule));
+        portcullis_exchange_free(exchange) == PORTCULLIS_OK && effect == PORTCULLIS_ALLOW
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        portcullis_worker_free(self.worker);
+        portcullis_engine_free(self.engine);
+    }
+}

@@ -1,0 +1,307 @@
+//! The structs of the header. A struct that may grow begins with its own size; a zeroed one says nothing of a request
+//! and grants nothing.
+
+use std::ffi::c_char;
+
+use crate::memory::Versioned;
+
+/// A text or bytes: pointer and length. It need not end in a NUL. A null pointer with length 0 is an absent text; any
+/// other pointer with length 0 is an empty one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// First byte.
+    pub ptr: *const c_char,
+    /// How many bytes.
+    pub len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Text {
+        Text {
+            ptr: std::ptr::null(),
+            len: 0,
+        }
+    }
+}
+
+/// The address of a text that is there, if perhaps empty; the text must outlive its use.
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text::from(text.as_bytes())
+    }
+}
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Text {
+        Text {
+            ptr: bytes.as_ptr().cast(),
+            len: bytes.len(),
+        }
+    }
+}
+
+/// One header line.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Header {
+    /// Name, in any case.
+    pub name: Text,
+    /// Value, byte for byte.
+    pub value: Text,
+}
+
+/// `flags`: `wall_us` holds the wall clock.
+pub const PORTCULLIS_HAS_WALL_CLOCK: u32 = 1;
+/// `flags`: the verdict's line shall say which allows came closest. Costs allocations and a second walk on a denial.
+pub const PORTCULLIS_EXPLAIN: u32 = 2;
+/// `flags`: panic in this call, to test what becomes of it. Only libraries built with debug assertions know this flag;
+/// others refuse the request.
+pub const PORTCULLIS_TEST_PANIC: u32 = 0x8000_0000;
+
+/// `token`, `key`, `signature`: the host handed over nothing. What is in the headers counts as presented and not
+/// verified. No state of a certificate: one that is handed over says which it is.
+pub const PORTCULLIS_ABSENT: u32 = 0;
+/// `token`, `key`, `signature`, and a certificate's `state`: the host verified it.
+pub const PORTCULLIS_VERIFIED: u32 = 1;
+/// `token`, `key`, `signature`, and a certificate's `state`: the host found it wrong; the fault is a detail code, as
+/// `expired`.
+pub const PORTCULLIS_INVALID: u32 = 2;
+/// `token`: the host looks at no token. The one in the headers counts as presented and not verified.
+pub const PORTCULLIS_FROM_HEADERS: u32 = 3;
+
+/// Parts of a client certificate that the host verified, or why it did not verify it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate {
+    /// `sizeof(portcullis_certificate)`.
+    pub struct_size: usize,
+    /// SPIFFE id (a URI among the subject's alternative names).
+    pub spiffe: Text,
+    /// DNS names among the subject's alternative names; may be null where `dns_len` is 0.
+    pub dns: *const Text,
+    /// How many.
+    pub dns_len: usize,
+    /// Subject.
+    pub subject: Text,
+    /// SHA-256 fingerprint.
+    pub fingerprint: Text,
+    /// Detail code of a certificate that failed (invalid). One that is there with a verified certificate is an error.
+    pub fault: Text,
+    /// `PORTCULLIS_VERIFIED` or `PORTCULLIS_INVALID`; anything else is an error, so that no certificate is verified for
+    /// want of a word.
+    pub state: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// One request, as raw as the host has it: clean up nothing. All pointers are read during the call and not kept.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// `sizeof(portcullis_request)`, so that older programs and newer libraries understand each other.
+    pub struct_size: usize,
+    /// `PORTCULLIS_HAS_WALL_CLOCK`, `PORTCULLIS_EXPLAIN`.
+    pub flags: u32,
+    /// What is known of the token: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`, `_FROM_HEADERS`.
+    pub token: u32,
+    /// Method.
+    pub method: Text,
+    /// Request target, byte for byte.
+    pub target: Text,
+    /// Header lines in order; may be null where `headers_len` is 0.
+    pub headers: *const Header,
+    /// How many.
+    pub headers_len: usize,
+    /// `http` or `https`. Absent or empty is an error: whether the request came encrypted is not guessed at.
+    pub scheme: Text,
+    /// `:authority`, or the authority of the connection's URL; absent where only a Host header says it.
+    pub authority: Text,
+    /// The socket's address as text; absent where it is in `peer_bytes`, or unknown.
+    pub peer_text: Text,
+    /// The socket's address as 4 or 16 bytes in network order.
+    pub peer_bytes: Text,
+    /// `HTTP/1.1`, `HTTP/2`; absent where unknown.
+    pub protocol: Text,
+    /// TLS server name.
+    pub sni: Text,
+    /// Context facts, a JSON object.
+    pub context: Text,
+    /// The client's certificate; null for none.
+    pub certificate: *const Certificate,
+    /// The token's issuer, by its name in the policy (verified or invalid).
+    pub token_issuer: Text,
+    /// The token's claims, a JSON object (verified).
+    pub token_claims: Text,
+    /// Why the token is invalid.
+    pub token_fault: Text,
+    /// What is known of an API key: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`.
+    pub key: u32,
+    /// What is known of a signature: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`.
+    pub signature: u32,
+    /// The API key's set, by its name in the policy (verified or invalid).
+    pub key_set: Text,
+    /// The API key's id (verified).
+    pub key_id: Text,
+    /// The API key's fields, a JSON object; absent for none (verified).
+    pub key_fields: Text,
+    /// Why the API key is invalid.
+    pub key_fault: Text,
+    /// The signature scheme, by its name in the policy (verified or invalid).
+    pub signature_name: Text,
+    /// Why the signature is invalid.
+    pub signature_fault: Text,
+    /// Wall clock, microseconds since 1970-01-01T00:00:00Z, where the flag is set. Without it every comparison with
+    /// `now` is unknown.
+    pub wall_us: i64,
+    /// Monotonic clock, microseconds.
+    pub mono_us: u64,
+    /// Which demands of an allow the host carries out: bits of `PORTCULLIS_DEMANDS_..`, 0 for none. An allow that
+    /// demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. A
+    /// bit that this library does not know is an error: nobody promises what he does not know.
+    pub carries: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// `demands`: charge all of the verdict's quotas, or none and refuse.
+pub const PORTCULLIS_DEMANDS_CHARGE: u32 = 1;
+/// `demands`: read the body up to `body_max_bytes` and judge it.
+pub const PORTCULLIS_DEMANDS_BODY: u32 = 2;
+/// `demands`: change or check the response's body as the verdict's line says under `response`.
+pub const PORTCULLIS_DEMANDS_RESPONSE: u32 = 4;
+
+/// A verdict. Its texts live as long as the exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    /// `sizeof(portcullis_verdict)`, set by the caller.
+    pub struct_size: usize,
+    /// `PORTCULLIS_DENY`, `PORTCULLIS_ALLOW` or `PORTCULLIS_ANSWER`; written last.
+    pub effect: i32,
+    /// HTTP status of the reply; 200 on an allow.
+    pub status: u32,
+    /// Reason code, one of a closed set, as `no_rule`.
+    pub reason: Text,
+    /// Detail code, or absent.
+    pub detail: Text,
+    /// What the policy wants the client told, or absent.
+    pub message: Text,
+    /// Id of the deciding rule, or absent.
+    pub rule: Text,
+    /// Target to forward on an allow, normalised; else absent.
+    pub upstream_target: Text,
+    /// `PORTCULLIS_DEMANDS_..`: what must be done before an allowed request goes on. Of an allow nothing else is demanded
+    /// than the request's `carries` says the host carries out. A charge may be demanded of a denial too.
+    pub demands: u32,
+    /// 1 where unknown fields of the body are stripped, 0 where they refuse it.
+    pub body_strips_unknown: u32,
+    /// Largest body, bytes, where one is demanded.
+    pub body_max_bytes: u64,
+    /// Rules whose obligations bind: `PORTCULLIS_LIST_RULES`.
+    pub rules_len: usize,
+    /// `PORTCULLIS_LIST_TAGS`.
+    pub tags_len: usize,
+    /// `PORTCULLIS_LIST_REQUEST_SET`.
+    pub request_set_len: usize,
+    /// `PORTCULLIS_LIST_REQUEST_DROP`.
+    pub request_drop_len: usize,
+    /// `PORTCULLIS_LIST_RESPONSE_SET`.
+    pub response_set_len: usize,
+    /// `PORTCULLIS_LIST_RESPONSE_DROP`.
+    pub response_drop_len: usize,
+    /// Rules whose accepts bind the body: `PORTCULLIS_LIST_ACCEPT`.
+    pub accept_len: usize,
+    /// `PORTCULLIS_LIST_REPORT_TRUE`.
+    pub report_true_len: usize,
+    /// `PORTCULLIS_LIST_REPORT_UNKNOWN`.
+    pub report_unknown_len: usize,
+    /// Quotas, for `portcullis_exchange_quota`.
+    pub quotas_len: usize,
+}
+
+/// List of texts: ids of the rules whose obligations bind, sorted.
+pub const PORTCULLIS_LIST_RULES: u32 = 0;
+/// List of texts: tags, sorted, each once.
+pub const PORTCULLIS_LIST_TAGS: u32 = 1;
+/// List of headers: to set on the request that goes upstream.
+pub const PORTCULLIS_LIST_REQUEST_SET: u32 = 2;
+/// List of texts: headers to remove from the request before any is set.
+pub const PORTCULLIS_LIST_REQUEST_DROP: u32 = 3;
+/// List of headers: to set on the reply to the client, whoever made it.
+pub const PORTCULLIS_LIST_RESPONSE_SET: u32 = 4;
+/// List of texts: headers to remove from the upstream's reply before any is set.
+pub const PORTCULLIS_LIST_RESPONSE_DROP: u32 = 5;
+/// List of texts: ids of the rules whose accepts bind the body, sorted.
+pub const PORTCULLIS_LIST_ACCEPT: u32 = 6;
+/// List of texts: ids of report rules that are true, sorted.
+pub const PORTCULLIS_LIST_REPORT_TRUE: u32 = 7;
+/// List of texts: ids of report rules of which nobody knows, sorted.
+pub const PORTCULLIS_LIST_REPORT_UNKNOWN: u32 = 8;
+
+/// `period`: `period_us` and `burst` count.
+pub const PORTCULLIS_PERIOD_RATE: u32 = 0;
+/// `period`: a calendar's `unit` in its `zone`.
+pub const PORTCULLIS_PERIOD_CALENDAR: u32 = 1;
+/// `period`: at most `limit` at once.
+pub const PORTCULLIS_PERIOD_IN_FLIGHT: u32 = 2;
+
+/// One quota to charge. Its texts live as long as the exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    /// `sizeof(portcullis_quota)`, set by the caller.
+    pub struct_size: usize,
+    /// The quota's name.
+    pub name: Text,
+    /// Composite key; its parts are joined by NUL.
+    pub key: Text,
+    /// Cost, at least 1.
+    pub cost: u64,
+    /// Limit in force, at least 1.
+    pub limit: u64,
+    /// Period of a rate, microseconds.
+    pub period_us: u64,
+    /// Burst of a rate.
+    pub burst: u64,
+    /// Unit of a calendar: `hour`, `day`, `week`, `month`.
+    pub unit: Text,
+    /// Time zone of a calendar.
+    pub zone: Text,
+    /// `PORTCULLIS_PERIOD_..`.
+    pub period: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// What the seal of the policy in force says, for hosts that store the mark and watch the end.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Seal {
+    /// `sizeof(portcullis_seal)`, set by the caller.
+    pub struct_size: usize,
+    /// Serial.
+    pub serial: u64,
+    /// Last instant, microseconds since 1970-01-01T00:00:00Z; INT64_MAX where it has no end.
+    pub not_after_us: i64,
+    /// Digest of the seal.
+    pub digest: [u8; 32],
+}
+
+macro_rules! versioned {
+    ($($name:ident),*) => {$(
+        // SAFETY: `repr(C)`, of integers and raw pointers alone, beginning with a usize; no references, no enums.
+        unsafe impl Versioned for $name {}
+
+        impl Default for $name {
+            fn default() -> $name {
+                // SAFETY: any bits are a value, see above; zero is the one that says nothing.
+                let mut zero: $name = unsafe { std::mem::zeroed() };
+                zero.struct_size = size_of::<$name>();
+                zero
+            }
+        }
+    )*};
+}
+
+versioned!(Certificate, Request, Verdict, Quota, Seal);

@@ -1,0 +1,135 @@
+//! Sealed images through the exported functions: from the first trusted key on, nothing else loads. And the safe caller
+//! that benchmarks use.
+
+use std::ffi::c_char;
+
+use portcullis::image::seal::{Seal, public_key, sign};
+use portcullis::{Now, RequestView};
+use portcullis_c::caller::{Caller, Prepared};
+use portcullis_c::exports::*;
+use portcullis_c::status::*;
+use portcullis_c::types;
+
+const SECRET: [u8; 32] = [7; 32];
+
+fn image() -> Vec<u8> {
+    let checked = portcullis_lang::check::load_text("gate 1; service s { allow anyone to GET /a; }");
+    portcullis::compile(&checked.policy.unwrap()).unwrap()
+}
+
+fn sealed(serial: u64, audience: &str) -> Vec<u8> {
+    let seal = Seal {
+        key_id: "k1",
+        audience,
+        serial,
+        not_after_us: Some(77),
+        smoke: b"",
+    };
+    sign(&SECRET, &seal, &image()).unwrap()
+}
+
+/// An engine by its exported functions.
+struct Engine(u64);
+
+impl Engine {
+    fn new() -> Engine {
+        let mut engine = 0;
+        // SAFETY: a variable of ours.
+        let code = unsafe { portcullis_engine_new(&raw mut engine, std::ptr::null_mut()) };
+        assert_eq!(code, PORTCULLIS_OK);
+        Engine(engine)
+    }
+
+    fn load(&self, image: &[u8]) -> i32 {
+        // SAFETY: pointer and length of a slice.
+        unsafe { portcullis_engine_load(self.0, image.as_ptr().cast(), image.len(), std::ptr::null_mut()) }
+    }
+
+    fn trust(&self, id: &str, key: &[u8]) -> i32 {
+        // SAFETY: pointers and lengths of slices.
+        unsafe {
+            let id_ptr = id.as_ptr().cast::<c_char>();
+            portcullis_engine_trust_key(
+                self.0,
+                id_ptr,
+                id.len(),
+                key.as_ptr(),
+                key.len(),
+                std::ptr::null_mut(),
+            )
+        }
+    }
+
+    fn seal(&self) -> (i32, types::Seal) {
+        let mut seal = types::Seal::default();
+        // SAFETY: a variable of ours.
+        (unsafe { portcullis_engine_seal(self.0, &raw mut seal) }, seal)
+    }
+}
+
+#[test]
+fn where_a_key_is_trusted_only_its_images_load() {
+    let engine = Engine::new();
+    assert_eq!(engine.seal().0, PORTCULLIS_E_NONE);
+    assert_eq!(engine.load(&image()), PORTCULLIS_OK);
+    assert_eq!(engine.seal().0, PORTCULLIS_E_NONE);
+    let key = public_key(&SECRET).to_bytes();
+    assert_eq!(engine.trust("k 1", &key), PORTCULLIS_E_KEY);
+    assert_eq!(engine.trust("k1", &key[1..]), PORTCULLIS_E_KEY);
+    assert_eq!(engine.trust("k1", &key), PORTCULLIS_OK);
+    // SAFETY: pointer and length of a text.
+    let code =
+        unsafe { portcullis_engine_trust_audience(engine.0, c"shop".as_ptr(), 4, std::ptr::null_mut()) };
+    assert_eq!(code, PORTCULLIS_OK);
+    assert_eq!(engine.load(&image()), PORTCULLIS_E_IMAGE, "unsealed");
+    assert_eq!(engine.load(&sealed(5, "")), PORTCULLIS_E_IMAGE, "for nobody");
+    assert_eq!(engine.load(&sealed(5, "shop")), PORTCULLIS_OK);
+    assert_eq!(engine.load(&sealed(4, "shop")), PORTCULLIS_E_IMAGE, "a replay");
+    let (code, seal) = engine.seal();
+    assert_eq!((code, seal.serial, seal.not_after_us), (PORTCULLIS_OK, 5, 77));
+    let text = b"gate 1; service s { allow anyone to GET /a; }";
+    // SAFETY: pointers and lengths of slices.
+    let code = unsafe {
+        let ptr = text.as_ptr().cast::<c_char>();
+        portcullis_engine_load_text(engine.0, c"p".as_ptr(), 1, ptr, text.len(), std::ptr::null_mut())
+    };
+    assert_eq!(code, PORTCULLIS_E_IMAGE, "text is never sealed");
+    assert_eq!(portcullis_engine_free(engine.0), PORTCULLIS_OK);
+
+    // Another process with the stored mark, which comes before the image.
+    let engine = Engine::new();
+    assert_eq!(engine.trust("k1", &key), PORTCULLIS_OK);
+    // SAFETY: pointers and lengths of slices.
+    unsafe {
+        let none = std::ptr::null_mut();
+        let mark = |len| portcullis_engine_trust_mark(engine.0, 6, seal.digest.as_ptr(), len, none);
+        assert_eq!(mark(31), PORTCULLIS_E_KEY);
+        assert_eq!(mark(32), PORTCULLIS_OK);
+        let lower = portcullis_engine_trust_mark(engine.0, 1, seal.digest.as_ptr(), 32, none);
+        assert_eq!(
+            lower, PORTCULLIS_OK,
+            "and changes nothing, as the next load shows"
+        );
+    }
+    assert_eq!(engine.load(&sealed(5, "")), PORTCULLIS_E_IMAGE);
+    assert_eq!(engine.load(&sealed(7, "")), PORTCULLIS_OK);
+    assert_eq!(portcullis_engine_free(engine.0), PORTCULLIS_OK);
+}
+
+#[test]
+fn a_caller_in_rust_gets_what_c_gets() {
+    let mut caller = Caller::new(&image()).unwrap();
+    for (target, allowed) in [("/a", true), ("/b", false)] {
+        let view = RequestView {
+            method: b"GET",
+            authority: Some(b"h"),
+            target: target.as_bytes(),
+            headers: &[(b"accept", b"*/*")],
+            socket_peer: Some([192, 0, 2, 1].into()),
+            ..RequestView::default()
+        };
+        let request = Prepared::of(&view, Now::default()).unwrap();
+        assert_eq!(caller.allowed(&request), allowed, "{target}");
+    }
+    assert_eq!(Caller::new(b"no image").unwrap_err(), PORTCULLIS_E_IMAGE);
+}

@@ -1,0 +1,192 @@
+//! A configuration -> [`Deployment`]: a policy in force with the options it came with. One that fails at any step
+//! leaves the last good one there, whole; without one the gate stays shut. Knows no requests.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use portcullis::image::config::Config as PolicyConfig;
+use portcullis::verdict::digest;
+use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
+
+use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Options, Source};
+use crate::facts::Needs;
+use crate::host::{Host, Level};
+use crate::shared::Shared;
+
+/// Policies remembered in one VM, by plugin: a gateway configures a plugin anew before it lets the old go, and a VM
+/// serves a handful of plugins.
+pub const KEPT_MAX: usize = 8;
+
+/// Why a configuration was not put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The configuration itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The image.
+    #[error("`image`: {0}")]
+    Image(#[from] LoadError),
+    /// Another image may not follow the one in force.
+    #[error("`image`: {0}")]
+    Rollback(#[from] portcullis::image::TrustError),
+    /// The text.
+    #[error("`policy`: {0}")]
+    Policy(String),
+    /// Text in a build without the compiler.
+    #[error("`policy`: this build takes only images; compile the text, or use the build with the compiler")]
+    NoCompiler,
+}
+
+/// A policy in force.
+#[derive(Debug, Default)]
+pub struct Deployment {
+    /// Holds the policy; without one it denies.
+    pub engine: Engine,
+    /// What came with it.
+    pub options: Options,
+    /// What the policy reads of the connection.
+    pub needs: Needs,
+    /// Digest of the policy as log lines show it; empty without one.
+    pub digest: String,
+}
+
+/// The last good deployment of each plugin of this VM, the most recent last.
+#[derive(Debug, Default)]
+pub struct Kept(Vec<(Vec<u8>, Rc<Deployment>)>);
+
+impl Kept {
+    fn last(&self, plugin: &[u8]) -> Option<Rc<Deployment>> {
+        let found = self.0.iter().find(|(name, _)| name == plugin);
+        found.map(|(_, deployment)| Rc::clone(deployment))
+    }
+
+    fn keep(&mut self, plugin: &[u8], deployment: &Rc<Deployment>) {
+        self.0.retain(|(name, _)| name != plugin);
+        if self.0.len() >= KEPT_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((plugin.to_vec(), Rc::clone(deployment)));
+    }
+}
+
+/// Reads the plugin's configuration and puts it in force, or stays with the last good one, and says which.
+pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
+    let plugin = plugin_name(host);
+    let last = shared.kept.try_borrow().ok().and_then(|kept| kept.last(&plugin));
+    let (outcome, deployment) = match deploy(host, last.as_deref()) {
+        Ok(deployment) => {
+            let deployment = Rc::new(deployment);
+            if let Ok(mut kept) = shared.kept.try_borrow_mut() {
+                kept.keep(&plugin, &deployment);
+            }
+            host.log(
+                Level::Info,
+                &format!("portcullis: policy {} is in force", deployment.digest),
+            );
+            ("loaded", deployment)
+        }
+        Err(error) => {
+            let (stays, deployment) = match last {
+                Some(last) => ("the last good policy stays in force", last),
+                None => ("everything is denied", Rc::new(Deployment::default())),
+            };
+            let mut line = String::from("portcullis: configuration refused, ");
+            line.push_str(stays);
+            line.push_str(": ");
+            crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
+            host.log(Level::Error, &line);
+            ("refused", deployment)
+        }
+    };
+    shared.counters.define(host, deployment.options.shadow);
+    shared.counters.configuration(host, outcome);
+    deployment
+}
+
+/// What tells the plugins of a VM apart.
+fn plugin_name(host: &dyn Host) -> Vec<u8> {
+    let mut name = host.property(&["plugin_root_id"]).unwrap_or_default();
+    name.push(0);
+    name.extend(host.property(&["plugin_name"]).unwrap_or_default());
+    name
+}
+
+fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, DeployError> {
+    let now_us = host.now_us();
+    let bytes = host.configuration(CONFIG_BYTES_MAX).ok_or(ConfigError::Missing)?;
+    let config = Config::read(&bytes, now_us)?;
+    drop(bytes);
+    let image = match &config.source {
+        Source::Image(bytes) => {
+            let trust = config.trust.clone().map_or(Trust::Unsigned, Trust::Keys);
+            Image::load(bytes, &trust)?
+        }
+        Source::Text(text) => Image::load(&compile(text, &config.data)?, &Trust::Unsigned)?,
+    };
+    issuers(host, &config.options, image.config())?;
+    let in_force = last.and_then(|last| last.engine.snapshot());
+    // A bad file leaves the last good one of its name, as a reload of data does everywhere.
+    let before = in_force.as_ref().map(|snapshot| Arc::clone(&snapshot.data));
+    let files = |name: &str| config.data.get(name).cloned();
+    let (data, errors) = before.unwrap_or_default().reload(image.config(), &files);
+    for error in errors {
+        let mut line = String::from("portcullis: data not taken: ");
+        crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
+        host.log(Level::Warn, &line);
+    }
+    let needs = Needs::of(image.config());
+    let digest = digest(&image.digest());
+    let engine = Engine::new();
+    if let Some(in_force) = in_force {
+        engine.swap(in_force)?;
+    }
+    engine.swap(Arc::new(Snapshot::new(image, data)))?;
+    Ok(Deployment {
+        engine,
+        options: config.options,
+        needs,
+        digest,
+    })
+}
+
+/// Issuers of the configuration must be the policy's; one of the policy's that has no claims handed over is told, for
+/// its tokens are refused.
+fn issuers(host: &dyn Host, options: &Options, policy: &PolicyConfig) -> Result<(), ConfigError> {
+    let declared = |name: &str| policy.issuers.iter().any(|issuer| issuer.name == name);
+    if let Some(token) = options.tokens.iter().find(|token| !declared(&token.issuer)) {
+        return Err(ConfigError::Issuer(token.issuer.clone()));
+    }
+    let handed_over = |name: &str| options.tokens.iter().any(|token| token.issuer == name);
+    for issuer in policy.issuers.iter().filter(|issuer| !handed_over(&issuer.name)) {
+        let mut line = String::from("portcullis: no entry of `tokens` has claims of issuer ");
+        crate::text::quote(&mut line, issuer.name.as_bytes(), crate::log::TEXT_MAX);
+        line.push_str(", so that its tokens are refused");
+        host.log(Level::Warn, &line);
+    }
+    Ok(())
+}
+
+type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
+#[cfg(feature = "compile")]
+fn compile(text: &[u8], files: &Files) -> Result<Vec<u8>, DeployError> {
+    use portcullis_lang::diagnostic::Severity;
+    let gate = [("policy.gate".to_string(), text.to_vec())];
+    let checked = portcullis_lang::check::load(&gate, files);
+    let first = checked
+        .diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.severity == Severity::Error);
+    let said = first.map(|first| format!("{} {}", first.code, first.message));
+    match (checked.policy, said) {
+        (Some(policy), None) => {
+            portcullis::compile(&policy).map_err(|error| DeployError::Policy(error.to_string()))
+        }
+        (_, said) => Err(DeployError::Policy(said.unwrap_or_default())),
+    }
+}
+
+#[cfg(not(feature = "compile"))]
+fn compile(_: &[u8], _: &Files) -> Result<Vec<u8>, DeployError> {
+    Err(DeployError::NoCompiler)
+}

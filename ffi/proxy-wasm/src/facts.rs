@@ -1,0 +1,381 @@
+//! What the gateway says about one request -> [`RequestView`]. Header lines are handed on as they are; a property
+//! that is absent or unreadable is absent, but for claims and context. Knows no policy.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use portcullis::image::config::{Config as PolicyConfig, Source};
+use portcullis::limits::CONTEXT_BYTES;
+use portcullis::{Credential, PeerCert, RequestView};
+use serde::de::IgnoredAny;
+
+use crate::config::{JWT_AUTHN, Kind, Options, Place, Tls};
+use crate::host::{Host, Map, Refused};
+use crate::metadata::{self, Found};
+use crate::pairs::Pairs;
+
+/// Which facts a policy can read at all; the gateway is not asked for others. A client certificate is not among them:
+/// whether one is there is read by conditions that no table of the image names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    sni: bool,
+    protocol: bool,
+    context: bool,
+}
+
+impl Needs {
+    /// Of a policy.
+    pub fn of(config: &PolicyConfig) -> Needs {
+        let reads = |wanted: &[Source]| config.sources.iter().any(|source| wanted.contains(source));
+        let demands_sni = config.services.iter().any(|service| service.require_sni)
+            || config.rules.iter().any(|rule| rule.body.require_sni);
+        Needs {
+            sni: demands_sni || reads(&[Source::Sni]),
+            protocol: reads(&[Source::Protocol]),
+            context: !config.context.is_empty(),
+        }
+    }
+}
+
+/// The bytes of one request.
+#[derive(Debug, Default)]
+pub struct Facts {
+    pairs: Pairs,
+    socket_peer: Option<IpAddr>,
+    certificate: Option<Certificate>,
+    sni: Option<Vec<u8>>,
+    protocol: Vec<u8>,
+    token: Token,
+    context: Vec<u8>,
+    tls: bool,
+    nginx: Option<Target>,
+}
+
+/// The target as NGINX got it. Its `:path` is decoded and its `:authority` is the server's name.
+type Target = Vec<u8>;
+
+/// Why no facts were read; the request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactError {
+    /// The gateway does not give the header lines.
+    #[error("headers_unreadable")]
+    Headers,
+    /// NGINX does not say what the target was.
+    #[error("target_unreadable")]
+    Target,
+    /// Context is there, and is no JSON object of at most [`CONTEXT_BYTES`].
+    #[error("context_unreadable")]
+    Context,
+}
+
+/// Parts of a client certificate.
+#[derive(Debug)]
+struct Certificate {
+    uri: Option<Vec<u8>>,
+    dns: Option<Vec<u8>>,
+    subject: Option<Vec<u8>>,
+    fingerprint: Option<Vec<u8>>,
+}
+
+/// The token, as far as the gateway dealt with it.
+#[derive(Debug, Default)]
+enum Token {
+    #[default]
+    Absent,
+    Verified {
+        issuer: String,
+        claims: Vec<u8>,
+    },
+    Invalid {
+        issuer: String,
+        fault: &'static str,
+    },
+}
+
+/// Header lines without the request line.
+type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+/// The request line, as the pseudo-headers say it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line<'a> {
+    /// `:method`; empty where there is none, which is no method.
+    pub method: &'a [u8],
+    /// `:path`, or the authority of a CONNECT, or NGINX's own word of it.
+    pub target: &'a [u8],
+    /// What to do where another target was decided on.
+    pub rewriting: Rewriting,
+    scheme: &'a [u8],
+    authority: Option<&'a [u8]>,
+}
+
+/// Whether the target can be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rewriting {
+    /// By `:path`.
+    Path,
+    /// There is nothing to replace.
+    #[default]
+    Nothing,
+    /// The gateway takes no other one.
+    Refused,
+}
+
+impl Facts {
+    /// Asks the gateway.
+    pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Result<Facts, FactError> {
+        let pairs = host.headers(Map::Request).ok_or(FactError::Headers)?;
+        let nginx = match options.gateway {
+            Kind::Envoy => None,
+            Kind::Nginx => {
+                let target = host.property(&["request", "path"]);
+                Some(
+                    target
+                        .filter(|target| !target.is_empty())
+                        .ok_or(FactError::Target)?,
+                )
+            }
+        };
+        let asked = |needed: bool, path: &[&str]| needed.then(|| host.property(path)).flatten();
+        let mut sources = Sources { host, metadata: None };
+        let context = options.context.as_ref().filter(|_| needs.context);
+        let claims_tls = pairs
+            .iter()
+            .any(|(name, value)| name == b":scheme" && is(value, b"https"));
+        Ok(Facts {
+            tls: claims_tls && (options.tls == Tls::Forwarded || is_tls(host)),
+            nginx,
+            pairs,
+            socket_peer: socket_peer(host),
+            certificate: certificate(host, options.first_dns_san),
+            sni: asked(needs.sni, &["connection", "requested_server_name"]).filter(|name| !name.is_empty()),
+            protocol: asked(needs.protocol, &["request", "protocol"]).unwrap_or_default(),
+            token: token(&mut sources, options),
+            context: match context.map(|place| sources.find(place)) {
+                None | Some(Found::Absent) => Vec::new(),
+                Some(Found::Json(text)) if is_context(&text) => text.into_bytes(),
+                Some(Found::Json(_) | Found::Unreadable) => return Err(FactError::Context),
+            },
+        })
+    }
+
+    /// Method and target.
+    pub fn line(&self) -> Line<'_> {
+        self.split().0
+    }
+
+    /// The one value of a header; `None` where there is none or several.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self
+            .pairs
+            .iter()
+            .filter(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes()));
+        let first = values.next();
+        first.filter(|_| values.next().is_none()).map(|(_, value)| value)
+    }
+
+    /// Hands the request as the engine reads it to `f`.
+    pub fn with_view<T>(&self, f: impl FnOnce(&RequestView<'_>) -> T) -> T {
+        let (line, headers) = self.split();
+        f(&RequestView {
+            method: line.method,
+            scheme: scheme(line.scheme, self.tls, &headers),
+            authority: line.authority,
+            target: line.target,
+            headers: &headers,
+            socket_peer: self.socket_peer,
+            certificate: self.certificate.as_ref().map(Certificate::view),
+            sni: self.sni.as_deref(),
+            protocol: &self.protocol,
+            credential: match &self.token {
+                Token::Absent => Credential::Absent,
+                Token::Verified { issuer, claims } => Credential::Verified { issuer, claims },
+                Token::Invalid { issuer, fault } => Credential::Invalid { issuer, fault },
+            },
+            key: None,
+            signature: None,
+            context: &self.context,
+        })
+    }
+
+    /// The first of each pseudo-header makes the request line; whatever else there is stays among the headers, where
+    /// the engine refuses a second one by its name.
+    fn split(&self) -> (Line<'_>, Headers<'_>) {
+        let (mut method, mut target, mut scheme, mut authority) = (None, None, None, None);
+        let mut headers = Vec::new();
+        for (name, value) in self.pairs.iter() {
+            let place = match name {
+                b":method" => &mut method,
+                b":path" => &mut target,
+                b":scheme" => &mut scheme,
+                b":authority" => &mut authority,
+                _ => {
+                    headers.push((name, value));
+                    continue;
+                }
+            };
+            if place.is_some() {
+                headers.push((name, value));
+            } else {
+                *place = Some(value);
+            }
+        }
+        let method = method.unwrap_or_default();
+        let of_connect = authority.filter(|_| method == b"CONNECT").unwrap_or_default();
+        let (target, rewriting, authority) = match (&self.nginx, target) {
+            (Some(target), _) => (target.as_slice(), Rewriting::Refused, None),
+            (None, Some(target)) => (target, Rewriting::Path, authority),
+            (None, None) => (of_connect, Rewriting::Nothing, authority),
+        };
+        let line = Line {
+            method,
+            target,
+            rewriting,
+            scheme: scheme.unwrap_or_default(),
+            authority,
+        };
+        (line, headers)
+    }
+}
+
+/// Whether the client's connection is TLS. Envoy and NGINX have the version under the same path.
+fn is_tls(host: &dyn Host) -> bool {
+    let version = host.property(&["connection", "tls_version"]);
+    version.is_some_and(|version| !version.is_empty())
+}
+
+/// Whether a text is what the engine reads context from.
+fn is_context(text: &str) -> bool {
+    text.len() <= CONTEXT_BYTES && serde_json::from_str::<BTreeMap<Cow<'_, str>, IgnoredAny>>(text).is_ok()
+}
+
+fn is(text: &[u8], other: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(other)
+}
+
+/// The scheme that may be believed. A client of HTTP/2 or with an absolute target names one itself, so `https` counts
+/// only where the connection may be `tls` and `x-forwarded-proto` does not say otherwise. An empty scheme is `https`
+/// to the engine, so what is not known must not be empty.
+fn scheme<'a>(given: &'a [u8], tls: bool, headers: &[(&'a [u8], &'a [u8])]) -> &'a [u8] {
+    if given.is_empty() {
+        return b"unknown";
+    }
+    let denied = headers
+        .iter()
+        .filter(|(name, _)| is(name, b"x-forwarded-proto"))
+        .any(|(_, value)| !is(value.trim_ascii(), b"https"));
+    if is(given, b"https") && (denied || !tls) {
+        b"http"
+    } else {
+        given
+    }
+}
+
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. Without brackets an IPv6 address with a port behind it
+/// could be read as another address, so there is none; NGINX has the bare one in a variable of its own.
+fn socket_peer(host: &dyn Host) -> Option<IpAddr> {
+    let text = |path: &[&str]| String::from_utf8(host.property(path)?).ok();
+    let source = text(&["source", "address"]).and_then(|text| address(&text));
+    source.or_else(|| text(&["ngx", "remote_addr"])?.parse().ok())
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    match text.parse::<SocketAddr>() {
+        // No connection comes from port 0: Envoy took this address out of a header that anybody may send.
+        Ok(socket) if socket.port() == 0 => None,
+        Ok(socket) => Some(socket.ip()),
+        Err(_) => text.parse::<Ipv4Addr>().map(IpAddr::V4).ok(),
+    }
+}
+
+/// The gateway says whether there is a certificate that it took; its parts may be missing. It names one DNS name of
+/// perhaps several, and some of the names would be another fact than all of them.
+fn certificate(host: &dyn Host, first_dns_san: bool) -> Option<Certificate> {
+    let mtls = host.property(&["connection", "mtls"])?;
+    if mtls != [1] && mtls != b"true" {
+        return None;
+    }
+    let part = |name: &str| {
+        host.property(&["connection", name])
+            .filter(|part| !part.is_empty())
+    };
+    Some(Certificate {
+        uri: part("uri_san_peer_certificate"),
+        dns: first_dns_san.then(|| part("dns_san_peer_certificate")).flatten(),
+        subject: part("subject_peer_certificate"),
+        fingerprint: part("sha256_peer_certificate_digest"),
+    })
+}
+
+impl Certificate {
+    fn view(&self) -> PeerCert<'_> {
+        PeerCert {
+            spiffe: self.uri.as_deref(),
+            dns: self.dns.as_deref().into_iter().collect(),
+            subject: self.subject.as_deref(),
+            fingerprint: self.fingerprint.as_deref(),
+            fault: None,
+        }
+    }
+}
+
+/// Where JSON values come from; the metadata is fetched once.
+struct Sources<'h> {
+    host: &'h dyn Host,
+    metadata: Option<Result<Vec<u8>, Refused>>,
+}
+
+impl Sources<'_> {
+    fn find(&mut self, place: &Place) -> Found {
+        if let Place::Property(path) = place {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            return match self.host.look_up(&path) {
+                Ok(None) => Found::Absent,
+                Ok(Some(text)) if text.is_empty() => Found::Absent,
+                Ok(Some(text)) => String::from_utf8(text).map_or(Found::Unreadable, Found::Json),
+                Err(_) => Found::Unreadable,
+            };
+        }
+        let host = self.host;
+        let bytes = self
+            .metadata
+            .get_or_insert_with(|| host.look_up(&["metadata"]).map(Option::unwrap_or_default));
+        let Ok(bytes) = bytes else {
+            return Found::Unreadable;
+        };
+        match place {
+            Place::Namespace(namespace) => metadata::namespace(bytes, namespace),
+            Place::Payload(key) => metadata::value(bytes, JWT_AUTHN, key),
+            Place::Property(_) => Found::Absent,
+        }
+    }
+}
+
+/// The claims of the one issuer that has any. Two are one too many, and what can not be read is not absent.
+fn token(sources: &mut Sources<'_>, options: &Options) -> Token {
+    let mut token = Token::Absent;
+    for declared in &options.tokens {
+        let issuer = declared.issuer.clone();
+        let found = match sources.find(&declared.place) {
+            Found::Absent => continue,
+            Found::Json(claims) => Token::Verified {
+                issuer,
+                claims: claims.into_bytes(),
+            },
+            Found::Unreadable => {
+                return Token::Invalid {
+                    issuer,
+                    fault: "malformed_credential",
+                };
+            }
+        };
+        if !matches!(token, Token::Absent) {
+            return Token::Invalid {
+                issuer: declared.issuer.clone(),
+                fault: "ambiguous_credential",
+            };
+        }
+        token = found;
+    }
+    token
+}

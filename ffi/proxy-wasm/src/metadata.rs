@@ -1,0 +1,285 @@
+//! Envoy's dynamic metadata -> JSON texts of the values asked for. Input is the protobuf message
+//! `envoy.config.core.v3.Metadata`, which the property `metadata` gives serialised.
+//!
+//! Deeper paths of that property would be shorter, but Envoy serialises what lies below as untyped pairs, where a
+//! number and a text of eight bytes are the same: a claim of the wrong type would not be seen. Bounded: one pass, no
+//! recursion, [`DEPTH_MAX`] levels. Knows nothing of tokens.
+
+use crate::text::quote_exactly;
+
+/// Longest metadata that is read, bytes: several tokens of the largest size that the engine reads.
+pub const METADATA_BYTES_MAX: usize = 1 << 20;
+
+/// Deepest nesting of values: what the engine's own JSON reader takes.
+pub const DEPTH_MAX: usize = portcullis::limits::JSON_DEPTH;
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No such value.
+    Absent,
+    /// Its JSON text.
+    Json(String),
+    /// The bytes are not what they should be, or past a limit. Never the same as absent.
+    Unreadable,
+}
+
+/// All of a namespace, as a JSON object.
+pub fn namespace(metadata: &[u8], namespace: &str) -> Found {
+    match filter_metadata(metadata, namespace) {
+        Ok(None) => Found::Absent,
+        Ok(Some(fields)) => rendered(Value::Object(fields)),
+        Err(Bad) => Found::Unreadable,
+    }
+}
+
+/// One value of a namespace.
+pub fn value(metadata: &[u8], namespace: &str, key: &str) -> Found {
+    let value = || {
+        let Some(fields) = filter_metadata(metadata, namespace)? else {
+            return Ok(None);
+        };
+        entry(fields, key)
+    };
+    match value() {
+        Ok(None) => Found::Absent,
+        Ok(Some(message)) => match Value::read(message) {
+            Ok(value) => rendered(value),
+            Err(Bad) => Found::Unreadable,
+        },
+        Err(Bad) => Found::Unreadable,
+    }
+}
+
+/// Not a protobuf message of the expected shape.
+#[derive(Clone, Copy, Debug)]
+struct Bad;
+
+/// One field of a message.
+enum Field<'a> {
+    /// Wire type 0.
+    Varint(u64),
+    /// Wire type 1.
+    Fixed64(u64),
+    /// Wire type 2.
+    Bytes(&'a [u8]),
+    /// Wire type 5; no field we read has it.
+    Fixed32,
+}
+
+/// Takes the next field off a message: its number and what it holds.
+fn field<'a>(rest: &mut &'a [u8]) -> Result<Option<(u64, Field<'a>)>, Bad> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let key = varint(rest)?;
+    let value = match key & 7 {
+        0 => Field::Varint(varint(rest)?),
+        1 => Field::Fixed64(u64::from_le_bytes(take(rest, 8)?.try_into().map_err(|_| Bad)?)),
+        2 => {
+            let len = usize::try_from(varint(rest)?).map_err(|_| Bad)?;
+            Field::Bytes(take(rest, len)?)
+        }
+        5 => {
+            take(rest, 4)?;
+            Field::Fixed32
+        }
+        _ => return Err(Bad),
+    };
+    Ok(Some((key >> 3, value)))
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], Bad> {
+    let (taken, left) = rest.split_at_checked(len).ok_or(Bad)?;
+    *rest = left;
+    Ok(taken)
+}
+
+fn varint(rest: &mut &[u8]) -> Result<u64, Bad> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *take(rest, 1)?.first().ok_or(Bad)?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(Bad)
+}
+
+/// The struct of a namespace: field 1 of `Metadata` is a map.
+fn filter_metadata<'a>(metadata: &'a [u8], namespace: &str) -> Result<Option<&'a [u8]>, Bad> {
+    if metadata.len() > METADATA_BYTES_MAX {
+        return Err(Bad);
+    }
+    entry(metadata, namespace)
+}
+
+/// The value under a key of the map that is field 1 of a message. Twice the same key is no map.
+fn entry<'a>(message: &'a [u8], key: &str) -> Result<Option<&'a [u8]>, Bad> {
+    let mut rest = message;
+    let mut found = None;
+    while let Some((number, content)) = field(&mut rest)? {
+        let (1, Field::Bytes(content)) = (number, content) else {
+            continue;
+        };
+        let (name, value) = key_and_value(content)?;
+        if name == key.as_bytes() && found.replace(value).is_some() {
+            return Err(Bad);
+        }
+    }
+    Ok(found)
+}
+
+/// Field 1 and 2 of a map's entry; what is not there is empty.
+fn key_and_value(mut entry: &[u8]) -> Result<(&[u8], &[u8]), Bad> {
+    let (mut key, mut value) = (None, None);
+    while let Some((number, content)) = field(&mut entry)? {
+        let place = match number {
+            1 => &mut key,
+            2 => &mut value,
+            _ => continue,
+        };
+        let Field::Bytes(bytes) = content else {
+            return Err(Bad);
+        };
+        if place.replace(bytes).is_some() {
+            return Err(Bad);
+        }
+    }
+    Ok((key.unwrap_or_default(), value.unwrap_or_default()))
+}
+
+/// A `google.protobuf.Value`; messages inside are not read yet.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Null,
+    Number(f64),
+    Text(&'a str),
+    Bool(bool),
+    /// A `Struct`.
+    Object(&'a [u8]),
+    /// A `ListValue`.
+    Array(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    fn read(mut message: &'a [u8]) -> Result<Value<'a>, Bad> {
+        let mut read = None;
+        while let Some((number, content)) = field(&mut message)? {
+            let value = match (number, content) {
+                (1, Field::Varint(_)) => Value::Null,
+                (2, Field::Fixed64(bits)) => Value::Number(f64::from_bits(bits)),
+                (3, Field::Bytes(text)) => Value::Text(std::str::from_utf8(text).map_err(|_| Bad)?),
+                (4, Field::Varint(bit)) => Value::Bool(bit != 0),
+                (5, Field::Bytes(fields)) => Value::Object(fields),
+                (6, Field::Bytes(values)) => Value::Array(values),
+                (1..=6, _) => return Err(Bad),
+                _ => continue,
+            };
+            if read.replace(value).is_some() {
+                return Err(Bad);
+            }
+        }
+        read.ok_or(Bad)
+    }
+}
+
+/// An object or array whose members are being written.
+struct Open<'a> {
+    rest: &'a [u8],
+    is_object: bool,
+    first: bool,
+}
+
+fn rendered(value: Value<'_>) -> Found {
+    let mut out = String::new();
+    match render(value, &mut out) {
+        Ok(()) => Found::Json(out),
+        Err(Bad) => Found::Unreadable,
+    }
+}
+
+fn render(value: Value<'_>, out: &mut String) -> Result<(), Bad> {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    write(value, out, &mut open)?;
+    while let Some(top) = open.last_mut() {
+        let Some((number, content)) = field(&mut top.rest)? else {
+            out.push(if top.is_object { '}' } else { ']' });
+            open.pop();
+            continue;
+        };
+        let (1, Field::Bytes(content)) = (number, content) else {
+            return Err(Bad);
+        };
+        if !std::mem::take(&mut top.first) {
+            out.push(',');
+        }
+        let value = if top.is_object {
+            let (key, value) = key_and_value(content)?;
+            quote_exactly(out, std::str::from_utf8(key).map_err(|_| Bad)?);
+            out.push(':');
+            value
+        } else {
+            content
+        };
+        write(Value::read(value)?, out, &mut open)?;
+    }
+    Ok(())
+}
+
+/// Writes a scalar, or the start of an object or array.
+fn write<'a>(value: Value<'a>, out: &mut String, open: &mut Vec<Open<'a>>) -> Result<(), Bad> {
+    let container = match value {
+        Value::Null => {
+            out.push_str("null");
+            None
+        }
+        Value::Bool(value) => {
+            out.push_str(if value { "true" } else { "false" });
+            None
+        }
+        Value::Number(value) => {
+            number(value, out);
+            None
+        }
+        Value::Text(text) => {
+            quote_exactly(out, text);
+            None
+        }
+        Value::Object(fields) => Some((fields, true)),
+        Value::Array(values) => Some((values, false)),
+    };
+    let Some((rest, is_object)) = container else {
+        return Ok(());
+    };
+    if open.len() >= DEPTH_MAX {
+        return Err(Bad);
+    }
+    out.push(if is_object { '{' } else { '[' });
+    open.push(Open {
+        rest,
+        is_object,
+        first: true,
+    });
+    Ok(())
+}
+
+/// An integer is written as one where the double holds it exactly. Everything else is written as some fraction: no
+/// policy can read one, and what may have been rounded must not pass for the integer that it was.
+fn number(value: f64, out: &mut String) {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    if value.trunc() == value && value.abs() < EXACT {
+        out.push_str(&(value as i64).to_string());
+    } else {
+        out.push_str("0.5");
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a test that cuts where it should not fails"
+)]
+#[path = "tests/metadata.rs"]
+mod tests;

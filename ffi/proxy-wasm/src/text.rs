@@ -1,0 +1,70 @@
+//! Bytes of anybody -> JSON text that is safe to print: printable ASCII only, so that no control character, no
+//! terminal escape and no direction mark reaches a log. Knows nothing of what the text says.
+
+use std::fmt::Write as _;
+
+/// Appends a JSON string; bytes that are not UTF-8 become U+FFFD, and what is past `max` characters is cut.
+pub fn quote(out: &mut String, bytes: &[u8], max: usize) {
+    out.push('"');
+    // A character has at most four bytes, so no more than these are looked at.
+    let looked_at = bytes.get(..max.saturating_mul(4)).unwrap_or(bytes);
+    for c in String::from_utf8_lossy(looked_at).chars().take(max) {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            ' '..='~' => out.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing into a text does not fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out.push('"');
+}
+
+/// Appends a JSON string that a JSON reader turns back into the very same text.
+pub fn quote_exactly(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_printable_ascii_comes_out() {
+        let mut out = String::new();
+        quote(&mut out, "a\"\\\r\n\u{1b}[31m\u{2028}é\u{202e}😀".as_bytes(), 99);
+        assert_eq!(
+            out,
+            r#""a\"\\\u000d\u000a\u001b[31m\u2028\u00e9\u202e\ud83d\ude00""#
+        );
+        out.clear();
+        quote(&mut out, b"\xff/\xc3", 99);
+        assert_eq!(out, r#""\ufffd/\ufffd""#);
+        out.clear();
+        quote(&mut out, &[b'x'; 1000], 5);
+        assert_eq!(out, r#""xxxxx""#);
+    }
+
+    #[test]
+    fn exact_text_survives_a_json_reader() {
+        let text = "\u{0}\"\\\u{7f}\u{2028}é😀\n";
+        let mut out = String::new();
+        quote_exactly(&mut out, text);
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+    }
+}

@@ -1,0 +1,249 @@
+//! The functions that a gateway offers to a plugin, as far as ours calls them. Every other import of the module is a
+//! trap, so a test fails where it is called.
+
+use wasmtime::{Caller, Linker};
+
+use super::gateway::{Fault, Gateway, LogLine, Reply, deserialize, serialize};
+use crate::HostError;
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
+const INTERNAL_FAILURE: u32 = 10;
+
+type Called<'c> = Caller<'c, Gateway>;
+type Answer = wasmtime::Result<u32>;
+
+/// Offers everything.
+pub(super) fn link(linker: &mut Linker<Gateway>) -> Result<(), HostError> {
+    linker.func_wrap("env", "proxy_log", log)?;
+    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", now)?;
+    linker.func_wrap("env", "proxy_get_buffer_bytes", get_buffer)?;
+    linker.func_wrap("env", "proxy_get_header_map_pairs", get_pairs)?;
+    linker.func_wrap("env", "proxy_remove_header_map_value", remove)?;
+    linker.func_wrap("env", "proxy_add_header_map_value", add)?;
+    linker.func_wrap("env", "proxy_replace_header_map_value", replace)?;
+    linker.func_wrap("env", "proxy_get_property", get_property)?;
+    linker.func_wrap("env", "proxy_send_local_response", send_local_response)?;
+    linker.func_wrap("env", "proxy_close_stream", close_stream)?;
+    linker.func_wrap("env", "proxy_define_metric", define_metric)?;
+    linker.func_wrap("env", "proxy_increment_metric", increment_metric)?;
+    let wasi = "wasi_snapshot_preview1";
+    linker.func_wrap(wasi, "random_get", |mut caller: Called<'_>, at: u32, len: u32| {
+        let bytes: Vec<u8> = (0..len)
+            .map(|i| (i as u8).wrapping_mul(37).wrapping_add(11))
+            .collect();
+        put(&mut caller, at, &bytes)
+    })?;
+    linker.func_wrap(wasi, "environ_get", |_: Called<'_>, _: u32, _: u32| 0_u32)?;
+    linker.func_wrap(
+        wasi,
+        "environ_sizes_get",
+        |mut caller: Called<'_>, count: u32, size: u32| {
+            put(&mut caller, count, &[0; 4])?;
+            put(&mut caller, size, &[0; 4])
+        },
+    )?;
+    Ok(())
+}
+
+fn log(mut caller: Called<'_>, level: u32, at: u32, len: u32) -> Answer {
+    let bytes = get(&mut caller, at, len)?;
+    // A gateway's log is text; what is not is a fault of the plugin.
+    let text = String::from_utf8(bytes).map_err(|e| wasmtime::Error::msg(e.to_string()))?;
+    caller.data_mut().log.push(LogLine { level, text });
+    Ok(OK)
+}
+
+fn now(mut caller: Called<'_>, at: u32) -> Answer {
+    match caller.data().request.now_ns {
+        Some(now) => put(&mut caller, at, &now.to_le_bytes()),
+        None => Ok(INTERNAL_FAILURE),
+    }
+}
+
+fn get_buffer(mut caller: Called<'_>, buffer: u32, start: u32, max: u32, at: u32, len: u32) -> Answer {
+    if buffer != 7 {
+        return Ok(BAD_ARGUMENT);
+    }
+    let all = &caller.data().configuration;
+    let start = (start as usize).min(all.len());
+    let end = start.saturating_add(max as usize).min(all.len());
+    let part = all.get(start..end).unwrap_or_default().to_vec();
+    give(&mut caller, "proxy_get_buffer_bytes", Some(part), at, len)
+}
+
+fn get_pairs(mut caller: Called<'_>, map: u32, at: u32, len: u32) -> Answer {
+    let pairs = caller.data_mut().lines(map).map(|lines| serialize(lines));
+    give(&mut caller, "proxy_get_header_map_pairs", pairs, at, len)
+}
+
+fn remove(mut caller: Called<'_>, map: u32, name: u32, name_len: u32) -> Answer {
+    let name = get(&mut caller, name, name_len)?;
+    change(&mut caller, "proxy_remove_header_map_value", map, |lines| {
+        lines.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
+    })
+}
+
+fn add(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
+    let line = (
+        get(&mut caller, name, name_len)?,
+        get(&mut caller, value, value_len)?,
+    );
+    change(&mut caller, "proxy_add_header_map_value", map, |lines| {
+        lines.push(line)
+    })
+}
+
+/// As Envoy does: the first line of the name gets the value, a second one stays.
+fn replace(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
+    let name = get(&mut caller, name, name_len)?;
+    let value = get(&mut caller, value, value_len)?;
+    change(
+        &mut caller,
+        "proxy_replace_header_map_value",
+        map,
+        |lines| match lines.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+            Some((_, own)) => *own = value,
+            None => lines.push((name, value)),
+        },
+    )
+}
+
+fn change(
+    caller: &mut Called<'_>,
+    function: &str,
+    map: u32,
+    change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>),
+) -> Answer {
+    if let Some(Fault::Status(status)) = caller.data().fault(function) {
+        return Ok(status);
+    }
+    match caller.data_mut().lines(map) {
+        Some(lines) => {
+            change(lines);
+            Ok(OK)
+        }
+        None => Ok(BAD_ARGUMENT),
+    }
+}
+
+fn get_property(mut caller: Called<'_>, path: u32, path_len: u32, at: u32, len: u32) -> Answer {
+    let path = get(&mut caller, path, path_len)?;
+    let path = String::from_utf8_lossy(&path).replace('\0', "/");
+    let gateway = caller.data();
+    let value = gateway.request.properties.get(&path);
+    let value = value.or_else(|| gateway.plugin.get(&path)).cloned();
+    let one = format!("proxy_get_property/{path}");
+    let function = match gateway.fault(&one) {
+        Some(_) => one.as_str(),
+        None => "proxy_get_property",
+    };
+    give(&mut caller, function, value, at, len)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI has that many")]
+fn send_local_response(
+    mut caller: Called<'_>,
+    status: u32,
+    _details: u32,
+    _details_len: u32,
+    body: u32,
+    body_len: u32,
+    headers: u32,
+    headers_len: u32,
+    grpc_status: i32,
+) -> Answer {
+    let body = get(&mut caller, body, body_len)?;
+    let headers = get(&mut caller, headers, headers_len)?;
+    let Some(headers) = deserialize(&headers) else {
+        return Ok(BAD_ARGUMENT);
+    };
+    if let Some(Fault::Status(status)) = caller.data().fault("proxy_send_local_response") {
+        return Ok(status);
+    }
+    caller.data_mut().replies.push(Reply {
+        status,
+        headers,
+        body,
+        grpc_status,
+    });
+    Ok(OK)
+}
+
+fn close_stream(mut caller: Called<'_>, stream: u32) -> Answer {
+    if let Some(Fault::Status(status)) = caller.data().fault("proxy_close_stream") {
+        return Ok(status);
+    }
+    caller.data_mut().closed.push(stream);
+    Ok(OK)
+}
+
+fn define_metric(mut caller: Called<'_>, kind: u32, name: u32, name_len: u32, at: u32) -> Answer {
+    let name = get(&mut caller, name, name_len)?;
+    if kind != 0 {
+        return Ok(BAD_ARGUMENT);
+    }
+    if let Some(Fault::Status(status)) = caller.data().fault("proxy_define_metric") {
+        return Ok(status);
+    }
+    let counters = &mut caller.data_mut().counters;
+    counters.push(String::from_utf8_lossy(&name).into_owned());
+    let number = counters.len() as u32;
+    put(&mut caller, at, &number.to_le_bytes())
+}
+
+fn increment_metric(mut caller: Called<'_>, number: u32, offset: i64) -> Answer {
+    let gateway = caller.data_mut();
+    let Some(name) = number
+        .checked_sub(1)
+        .and_then(|i| gateway.counters.get(i as usize))
+    else {
+        return Ok(NOT_FOUND);
+    };
+    *gateway.counts.entry(name.clone()).or_default() += offset;
+    Ok(OK)
+}
+
+/// Bytes into memory that the plugin allocates, as the ABI has it; `None` is "not found".
+fn give(caller: &mut Called<'_>, function: &str, bytes: Option<Vec<u8>>, at: u32, len: u32) -> Answer {
+    let (status, bytes) = match (caller.data().fault(function), bytes) {
+        (Some(Fault::Status(status)), _) => return Ok(status),
+        (Some(Fault::StatusWithBytes(status)), bytes) => (status, bytes.unwrap_or_default()),
+        (Some(Fault::Null), _) => {
+            put(caller, at, &[0; 4])?;
+            return put(caller, len, &7_u32.to_le_bytes());
+        }
+        (Some(Fault::Garbage), _) => (OK, vec![0xff; 37]),
+        (None, Some(bytes)) => (OK, bytes),
+        (None, None) => return Ok(NOT_FOUND),
+    };
+    let allocate = caller
+        .get_export("proxy_on_memory_allocate")
+        .and_then(wasmtime::Extern::into_func)
+        .ok_or_else(|| wasmtime::Error::msg("no proxy_on_memory_allocate"))?;
+    let allocate = allocate.typed::<u32, u32>(&*caller)?;
+    let data = allocate.call(&mut *caller, bytes.len() as u32)?;
+    put(caller, data, &bytes)?;
+    put(caller, at, &data.to_le_bytes())?;
+    put(caller, len, &(bytes.len() as u32).to_le_bytes())?;
+    Ok(status)
+}
+
+fn memory(caller: &mut Called<'_>) -> wasmtime::Result<wasmtime::Memory> {
+    caller
+        .get_export("memory")
+        .and_then(wasmtime::Extern::into_memory)
+        .ok_or_else(|| wasmtime::Error::msg("no memory"))
+}
+
+fn get(caller: &mut Called<'_>, at: u32, len: u32) -> wasmtime::Result<Vec<u8>> {
+    let mut bytes = vec![0; len as usize];
+    memory(caller)?.read(&*caller, at as usize, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn put(caller: &mut Called<'_>, at: u32, bytes: &[u8]) -> Answer {
+    memory(caller)?.write(&mut *caller, at as usize, bytes)?;
+    Ok(OK)
+}

@@ -1,0 +1,19 @@
+//! The proxy-wasm plugin in wasmtime: a gateway that plays the phases of ABI 0.2.1 and nothing more, so that tests
+//! see what a real one would: which headers go upstream, which reply is sent, what is counted and logged.
+//!
+//! ```text
+//! bytes --Plugin--> compiled module --Vm--> an instance with a configured plugin --exchange--> Outcome
+//! vector --vector--> Request: header lines, properties, metadata, clock
+//! ```
+//!
+//! Holds no policy logic and cleans nothing up.
+
+mod gateway;
+mod imports;
+mod protobuf;
+mod vector;
+mod vm;
+
+pub use gateway::{Fault, Gateway, LogLine, Pairs, Reply, Request};
+pub use vector::{Unfit, request_of};
+pub use vm::{Action, Context, Outcome, Plugin, Vm};

@@ -1,0 +1,113 @@
+//! The module that ships: how large it is, what it asks of a gateway, and what must not be in it.
+
+use crate::support::{POLICY, SHIPPED, SHIPPED_BYTES, TRAP, TRAP_BYTES, answered, configuration, get, image};
+use serde_json::json;
+
+/// Largest module that ships, bytes.
+const SHIPPED_MAX: usize = 600_000;
+
+/// What Envoy and NGINX's proxy-wasm host both offer. The SDK refers to most of these and the plugin calls few.
+const OFFERED: [&str; 40] = [
+    "env.proxy_add_header_map_value",
+    "env.proxy_call_foreign_function",
+    "env.proxy_close_stream",
+    "env.proxy_continue_stream",
+    "env.proxy_define_metric",
+    "env.proxy_dequeue_shared_queue",
+    "env.proxy_done",
+    "env.proxy_enqueue_shared_queue",
+    "env.proxy_get_buffer_bytes",
+    "env.proxy_get_current_time_nanoseconds",
+    "env.proxy_get_header_map_pairs",
+    "env.proxy_get_header_map_value",
+    "env.proxy_get_property",
+    "env.proxy_get_shared_data",
+    "env.proxy_get_status",
+    "env.proxy_grpc_call",
+    "env.proxy_grpc_cancel",
+    "env.proxy_grpc_close",
+    "env.proxy_grpc_send",
+    "env.proxy_grpc_stream",
+    "env.proxy_http_call",
+    "env.proxy_increment_metric",
+    "env.proxy_log",
+    "env.proxy_register_shared_queue",
+    "env.proxy_remove_header_map_value",
+    "env.proxy_replace_header_map_value",
+    "env.proxy_resolve_shared_queue",
+    "env.proxy_send_local_response",
+    "env.proxy_set_buffer_bytes",
+    "env.proxy_set_effective_context",
+    "env.proxy_set_header_map_pairs",
+    "env.proxy_set_property",
+    "env.proxy_set_shared_data",
+    "env.proxy_set_tick_period_milliseconds",
+    "wasi_snapshot_preview1.clock_time_get",
+    "wasi_snapshot_preview1.environ_get",
+    "wasi_snapshot_preview1.environ_sizes_get",
+    "wasi_snapshot_preview1.fd_write",
+    "wasi_snapshot_preview1.proc_exit",
+    "wasi_snapshot_preview1.random_get",
+];
+
+const TRAP_HEADER: &str = "x-portcullis-debug-trap";
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+#[test]
+fn the_module_is_small() {
+    let size = SHIPPED_BYTES.len();
+    println!("the plugin that ships has {size} bytes");
+    assert!(size <= SHIPPED_MAX, "{size} bytes, at most {SHIPPED_MAX}");
+}
+
+#[test]
+fn w10_the_module_asks_for_what_every_gateway_has() {
+    for plugin in [&SHIPPED, &TRAP] {
+        let foreign: Vec<String> = plugin
+            .imports()
+            .into_iter()
+            .filter(|name| !OFFERED.contains(&name.as_str()))
+            .collect();
+        assert!(foreign.is_empty(), "{foreign:?}");
+    }
+    let exports = SHIPPED.exports();
+    for name in [
+        "_initialize",
+        "memory",
+        "proxy_abi_version_0_2_1",
+        "proxy_on_configure",
+        "proxy_on_context_create",
+        "proxy_on_memory_allocate",
+        "proxy_on_request_headers",
+        "proxy_on_response_headers",
+    ] {
+        assert!(exports.iter().any(|own| own == name), "{name}");
+    }
+}
+
+#[test]
+fn w01_the_trap_is_in_no_module_that_ships() {
+    assert!(contains(&TRAP_BYTES, TRAP_HEADER));
+    assert!(!contains(&SHIPPED_BYTES, TRAP_HEADER));
+    let mut vm = SHIPPED.start(&configuration(&image(POLICY), json!({}))).unwrap();
+    assert_eq!(
+        answered(&mut vm, &get("/open").with_header(TRAP_HEADER, "1")).0,
+        200
+    );
+}
+
+#[test]
+fn w01_a_trap_is_an_error_to_the_gateway_and_a_new_instance_serves() {
+    let start = || TRAP.start(&configuration(&image(POLICY), json!({}))).unwrap();
+    let mut vm = start();
+    assert_eq!(answered(&mut vm, &get("/open")).0, 200);
+    let trap = get("/open").with_header(TRAP_HEADER, "1");
+    let error = vm.exchange(&trap, &crate::support::ok()).unwrap_err();
+    assert!(error.to_string().contains("unreachable"), "{error}");
+    let mut fresh = start();
+    assert_eq!(answered(&mut fresh, &get("/open")).0, 200);
+    assert_eq!(answered(&mut fresh, &get("/admin/x")).0, 403);
+}

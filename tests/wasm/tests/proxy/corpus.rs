@@ -1,0 +1,254 @@
+//! The whole corpus through the plugin, as far as a gateway can carry it: what the crate decides is what happens to
+//! the request, the reply, the response and the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_tests::bridge::{Subject, now_of};
+use portcullis_tests::{corpus, counts};
+use portcullis_tests_wasm::proxy::{Outcome, Pairs, Request, Unfit, Vm, request_of};
+use portcullis_vectors::{Vector, Verdict};
+use serde_json::{Value, json};
+
+use crate::support::{SHIPPED, base64, lines};
+
+#[test]
+fn crate_and_plugin_do_the_same() {
+    let mut compared = 0;
+    let mut unfit = BTreeMap::new();
+    for case in corpus::cases().unwrap() {
+        if case.refused {
+            continue;
+        }
+        let image = portcullis::compile(&case.check().policy.unwrap()).unwrap();
+        let subject = Subject::load(&image, &case.files).unwrap();
+        let declared = |issuer: &str| {
+            subject
+                .image()
+                .config()
+                .issuers
+                .iter()
+                .any(|own| own.name == issuer)
+        };
+        let mut vm = SHIPPED.start(&configuration(&case, &image, &declared)).unwrap();
+        for vector in &case.vectors {
+            if vector
+                .token
+                .as_ref()
+                .is_some_and(|token| !declared(&token.issuer))
+            {
+                *unfit.entry(Unfit::Undeclared).or_insert(0) += 1;
+                continue;
+            }
+            let request = match request_of(vector, now_of(vector).wall_us) {
+                Ok(request) => request,
+                Err(reason) => {
+                    *unfit.entry(reason).or_insert(0) += 1;
+                    continue;
+                }
+            };
+            let line = subject.line(vector).unwrap();
+            let verdict: Verdict = serde_json::from_str(&line).unwrap();
+            compare(
+                &format!("{} {}", case.name, vector.id),
+                &mut vm,
+                vector,
+                &request,
+                &verdict,
+            );
+            compared += 1;
+        }
+    }
+    println!("{compared} vectors compared, unfit: {unfit:?}");
+    counts::executed("proxy_vectors", compared).unwrap();
+}
+
+fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str) -> bool) -> String {
+    let issuers: BTreeSet<&str> = case
+        .vectors
+        .iter()
+        .filter_map(|vector| vector.token.as_ref())
+        .map(|token| token.issuer.as_str())
+        .filter(|issuer| declared(issuer))
+        .collect();
+    let tokens: Vec<Value> = issuers
+        .iter()
+        .map(|issuer| json!({"issuer": issuer, "payload": issuer}))
+        .collect();
+    let data: BTreeMap<&str, String> = case
+        .files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), base64(bytes)))
+        .collect();
+    json!({"image": base64(image), "data": data, "tokens": tokens, "context": "context", "log": "all",
+        "first_dns_san": true, "explain": true})
+    .to_string()
+}
+
+/// What a plugin without quota store and bodies makes of a verdict: its status and reason.
+fn expected(verdict: &Verdict) -> (u16, &str) {
+    match verdict.effect.as_str() {
+        "allow" | "answer" if !verdict.quotas.is_empty() => (503, "store_unavailable"),
+        "allow" if verdict.request_body.is_some() || verdict.response.is_some() => (500, "internal"),
+        _ => (verdict.status, &verdict.reason),
+    }
+}
+
+fn compare(name: &str, vm: &mut Vm, vector: &Vector, request: &Request, verdict: &Verdict) {
+    let mut response = lines(&[(":status", "200"), ("x-kept", "1"), ("vary", "accept")]);
+    let headers = &verdict.headers;
+    let touched = headers.response_set.iter().map(|pair| &pair.0);
+    for header in touched.chain(&headers.response_drop) {
+        response.push((header.to_uppercase().into_bytes(), b"upstream".to_vec()));
+    }
+    vm.gateway().log.clear();
+    let outcome = vm.exchange(request, &response).unwrap();
+    let (status, reason) = expected(verdict);
+    let own = reason == verdict.reason;
+    match &outcome.reply {
+        None => {
+            assert_eq!((status, reason), (200, "allowed"), "{name}: it went on");
+            assert_eq!(outcome.upstream, Some(upstream(request, verdict)), "{name}");
+            assert_eq!(without_id(&outcome), after(&response, verdict), "{name}");
+        }
+        Some(reply) => {
+            assert!(outcome.upstream.is_none(), "{name}: answered and sent on");
+            assert_eq!(reply.status, u32::from(status), "{name} {reason}");
+            if own {
+                replied(name, &outcome, verdict);
+            }
+        }
+    }
+    logged(name, vm, vector, (status, reason), own.then_some(verdict));
+}
+
+/// The request as the verdict wants it upstream, written down a second time.
+fn upstream(request: &Request, verdict: &Verdict) -> Pairs {
+    let headers = &verdict.headers;
+    let is = |name: &[u8], other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    let mut lines = request.headers.clone();
+    lines.retain(|(name, _)| {
+        let set = headers.request_set.iter().map(|pair| &pair.0);
+        !headers
+            .request_drop
+            .iter()
+            .chain(set)
+            .any(|other| is(name, other))
+    });
+    for pair in &headers.request_set {
+        lines.push((pair.0.clone().into_bytes(), pair.1.clone().into_bytes()));
+    }
+    let target = verdict.upstream_target.clone().unwrap();
+    for (name, value) in &mut lines {
+        if name == b":path" {
+            *value = target.clone().into_bytes();
+        }
+    }
+    lines
+}
+
+fn after(response: &Pairs, verdict: &Verdict) -> Pairs {
+    let headers = &verdict.headers;
+    let mut lines = response.clone();
+    let set = headers.response_set.iter().map(|pair| &pair.0);
+    for gone in headers
+        .response_drop
+        .iter()
+        .chain(set.filter(|name| *name != "vary"))
+    {
+        lines.retain(|(name, _)| !name.eq_ignore_ascii_case(gone.as_bytes()));
+    }
+    for pair in &headers.response_set {
+        lines.push((pair.0.clone().into_bytes(), pair.1.clone().into_bytes()));
+    }
+    lines
+}
+
+/// The response without the decision's id, which must be there.
+fn without_id(outcome: &Outcome) -> Pairs {
+    let mut lines = outcome.response.clone();
+    let before = lines.len();
+    lines.retain(|(name, _)| name != b"x-portcullis-decision");
+    assert_eq!(lines.len() + 1, before, "one decision id");
+    lines
+}
+
+/// A reply carries the verdict's headers in order, its id, and a problem document that says no more than it may.
+fn replied(name: &str, outcome: &Outcome, verdict: &Verdict) {
+    let reply = outcome.reply.as_ref().unwrap();
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+    let mut sent: Vec<(String, String)> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    let mut wanted = Vec::new();
+    let mut grpc = -1;
+    for pair in &verdict.headers.response_set {
+        match pair.0.as_str() {
+            "grpc-status" => grpc = pair.1.parse().unwrap(),
+            _ => wanted.push((pair.0.clone(), pair.1.clone())),
+        }
+    }
+    assert_eq!(reply.grpc_status, grpc, "{name}");
+    let rest = sent.split_off(wanted.len());
+    assert_eq!(sent, wanted, "{name}");
+    assert_eq!(rest[0].0, "x-portcullis-decision", "{name}");
+    if grpc >= 0 {
+        let message = verdict.message.as_ref().unwrap_or(&verdict.reason);
+        assert_eq!(&text(&reply.body), message, "{name}");
+    } else if verdict.status == 204 {
+        assert!(reply.body.is_empty(), "{name}");
+    } else {
+        assert_eq!(
+            rest[1],
+            ("content-type".into(), "application/problem+json".into())
+        );
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        let mut members = vec!["decision", "reason", "status", "title", "type"];
+        members.extend(verdict.message.as_ref().map(|_| "detail"));
+        members.sort_unstable();
+        let own: Vec<&String> = body.as_object().unwrap().keys().collect();
+        assert_eq!(own, members, "{name}");
+        assert_eq!(body["status"], verdict.status, "{name}");
+        assert_eq!(body["reason"], verdict.reason.as_str(), "{name}");
+        assert_eq!(body["detail"].as_str(), verdict.message.as_deref(), "{name}");
+        assert_eq!(body["decision"], rest[0].1.as_str(), "{name}");
+    }
+}
+
+fn logged(name: &str, vm: &mut Vm, vector: &Vector, (status, reason): (u16, &str), own: Option<&Verdict>) {
+    let log = std::mem::take(&mut vm.gateway().log);
+    let [line] = log.as_slice() else {
+        panic!("{name}: {log:?}");
+    };
+    assert!(line.text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{name}");
+    let said: Value = serde_json::from_str(&line.text).unwrap();
+    assert_eq!(said["status"], status, "{name}");
+    assert_eq!(said["reason"], reason, "{name}");
+    let target = vector.request.target_bytes().unwrap();
+    let path = String::from_utf8_lossy(&target);
+    let path: String = path.split(['?', '#']).next().unwrap().chars().take(256).collect();
+    let logged: String = said["path"]
+        .as_str()
+        .unwrap()
+        .chars()
+        .take(path.chars().count())
+        .collect();
+    // A character cut in two at the limit may show once more.
+    assert_eq!(logged, path, "{name}");
+    let Some(verdict) = own else {
+        assert_eq!(said["portcullis"], "deny", "{name}");
+        return;
+    };
+    assert_eq!(said["portcullis"], verdict.effect.as_str(), "{name}");
+    assert_eq!(said["rule"].as_str(), verdict.rule.as_deref(), "{name}");
+    assert_eq!(said["detail"].as_str(), verdict.detail.as_deref(), "{name}");
+    assert_eq!(said["policy"], verdict.policy.as_str(), "{name}");
+    assert_eq!(said["tags"], json!(verdict.tags), "{name}");
+    let reports: Vec<Value> = verdict
+        .report
+        .iter()
+        .map(|report| json!({"rule": report.rule, "value": report.value}))
+        .collect();
+    assert_eq!(said["report"], Value::Array(reports), "{name}");
+}

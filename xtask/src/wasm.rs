@@ -1,0 +1,287 @@
+//! Sources -> the modules and plugins as they ship, and the tools for that. Always built anew from the sources: cargo's
+//! fingerprints and a byte-for-byte comparison make it quick where nothing changed, and no artifact is left over.
+//!
+//! Two ways to the target's standard library. Rustup adds it where it can. Where it can not, Debian's `rustc-web` and
+//! the sources beside it build it; rustup's own compilers do not take these sources.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::apt;
+use crate::step::{self, Failure};
+
+/// Target of the plugin.
+const PLUGIN_TARGET: &str = "wasm32-wasip1";
+/// Target of the module, which imports nothing.
+const MODULE_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Debian's way: compiler, sources of std, linker, libc. LLVM's linker is only recommended by the first.
+const DEBIAN: [&str; 5] = [
+    "rustc-web",
+    "rust-web-src",
+    "rust-web-llvm",
+    "lld-22",
+    "wasi-libc",
+];
+
+/// What rustc's wasm targets use beyond the first version of WASM; older `wasm-opt`s do not read it off the module.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-mutable-globals",
+    "--enable-multivalue",
+    "--enable-reference-types",
+];
+
+/// A network may fail once.
+const TRIES: usize = 3;
+
+/// Which plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plugin {
+    /// Takes images; the small one, which ships.
+    Images,
+    /// Takes policy text too; ships as well.
+    Text,
+    /// Takes policy text and traps when a request asks for it. For tests, never shipped.
+    Trap,
+}
+
+/// Which module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// Takes images; the small one.
+    Images,
+    /// Takes policy text too.
+    Text,
+}
+
+/// What cargo builds, and what it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    package: &'static str,
+    profile: &'static str,
+    target: &'static str,
+    features: &'static str,
+    /// File that cargo writes, without its ending.
+    built: &'static str,
+    /// File that is kept, without its ending: builds with other features have the same file name.
+    kept: &'static str,
+}
+
+impl From<Plugin> for Source {
+    fn from(plugin: Plugin) -> Source {
+        let (features, kept) = match plugin {
+            Plugin::Images => ("", "portcullis_proxy"),
+            Plugin::Text => ("compile", "portcullis_proxy_text"),
+            Plugin::Trap => ("compile,debug-trap", "portcullis_proxy_trap"),
+        };
+        Source {
+            package: "portcullis-proxy",
+            profile: "plugin",
+            target: PLUGIN_TARGET,
+            features,
+            built: "portcullis_proxy",
+            kept,
+        }
+    }
+}
+
+impl From<Module> for Source {
+    fn from(module: Module) -> Source {
+        let (features, kept) = match module {
+            Module::Images => ("", "portcullis"),
+            Module::Text => ("compile", "portcullis_text"),
+        };
+        Source {
+            package: "portcullis-wasm",
+            profile: "wasm",
+            target: MODULE_TARGET,
+            features,
+            built: "portcullis_wasm",
+            kept,
+        }
+    }
+}
+
+/// Sees to it that modules and plugins can be built: the targets' standard libraries, by rustup or by Debian.
+pub fn targets() -> Result<(), Failure> {
+    let targets = [MODULE_TARGET, PLUGIN_TARGET];
+    for _ in 0..TRIES {
+        let mut command = Command::new("rustup");
+        command
+            .args(["target", "add"])
+            .args(targets)
+            .current_dir(step::root());
+        if step::run("wasm targets", command).is_ok() || targets.iter().all(|target| has_std(target)) {
+            return Ok(());
+        }
+    }
+    step::complain("rustup does not add the targets; Debian's toolchain builds them");
+    apt::install(&DEBIAN)
+}
+
+/// Sees to it that `wasm-opt` is there.
+pub fn wasm_opt() {
+    apt::programs(&[("wasm-opt", "binaryen")]);
+}
+
+/// Builds a module or plugin; the way to it, not optimised for size.
+pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
+    let source = source.into();
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), PathBuf::from);
+    // A directory of its own: the cargo that runs the tests may hold the lock of the other.
+    let target = target.join("wasm-module");
+    let mut command = step::cargo_command();
+    command
+        .args(["build", "--locked", "--profile", source.profile])
+        .args(["--package", source.package, "--features", source.features])
+        .args(["--target", source.target, "--target-dir"])
+        .arg(&target);
+    if source.target == MODULE_TARGET {
+        // Hashes are taken once a load: small is better than fast.
+        command.env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            "--cfg sha2_backend_soft=\"compact\"",
+        );
+    }
+    if !has_std(source.target) {
+        debian(&mut command, source.target)?;
+    }
+    let (good, said) = step::probe(command)?;
+    if !good {
+        return Err(Failure::Found(format!(
+            "{} was not built: {said}",
+            source.package
+        )));
+    }
+    let built = target
+        .join(source.target)
+        .join(source.profile)
+        .join(format!("{}.wasm", source.built));
+    let kept = target.join(format!("{}.wasm", source.kept));
+    copy(&built, &kept)?;
+    Ok(kept)
+}
+
+/// Builds a module or plugin as it ships: optimised for size. The way to it.
+pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
+    let input = build(source)?;
+    let version = opt_version().ok_or_else(|| {
+        Failure::Found("`wasm-opt` is missing: `apt-get install binaryen`, or `cargo xtask plugin`".into())
+    })?;
+    let output = input.with_extension("opt.wasm");
+    // What the output was made of; equal inputs of one version give equal outputs.
+    let made_of = input.with_extension("opt.input");
+    let mut wanted = version.into_bytes();
+    wanted.extend(read(&input)?);
+    if output.is_file() && std::fs::read(&made_of).is_ok_and(|made| made == wanted) {
+        return Ok(output);
+    }
+    let _ = std::fs::remove_file(&made_of);
+    let mut command = Command::new("wasm-opt");
+    command
+        .arg("-Oz")
+        .args(FEATURES)
+        .arg(&input)
+        .arg("-o")
+        .arg(&output);
+    let (good, said) = step::probe(command)?;
+    if !good {
+        return Err(Failure::Found(format!("`wasm-opt` failed: {said}")));
+    }
+    std::fs::write(&made_of, wanted).map_err(|source| Failure::Io {
+        path: made_of.display().to_string(),
+        source,
+    })?;
+    Ok(output)
+}
+
+/// The verb: both plugins that ship, and where they are.
+pub fn plugins() -> Result<(), Failure> {
+    shown([Plugin::Images, Plugin::Text])
+}
+
+/// The verb: both modules that ship, and where they are.
+pub fn modules() -> Result<(), Failure> {
+    shown([Module::Images, Module::Text])
+}
+
+fn shown(sources: [impl Into<Source>; 2]) -> Result<(), Failure> {
+    targets()?;
+    wasm_opt();
+    for source in sources {
+        let path = ship(source)?;
+        let bytes = read(&path)?.len();
+        step::say(&format!("{}: {bytes} bytes", path.display()));
+    }
+    Ok(())
+}
+
+/// Whether rustup's toolchain has the target's standard library.
+fn has_std(target: &str) -> bool {
+    let mut command = Command::new("rustc");
+    command
+        .args(["--print", "target-libdir", "--target", target])
+        .current_dir(step::root());
+    matches!(step::probe(command), Ok((true, folder)) if Path::new(folder.trim()).is_dir())
+}
+
+fn opt_version() -> Option<String> {
+    let mut command = Command::new("wasm-opt");
+    command.arg("--version");
+    match step::probe(command) {
+        Ok((true, version)) => Some(version),
+        _ => None,
+    }
+}
+
+/// Makes a build use Debian's compiler and build std along.
+fn debian(command: &mut Command, target: &str) -> Result<(), Failure> {
+    let rustc = of_package("rustc-web", "/bin/rustc")?;
+    command
+        .arg("-Zbuild-std=std,panic_abort")
+        .env("RUSTC", rustc)
+        .env("RUSTC_BOOTSTRAP", "1");
+    if target == PLUGIN_TARGET {
+        let libc = of_package("wasi-libc", "/libc.a")?;
+        let folder = libc.parent().unwrap_or(&libc).display().to_string();
+        command.env(
+            "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
+            format!("-L native={folder}"),
+        );
+    }
+    Ok(())
+}
+
+/// A file of an installed package, by how its path ends.
+fn of_package(package: &str, end: &str) -> Result<PathBuf, Failure> {
+    let mut command = Command::new("dpkg");
+    command.args(["-L", package]);
+    let listed = match step::probe(command) {
+        Ok((true, listed)) => listed,
+        _ => String::new(),
+    };
+    let found = listed.lines().find(|line| line.ends_with(end));
+    found.map(PathBuf::from).ok_or_else(|| {
+        Failure::Found(format!(
+            "neither rustup's target nor Debian's `{package}` is installed: `cargo xtask plugin` sees to one of them"
+        ))
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|source| Failure::Io {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::copy(from, to).map(drop).map_err(|source| Failure::Io {
+        path: from.display().to_string(),
+        source,
+    })
+}
