@@ -99,8 +99,8 @@ fn criterion(quick: bool, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that valgrind is there; it counts instructions in tests.
-pub(crate) fn valgrind() {
+/// Sees to it that valgrind is there, which counts instructions.
+fn valgrind() {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         apt::programs(&[("valgrind", "valgrind")]);
     }

@@ -3,7 +3,7 @@
 use xtask::javascript;
 
 use crate::step::{self, Failure};
-use crate::{bench, c_tools, canary, envoy, fuzz, licences, tidy, wasm};
+use crate::{c_tools, canary, envoy, fuzz, licences, tidy, wasm};
 
 /// Random pairs of a long run.
 const LONG_PAIRS: &str = "3000000";
@@ -13,7 +13,6 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     wasm::targets()?;
     wasm::wasm_opt();
     javascript::set_up();
-    bench::valgrind();
     c_tools::set_up();
     envoy::set_up()?;
     tidy::run()?;
