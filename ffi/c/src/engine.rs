@@ -109,9 +109,8 @@ impl Policy {
         Ok(())
     }
 
-    /// `before` is dropped by the caller, not while others wait for the new one.
+    /// Callers hold the snapshot before, so that it is not dropped while others wait for the new one.
     fn swap(&self, snapshot: Snapshot) -> Result<(), Failure> {
-        let _before = self.snapshot();
         self.engine
             .swap(Arc::new(snapshot))
             .map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))?;
