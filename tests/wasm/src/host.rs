@@ -4,9 +4,9 @@
 use portcullis_vectors::Vector;
 use wasmtime::{Engine, Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
-use crate::HostError;
 use crate::frame::Frame;
 use crate::layout::verdict;
+use crate::{HostError, export_names, import_names};
 
 /// A compiled module without imports.
 pub struct Module {
@@ -19,10 +19,7 @@ impl Module {
     pub fn of(wasm: &[u8]) -> Result<Module, HostError> {
         let engine = Engine::default();
         let module = wasmtime::Module::new(&engine, wasm)?;
-        let imports: Vec<String> = module
-            .imports()
-            .map(|import| format!("{}.{}", import.module(), import.name()))
-            .collect();
+        let imports = import_names(&module);
         if !imports.is_empty() {
             return Err(HostError::Imports(imports.join(", ")));
         }
@@ -31,13 +28,7 @@ impl Module {
 
     /// Names of what is exported, sorted.
     pub fn exports(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .module
-            .exports()
-            .map(|export| export.name().to_string())
-            .collect();
-        names.sort_unstable();
-        names
+        export_names(&self.module)
     }
 
     /// A fresh instance with an engine without a policy, and a worker.

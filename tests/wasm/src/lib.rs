@@ -54,3 +54,23 @@ impl From<wasmtime::MemoryAccessError> for HostError {
         HostError::Wasm(error.to_string())
     }
 }
+
+/// Names of what a module asks of its host, `module.name`, sorted.
+fn import_names(module: &wasmtime::Module) -> Vec<String> {
+    sorted(
+        module
+            .imports()
+            .map(|import| format!("{}.{}", import.module(), import.name())),
+    )
+}
+
+/// Names of what a module exports, sorted.
+fn export_names(module: &wasmtime::Module) -> Vec<String> {
+    sorted(module.exports().map(|export| export.name().to_string()))
+}
+
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}

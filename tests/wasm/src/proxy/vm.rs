@@ -4,7 +4,7 @@ use wasmtime::{Config, Engine, Instance, Linker, Memory, Store, WasmParams, Wasm
 
 use super::gateway::{Gateway, Pairs, Reply, Request};
 use super::imports;
-use crate::HostError;
+use crate::{HostError, export_names, import_names};
 
 /// A compiled plugin.
 pub struct Plugin {
@@ -49,24 +49,12 @@ impl Plugin {
 
     /// Names of imported functions, `module.name`, sorted.
     pub fn imports(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .module
-            .imports()
-            .map(|import| format!("{}.{}", import.module(), import.name()))
-            .collect();
-        names.sort_unstable();
-        names
+        import_names(&self.module)
     }
 
     /// Names of exports, sorted.
     pub fn exports(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .module
-            .exports()
-            .map(|export| export.name().to_string())
-            .collect();
-        names.sort_unstable();
-        names
+        export_names(&self.module)
     }
 
     /// A fresh instance, initialised, without a plugin in it.
