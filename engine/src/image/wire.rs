@@ -313,3 +313,31 @@ wire_enum!(Redaction { 0 Only(paths), 1 Op(path, op) });
 wire_enum!(RedactionOp { 0 Drop, 1 Replace(text), 2 Hash, 3 Mask { first, keep }, 4 Truncate(n) });
 wire_enum!(QueryType { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Instant });
 wire_enum!(HeaderValue { 0 Literal(text), 1 Fact(slot) });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_off_or_is_unknown_fails_and_the_first_failure_is_told() {
+        let config = Config {
+            claims: vec![("tier".to_string(), Type::Int)],
+            sources: vec![Source::Claim(0), Source::Rest { index: 2 }],
+            hops: Some(3),
+            ..Config::default()
+        };
+        let mut bytes = Vec::new();
+        config.write(&mut bytes);
+        assert_eq!(Config::read(&mut Cursor::new(&bytes)), Ok(config));
+        for len in 0..bytes.len() {
+            let failed = Config::read(&mut Cursor::new(&bytes[..len])).unwrap_err();
+            assert!(failed.at <= len, "{failed} of {len}");
+        }
+        let read = |bytes: &[u8]| <Option<Type>>::read(&mut Cursor::new(bytes));
+        assert_eq!(read(&[1, 1]), Ok(Some(Type::Int)));
+        assert_eq!(read(&[1, 6]), Err(WireError { at: 2 }));
+        assert_eq!(read(&[2, 6]), Err(WireError { at: 1 }));
+        let lying = <Vec<Type>>::read(&mut Cursor::new(&[9, 0, 0, 0, 1]));
+        assert_eq!(lying, Err(WireError { at: 4 }));
+    }
+}

@@ -67,7 +67,9 @@ pub(crate) struct Control {
 impl Control {
     /// What there is to say of a file from now on.
     fn tell(&mut self, file: &str, told: Option<String>) {
-        let known = self.data_errors.binary_search_by(|(known, _)| known.as_str().cmp(file));
+        let known = self
+            .data_errors
+            .binary_search_by(|(known, _)| known.as_str().cmp(file));
         if let Ok(at) = known {
             self.data_errors.remove(at);
         }
@@ -199,7 +201,11 @@ impl Policy {
         if control.data_errors.is_empty() {
             return Ok(());
         }
-        let lines: Vec<&str> = control.data_errors.iter().map(|(_, told)| told.as_str()).collect();
+        let lines: Vec<&str> = control
+            .data_errors
+            .iter()
+            .map(|(_, told)| told.as_str())
+            .collect();
         Err(Failure::told(PORTCULLIS_E_DATA, lines.join("\n")))
     }
 

@@ -212,12 +212,7 @@ impl Check<'_> {
     }
 
     /// Checks a table that may be shared only the first time.
-    fn once(
-        &mut self,
-        what: &'static str,
-        at: u32,
-        check: &dyn Fn(&Self) -> Found<u32>,
-    ) -> Found<u32> {
+    fn once(&mut self, what: &'static str, at: u32, check: &dyn Fn(&Self) -> Found<u32>) -> Found<u32> {
         if let Some(known) = self.tables.get(&(what, at)) {
             return Ok(*known);
         }
