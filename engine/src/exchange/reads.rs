@@ -1,0 +1,234 @@
+//! Image -> which facts of a connection no decision of it can depend on, so that a host need not ask for them. Says
+//! "reads" where it can not tell. Knows no requests.
+//!
+//! What a decision looks at has a slot ([`Source`]), a variable of the graphs, or a declaration; each of the three is
+//! looked through. A policy that comes to read another fact must be told here, and the tests go over every source.
+
+use crate::front::credentials::PEER;
+use crate::image::Image;
+use crate::image::config::{Config, Source};
+use crate::image::layout::{VAR, dir, var};
+
+/// Facts of the connection and the clock that decisions of a policy can depend on. The default reads nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The socket's address.
+    pub address: bool,
+    /// The client certificate, or whether there is one. Only of one without a fault: a host that hands over faults
+    /// hands them over whatever this says.
+    pub certificate: bool,
+    /// TLS server name.
+    pub sni: bool,
+    /// The protocol's name.
+    pub protocol: bool,
+    /// The wall clock.
+    pub clock: bool,
+    /// Context facts.
+    pub context: bool,
+}
+
+impl Reads {
+    /// Of a policy.
+    pub fn of(image: &Image) -> Reads {
+        let config = image.config();
+        let (services, bodies) = (&config.services, config.rules.bodies());
+        let any = |wanted: fn(&Source) -> bool| config.sources.iter().any(wanted);
+        let demands_sni =
+            services.iter().any(|service| service.require_sni) || bodies.iter().any(|body| body.require_sni);
+        let has_sunset = services.iter().any(|service| service.sunset_us.is_some())
+            || bodies.iter().any(|body| body.sunset_us.is_some());
+        Reads {
+            // A header is believed by the address that it comes from.
+            address: any(|source| {
+                matches!(
+                    source,
+                    Source::ClientIp | Source::ConnectionIp | Source::Trusted(_)
+                )
+            }),
+            certificate: certificate(config) || asks_for_certificate(image),
+            sni: demands_sni || any(|source| matches!(source, Source::Sni)),
+            protocol: any(|source| matches!(source, Source::Protocol)),
+            clock: has_sunset || any(|source| matches!(source, Source::Now)) || image.expired(None).is_none(),
+            context: !config.context.is_empty(),
+        }
+    }
+}
+
+/// Members at the top of an issuer's claims that decisions can read, sorted. What else a token says changes no decision,
+/// so a host may leave it out of what it hands over, once it has seen that it can be read.
+pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
+    let reads = |wanted: &Source| config.sources.contains(wanted);
+    let Some(issuer) = config.issuers.iter().find(|own| own.name == issuer) else {
+        return Vec::new();
+    };
+    let claims = issuer.claims.iter();
+    let claims = claims.filter(|claim| reads(&Source::Claim(claim.claim)));
+    let scopes = reads(&Source::Scopes).then_some(issuer.scopes_member.as_str());
+    let firsts = claims.filter_map(|claim| claim.path.first().map(String::as_str));
+    let mut members: Vec<&str> = firsts.chain(scopes).collect();
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+/// Without `peers` no certificate is a credential that anything could be granted to.
+fn certificate(config: &Config) -> bool {
+    let of_peers = |source: &Source| {
+        matches!(
+            source,
+            Source::PeerSpiffe | Source::PeerDns | Source::PeerSubject | Source::PeerFingerprint
+        )
+    };
+    !config.peers.is_empty() || config.sources.iter().any(of_peers)
+}
+
+/// Whether some variable of the graphs asks if a certificate was presented, which no slot and no declaration tells.
+fn asks_for_certificate(image: &Image) -> bool {
+    let (first, count) = (image.directory(dir::VARS), image.directory(dir::VAR_COUNT));
+    (0..count).any(|id| {
+        let head = image.directory(first.saturating_add(id.saturating_mul(VAR)));
+        let (kind, of) = (head >> var::KIND_SHIFT, head & var::A_MAX);
+        // As a decision reads the kind of credential.
+        matches!(kind, var::ANCHOR | var::PRESENTED | var::VALID) && of as u8 == PEER
+    })
+}
+
+#[cfg(all(test, feature = "compile"))]
+mod tests {
+    use super::*;
+    use crate::image::Trust;
+
+    fn image(declarations: &str, clauses: &str) -> Image {
+        let text = format!(
+            "gate 1; {declarations} service s on \"a.example\" {{ allow anyone to GET /a as a; {clauses} }}"
+        );
+        let checked = portcullis_lang::check::load_text(&text);
+        let policy = checked
+            .policy
+            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let image = crate::compile(&policy).unwrap();
+        Image::load(&image, &Trust::Unsigned).unwrap()
+    }
+
+    fn reads(declarations: &str, clauses: &str) -> Reads {
+        Reads::of(&image(declarations, clauses))
+    }
+
+    #[test]
+    fn only_claims_that_rules_look_at_are_read() {
+        let issuers = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway;
+                claims { tenant: string = org.tenant; level: int = 0; idle: string; } }
+            issuer other { url "https://other.example.com/"; audience "a"; verified by gateway; scopes from scp; }
+            principal staff = token from corp;"#;
+        let of = |clauses: &str, issuer: &str| {
+            let image = image(issuers, clauses);
+            let read = claims_read(image.config(), issuer);
+            read.join(" ")
+        };
+        let clauses = r#"allow staff with scope "x" to GET /b when token.tenant == "t" and token.level > 2;"#;
+        assert_eq!(of(clauses, "corp"), "level org scope");
+        assert_eq!(of(clauses, "other"), "scp");
+        assert_eq!(of("allow staff to GET /b;", "corp"), "");
+        assert_eq!(of("allow staff with max age 5m to GET /b;", "corp"), "auth_time");
+        assert_eq!(of("allow staff with acr \"x\" to GET /b;", "corp"), "acr");
+        assert_eq!(
+            of("allow staff to GET /b { limit 5 per 1m by token.sub; }", "corp"),
+            "sub"
+        );
+        assert_eq!(of(clauses, "nobody"), "");
+    }
+
+    #[test]
+    fn a_policy_of_paths_reads_nothing_of_the_connection() {
+        let issuer = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway; }
+            principal staff = token from corp;"#;
+        for (declarations, clauses) in [
+            ("", ""),
+            ("trust { proxies 10.0.0.0/8; }", ""),
+            (issuer, "allow staff to GET /b;"),
+            ("", "deny anyone to any /b when exists token;"),
+            ("", r#"allow anyone to GET /c when request.header["x-a"] == "1";"#),
+        ] {
+            assert_eq!(reads(declarations, clauses), Reads::default(), "{clauses}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_read_a_fact_is_told() {
+        let address = Reads {
+            address: true,
+            ..Reads::default()
+        };
+        let certificate = Reads {
+            certificate: true,
+            ..Reads::default()
+        };
+        let sni = Reads {
+            sni: true,
+            ..Reads::default()
+        };
+        let clock = Reads {
+            clock: true,
+            ..Reads::default()
+        };
+        let mesh = r#"peers mesh { trust "cluster.local"; }"#;
+        let country = r#"trust { proxies 10.0.0.0/8; header "x-country" as geo.country: string; }"#;
+        let fact = |fact: &str| format!("allow anyone to GET /b when {fact};");
+        for (declarations, clauses, expected) in [
+            ("network near = 10.0.0.0/8;", fact("client.ip in near"), address),
+            ("", fact("connection.ip == client.ip"), address),
+            ("", "limit 5 per 1m by client.ip;".into(), address),
+            (
+                "",
+                "allow anyone to GET /b { limit 5 per 1m by client.ip; }".into(),
+                address,
+            ),
+            (
+                "",
+                "allow anyone to GET /b { set request header \"x-ip\" client.ip; }".into(),
+                address,
+            ),
+            (country, fact("geo.country == \"at\""), address),
+            (mesh, String::new(), certificate),
+            ("", "deny anyone to any /b when exists peer;".into(), certificate),
+            ("", fact("not exists peer"), certificate),
+            (
+                "",
+                "report deny anyone to any /b when exists peer;".into(),
+                certificate,
+            ),
+            ("", fact("request.sni == \"a\""), sni),
+            ("", "require sni == host;".into(), sni),
+            ("", "allow anyone to GET /b { require sni == host; }".into(), sni),
+            ("", fact("now < 2030-01-01T00:00:00Z"), clock),
+            ("", "sunset 2030-01-01T00:00:00Z;".into(), clock),
+            (
+                "",
+                "allow anyone to GET /b { sunset 2030-01-01T00:00:00Z; }".into(),
+                clock,
+            ),
+            (
+                "",
+                fact("request.protocol == \"HTTP/2\""),
+                Reads {
+                    protocol: true,
+                    ..Reads::default()
+                },
+            ),
+            (
+                "context { region: string; }",
+                String::new(),
+                Reads {
+                    context: true,
+                    ..Reads::default()
+                },
+            ),
+        ] {
+            assert_eq!(
+                reads(declarations, &clauses),
+                expected,
+                "{declarations} {clauses}"
+            );
+        }
+    }
+}
