@@ -89,7 +89,7 @@ fn absent_is_told_from_unreadable() {
     assert_eq!(namespace(&[], "n"), Found::Absent);
     assert_eq!(namespace(&good, "other"), Found::Absent);
     let twice = [good.clone(), good.clone()].concat();
-    assert_eq!(value(&twice, "n", "k"), Found::Unreadable);
+    assert_eq!(value(&twice, "n", "k", &[]), Found::Unreadable);
     assert_eq!(json(&[]), Found::Unreadable, "a value that is none");
     assert_eq!(json(&[0x20, 1, 0x20, 0]), Found::Unreadable, "two values");
     assert_eq!(json(&bytes(3, b"\xff")), Found::Unreadable, "no text");
