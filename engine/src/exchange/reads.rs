@@ -71,7 +71,7 @@ pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
     members
 }
 
-/// Without `peers` no certificate is a credential that anything could be granted to.
+/// Without `peers` no certificate is a valid credential, nor one that a principal trusts, whoever presents it.
 fn certificate(config: &Config) -> bool {
     let of_peers = |source: &Source| {
         matches!(
@@ -83,13 +83,14 @@ fn certificate(config: &Config) -> bool {
 }
 
 /// Whether some variable of the graphs asks if a certificate was presented, which no slot and no declaration tells.
+/// Whether one is valid ([`var::VALID`], [`var::ANCHOR`]) is settled without `peers`.
 fn asks_for_certificate(image: &Image) -> bool {
     let (first, count) = (image.directory(dir::VARS), image.directory(dir::VAR_COUNT));
     (0..count).any(|id| {
         let head = image.directory(first.saturating_add(id.saturating_mul(VAR)));
         let (kind, of) = (head >> var::KIND_SHIFT, head & var::A_MAX);
         // As a decision reads the kind of credential.
-        matches!(kind, var::ANCHOR | var::PRESENTED | var::VALID) && of as u8 == PEER
+        kind == var::PRESENTED && of as u8 == PEER
     })
 }
 
