@@ -135,10 +135,12 @@ impl Filter {
             return Step::Continue;
         };
         let set = binding.set.iter().map(|(name, _)| name);
-        let names = binding.drop.iter().chain(set).map(String::as_str);
         // As in the headers, an id is never somebody else's.
-        let mut names = names.chain([DECISION_HEADER]);
-        if names.all(|name| host.remove(Map::ResponseTrailers, name).is_ok()) {
+        let names = binding.drop.iter().chain(set).map(String::as_str);
+        let rewritten = names
+            .chain([DECISION_HEADER])
+            .all(|name| host.remove(Map::ResponseTrailers, name).is_ok());
+        if rewritten {
             return Step::Continue;
         }
         host.log(Level::Error, "portcullis: response trailers were not rewritten");
