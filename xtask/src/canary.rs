@@ -72,7 +72,7 @@ fn names() -> Result<Vec<String>, Failure> {
     Ok(text
         .lines()
         .map(str::trim)
-        .filter(|l| !l.is_empty())
+        .filter(|l| !l.is_empty() && l.chars().all(char::is_alphanumeric))
         .map(str::to_string)
         .collect())
 }

@@ -166,7 +166,7 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     Ok(kept)
 }
 
-/// Builds a module or plugin as it ships: optimised for size. The way to it.
+/// Builds a module or plugin as it ships: through `wasm-opt`. The way to it.
 pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let input = build(source)?;
     let version = opt_version().ok_or_else(|| {

@@ -294,7 +294,7 @@ impl<'d> Case<'_, 'd> {
     /// among them.
     fn refused(&mut self, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) -> bool {
         let Some(service) = self.config.services.get(self.found.service as usize) else {
-            // Likewise a service that is none: nothing of ours routes to one.
+            // Nothing that a compiler of ours writes routes to no service; it denies all the same.
             draft.refuse(Reason::Internal);
             return true;
         };
@@ -330,7 +330,7 @@ impl<'d> Case<'_, 'd> {
         match self.walk.grant().checked_sub(1) {
             None => self.ungranted(draft),
             Some(rule) if (rule as usize) < self.config.rules.len() => return false,
-            // Likewise a grant by a rule that is none.
+            // Likewise nothing grants by no rule.
             Some(_) => draft.refuse(Reason::Internal),
         }
         true

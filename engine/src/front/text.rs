@@ -103,7 +103,7 @@ pub(super) fn classes(byte: u8) -> u16 {
 
 /// Whether every byte has a class.
 #[inline]
-pub(super) fn all_are(class: u16, text: &[u8]) -> bool {
+fn all_are(class: u16, text: &[u8]) -> bool {
     text.iter().fold(class, |all, byte| all & classes(*byte)) != 0
 }
 

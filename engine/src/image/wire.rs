@@ -68,9 +68,9 @@ impl<'a> Cursor<'a> {
         count
     }
 
-    /// Whether all bytes were read.
+    /// Whether all bytes were read, and well.
     pub(crate) fn at_end(&self) -> bool {
-        self.at == self.bytes.len()
+        self.failed.is_none() && self.at == self.bytes.len()
     }
 }
 

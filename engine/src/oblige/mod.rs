@@ -33,7 +33,8 @@ pub use http_date::imf_fixdate;
 pub const CHALLENGES: [&str; 4] = ["Bearer", "ApiKey", "Certificate", "Signature"];
 
 /// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
-/// being collected.
+/// being collected, and are in it once it is finished.
+#[must_use]
 pub struct Draft<'m, 'b> {
     /// All but `response_set`.
     pub decision: &'m mut Decision<'b>,
@@ -50,14 +51,14 @@ impl<'m, 'b> Draft<'m, 'b> {
         }
     }
 
-    /// Makes it a denial for a reason, with the reason's status.
+    /// Makes a fresh draft a denial for a reason, with the reason's status.
     pub fn refuse(&mut self, reason: Reason) {
         self.decision.effect = Effect::Deny;
         self.decision.status = reason.status();
         self.decision.reason = reason;
     }
 
-    /// Makes it an allow by a rule.
+    /// Makes a fresh draft an allow by a rule.
     pub fn allow(&mut self, rule: Option<RuleIndex>) {
         self.decision.effect = Effect::Allow;
         self.decision.status = Reason::Allowed.status();

@@ -118,10 +118,15 @@ impl Policy {
         };
         self.swap(Snapshot::new(image, data))?;
         control.trusted.high_water = mark.or(control.trusted.high_water);
-        control.data_errors.clear();
-        for error in errors {
-            control.tell(&error.file, Some(error.to_string()));
-        }
+        // Of a file that several lists read, the last is told.
+        let mut told: Vec<_> = errors
+            .into_iter()
+            .rev()
+            .map(|error| (error.file.clone(), error.to_string()))
+            .collect();
+        told.sort_by(|one, other| one.0.cmp(&other.0));
+        told.dedup_by(|one, other| one.0 == other.0);
+        control.data_errors = told;
         Ok(())
     }
 

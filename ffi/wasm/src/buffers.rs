@@ -39,6 +39,7 @@ pub extern "C" fn portcullis_alloc(len: usize) -> usize {
     let address = buffer.expose_provenance();
     let kept = LIVE.with(|live| {
         let mut live = live.try_borrow_mut().ok()?;
+        live.try_reserve(1).ok()?;
         let at = live.partition_point(|(known, _)| *known < address);
         live.insert(at, (address, len));
         Some(())
