@@ -1,3 +1,5 @@
+//! Which facts a policy reads, by what its text says.
+
 use super::*;
 use crate::image::Trust;
 
