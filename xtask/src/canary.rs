@@ -72,7 +72,7 @@ fn names() -> Result<Vec<String>, Failure> {
     Ok(text
         .lines()
         .map(str::trim)
-        .filter(|l| !l.is_empty() && l.chars().all(char::is_alphanumeric))
+        .filter(|l| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-'))
         .map(str::to_string)
         .collect())
 }
