@@ -6,17 +6,15 @@ use crate::step::{self, Failure};
 /// Random pairs of one canary run: enough for each bug to show, few enough for all of them to be quick.
 const PAIRS: &str = "90000";
 
+/// Builds the engine so that a bug can be planted.
+const FEATURE: &str = "portcullis-tests/canary";
+
 /// Plants every bug in turn.
 pub(crate) fn run() -> Result<(), Failure> {
     let suites = ["--test", "differential", "--test", "corpus"];
-    let base = [
-        "test",
-        "-p",
-        "portcullis-tests",
-        "--features",
-        "canary",
-        "--locked",
-    ];
+    // The whole workspace, so that dependencies have the features that they have in all other tests and are not built
+    // once more.
+    let base = ["test", "--workspace", "--features", FEATURE, "--locked"];
     step::cargo("canary build", &[&base[..], &suites, &["--no-run"]].concat())?;
     let names = names()?;
     if names.len() < 12 {
@@ -59,10 +57,9 @@ fn names() -> Result<Vec<String>, Failure> {
     command.args([
         "run",
         "--quiet",
-        "-p",
-        "portcullis-tests",
         "--features",
-        "canary",
+        FEATURE,
+        "--locked",
         "--bin",
         "canary-names",
     ]);
@@ -75,7 +72,7 @@ fn names() -> Result<Vec<String>, Failure> {
     Ok(text
         .lines()
         .map(str::trim)
-        .filter(|l| !l.is_empty())
+        .filter(|l| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-'))
         .map(str::to_string)
         .collect())
 }

@@ -140,16 +140,17 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
         .args(["--package", source.package, "--features", source.features])
         .args(["--target", source.target, "--target-dir"])
         .arg(&target);
+    // Where a dependency panics is told by its path, which must not say whose machine built it.
+    let mut flags = vec![format!("--remap-path-prefix={}=", sources().display())];
     if source.target == MODULE_TARGET {
         // Hashes are taken once a load: small is better than fast.
-        command.env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            "--cfg sha2_backend_soft=\"compact\"",
-        );
+        flags.push("--cfg=sha2_backend_soft=\"compact\"".into());
     }
     if !has_std(source.target) {
-        debian(&mut command, source.target)?;
+        flags.extend(debian(&mut command, source.target)?);
     }
+    // With a separator of its own, for paths may have spaces.
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let (good, said) = step::probe(command)?;
     if !good {
         return Err(Failure::Found(format!(
@@ -166,7 +167,7 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     Ok(kept)
 }
 
-/// Builds a module or plugin as it ships: optimised for size. The way to it.
+/// Builds a module or plugin as it ships: through `wasm-opt`. The way to it.
 pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let input = build(source)?;
     let version = opt_version().ok_or_else(|| {
@@ -238,22 +239,28 @@ fn opt_version() -> Option<String> {
     }
 }
 
-/// Makes a build use Debian's compiler and build std along.
-fn debian(command: &mut Command, target: &str) -> Result<(), Failure> {
+/// Where cargo keeps the sources of dependencies.
+pub fn sources() -> PathBuf {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    home.unwrap_or_default().join("registry/src")
+}
+
+/// Makes a build use Debian's compiler and build std along; the flags that this takes.
+fn debian(command: &mut Command, target: &str) -> Result<Option<String>, Failure> {
     let rustc = of_package("rustc-web", "/bin/rustc")?;
     command
         .arg("-Zbuild-std=std,panic_abort")
         .env("RUSTC", rustc)
         .env("RUSTC_BOOTSTRAP", "1");
-    if target == PLUGIN_TARGET {
-        let libc = of_package("wasi-libc", "/libc.a")?;
-        let folder = libc.parent().unwrap_or(&libc).display().to_string();
-        command.env(
-            "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
-            format!("-L native={folder}"),
-        );
+    if target != PLUGIN_TARGET {
+        return Ok(None);
     }
-    Ok(())
+    let libc = of_package("wasi-libc", "/libc.a")?;
+    Ok(Some(format!(
+        "-Lnative={}",
+        libc.parent().unwrap_or(&libc).display()
+    )))
 }
 
 /// A file of an installed package, by how its path ends.

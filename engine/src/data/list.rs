@@ -190,6 +190,19 @@ fn values<'b, T: Ord>(
     read: impl Fn(&'b [u8]) -> Option<T>,
 ) -> Result<Vec<T>, (Option<usize>, Problem)> {
     let mut values = Vec::new();
+    let mut add = |line| read(line).map(|value| values.push(value)).is_some();
+    lines(bytes, wanted, &mut add)?;
+    crate::order::sort(&mut values);
+    values.dedup();
+    Ok(values)
+}
+
+/// Calls `add` for each line with something on it, which says whether that is a value.
+fn lines<'b>(
+    bytes: &'b [u8],
+    wanted: &'static str,
+    add: &mut dyn FnMut(&'b [u8]) -> bool,
+) -> Result<(), (Option<usize>, Problem)> {
     for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
         if number > limits::LIST_LINES + 1 || number > limits::LIST_LINES && !line.is_empty() {
             return Err((
@@ -210,12 +223,9 @@ fn values<'b, T: Ord>(
             ));
         }
         let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
+        if !line.is_empty() && !line.starts_with(b"#") && !add(line) {
+            return Err((Some(number), Problem::NotOfType(wanted)));
         }
-        values.push(read(line).ok_or((Some(number), Problem::NotOfType(wanted)))?);
     }
-    crate::order::sort(&mut values);
-    values.dedup();
-    Ok(values)
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, Own
 use crate::data::Data;
 use crate::front::credentials::Seen;
 use crate::front::known::{KnownToken, TokenCache};
-use crate::front::{self, Arena, Canonical, Credentials, Facts};
+use crate::front::{self, Arena, Canonical, Credentials, Facts, Malformed};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
 use crate::image::layout::fallback;
@@ -118,28 +118,58 @@ pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut 
     if s.image.admission().is_shut(now.wall_us) {
         return refusal(Reason::NoPolicy);
     }
+    // Written in place: it is large, and each hand that it went through would copy it.
+    let mut decision = Decision::default();
     w.start(&s.image);
     let Worker {
         scratch,
         arena,
         tokens,
     } = w;
-    with_case(s, r, now, (scratch, arena, tokens), |case| case.decide()).unwrap_or_else(|head| head)
+    let met = with_case(s, r, now, (scratch, arena, tokens), |case| {
+        case.decide(&mut decision)
+    });
+    if let Err(turned) = met {
+        turned.away(&mut decision);
+    }
+    decision
+}
+
+/// Turned away before any rule: no canonical form, or no service.
+#[derive(Clone, Copy, Debug)]
+struct Turned {
+    status: u16,
+    reason: Reason,
+    detail: Option<&'static str>,
+}
+
+impl Turned {
+    fn away(self, decision: &mut Decision<'_>) {
+        decision.status = self.status;
+        decision.reason = self.reason;
+        decision.detail = self.detail;
+    }
+}
+
+impl From<Malformed> for Turned {
+    fn from(malformed: Malformed) -> Turned {
+        Turned {
+            status: malformed.status,
+            reason: Reason::Malformed,
+            detail: Some(malformed.detail),
+        }
+    }
 }
 
 /// Brings a request to the graphs of its entry, and runs `f` there; a request without a canonical form or a service
-/// has its verdict before.
-#[expect(
-    clippy::result_large_err,
-    reason = "both are decisions, and a box would be an allocation"
-)]
+/// is turned away before.
 fn with_case<'d, T>(
     s: &'d Snapshot,
     r: &'d RequestView<'d>,
     now: Now,
     (scratch, arena, tokens): (&mut Scratch, &'d Arena, &'d mut TokenCache),
     f: impl FnOnce(&mut Case<'_, 'd>) -> T,
-) -> Result<T, Decision<'d>> {
+) -> Result<T, Turned> {
     let config = s.image.config();
     let (memory, touched) = scratch.split();
     let view = s.image.view(touched);
@@ -149,15 +179,14 @@ fn with_case<'d, T>(
         group = route::host_group(view, host);
         group.map_or_else(HostOptions::default, |g| route::host_options(view, g))
     });
-    let canonical = canonical.map_err(|malformed| Decision {
-        status: malformed.status,
-        reason: Reason::Malformed,
-        detail: Some(malformed.detail),
-        ..Decision::default()
-    })?;
+    let canonical = canonical?;
     let found = group
         .and_then(|g| route::find(view, g, canonical, config.has_grpc))
-        .ok_or(refusal(Reason::NoService))?;
+        .ok_or(Turned {
+            status: Reason::NoService.status(),
+            reason: Reason::NoService,
+            detail: None,
+        })?;
     let seen = Seen {
         tokens: Some(tokens),
         policy: s.image.digest_ref(),
@@ -228,30 +257,21 @@ struct Case<'c, 'd> {
 type Standing<'d> = &'d [(RuleIndex, bool)];
 
 impl<'d> Case<'_, 'd> {
-    fn decide(&mut self) -> Decision<'d> {
+    /// Decides into a decision that says nothing yet.
+    fn decide(&mut self, decision: &mut Decision<'d>) {
         let standing = self.walk.standing(self.arena);
-        let report = self.walk.reports(self.arena);
-        let mut draft = match self.refused(standing) {
-            Some(mut refused) => {
-                oblige::refuse(&self.binding(&[], standing), &mut refused);
-                refused
-            }
+        let mut draft = Draft::new(decision, self.arena);
+        draft.decision.report = self.walk.reports(self.arena);
+        if self.refused(standing, &mut draft) {
+            oblige::refuse(&self.binding(&[], standing), &mut draft);
+        } else if !self.walk.obliges() && oblige::nothing(self.config, self.found.service) {
             // Most allows oblige to nothing.
-            None if !self.walk.obliges() && oblige::nothing(self.config, self.found.service) => {
-                return Decision {
-                    effect: Effect::Allow,
-                    status: Reason::Allowed.status(),
-                    reason: Reason::Allowed,
-                    rule: self.walk.grant().checked_sub(1),
-                    upstream_target: Some(self.canonical.upstream_target()),
-                    report,
-                    ..Decision::default()
-                };
-            }
-            None => self.answered(standing),
-        };
-        draft.decision.report = report;
-        draft.finish()
+            draft.allow(self.walk.grant().checked_sub(1));
+            draft.decision.upstream_target = Some(self.canonical.upstream_target());
+        } else {
+            self.answer(standing, &mut draft);
+        }
+        draft.finish();
     }
 
     fn binding(&self, granting: &'d [RuleIndex], standing: Standing<'d>) -> Binding<'d> {
@@ -270,23 +290,23 @@ impl<'d> Case<'_, 'd> {
         }
     }
 
-    fn draft(&self, head: Decision<'d>) -> Draft<'d> {
-        Draft::new(head, self.arena)
-    }
-
-    /// What refuses before an allow is looked for, and the lack of one. A preflight is not among them.
-    fn refused(&mut self, standing: Standing<'d>) -> Option<Draft<'d>> {
-        let service = self.config.services.get(self.found.service as usize)?;
+    /// What refuses before an allow is looked for, and the lack of one; whether anything does. A preflight is not
+    /// among them.
+    fn refused(&mut self, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) -> bool {
+        let Some(service) = self.config.services.get(self.found.service as usize) else {
+            // Nothing that a compiler of ours writes routes to no service; it denies all the same.
+            draft.refuse(Reason::Internal);
+            return true;
+        };
         // Most services demand nothing of the connection and have no sunset, and nothing stands over most entries.
         let bare = standing.is_empty() && oblige::is_bare(service);
         if !bare && let Some(detail) = oblige::transport(&self.binding(&[], standing)) {
-            return Some(self.draft(Decision {
-                detail: Some(detail),
-                ..refusal(Reason::TransportRefused)
-            }));
+            draft.refuse(Reason::TransportRefused);
+            draft.decision.detail = Some(detail);
+            return true;
         }
         if self.preflight().is_some() {
-            return None;
+            return false;
         }
         if !service.anonymous
             && let Some((kind, detail)) = self.credentials.first_invalid()
@@ -295,25 +315,25 @@ impl<'d> Case<'_, 'd> {
                 0 => "Bearer error=\"invalid_token\"",
                 _ => challenge(kind),
             };
-            let mut draft = self.draft(Decision {
-                detail: Some(detail),
-                ..refusal(Reason::InvalidToken)
-            });
+            draft.refuse(Reason::InvalidToken);
+            draft.decision.detail = Some(detail);
             draft.response_set.push(authenticate(challenge));
-            return Some(draft);
+            return true;
         }
-        if let Some(denied) = self.denied() {
-            return Some(denied);
+        if self.denied(draft) {
+            return true;
         }
         if !bare && oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
-            return Some(self.draft(refusal(Reason::Gone)));
+            draft.refuse(Reason::Gone);
+            return true;
         }
         match self.walk.grant().checked_sub(1) {
-            None => Some(self.ungranted()),
-            Some(rule) if (rule as usize) < self.config.rules.len() => None,
-            // Likewise a grant by a rule that is none.
-            Some(_) => Some(self.draft(refusal(Reason::Internal))),
+            None => self.ungranted(draft),
+            Some(rule) if (rule as usize) < self.config.rules.len() => return false,
+            // Likewise nothing grants by no rule.
+            Some(_) => draft.refuse(Reason::Internal),
         }
+        true
     }
 
     fn preflight(&self) -> Option<&'d crate::image::config::Cors> {
@@ -327,46 +347,32 @@ impl<'d> Case<'_, 'd> {
     }
 
     /// A preflight's answer, or an allow with what binds.
-    fn answered(&mut self, standing: Standing<'d>) -> Draft<'d> {
+    fn answer(&mut self, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) {
         if let Some(cors) = self.preflight() {
-            let mut draft = self.draft(Decision {
-                effect: Effect::Answer,
-                status: Reason::Preflight.status(),
-                reason: Reason::Preflight,
-                ..Decision::default()
-            });
-            oblige::preflight(&self.binding(&[], standing), cors, &mut draft);
-            return draft;
+            return oblige::preflight(&self.binding(&[], standing), cors, draft);
         }
         let deciding = self.walk.grant();
         let granting = self.walk.granting(deciding.saturating_sub(1), self.arena);
-        let mut draft = self.draft(Decision {
-            effect: Effect::Allow,
-            status: Reason::Allowed.status(),
-            reason: Reason::Allowed,
-            rule: deciding.checked_sub(1),
-            ..Decision::default()
-        });
-        oblige::allow(&self.binding(granting, standing), &mut draft);
-        draft
+        draft.allow(deciding.checked_sub(1));
+        oblige::allow(&self.binding(granting, standing), draft);
     }
 
     /// The deciding deny, if one applies.
-    fn denied(&mut self) -> Option<Draft<'d>> {
-        let leaf = self.walk.deny();
-        let head = self.walk.head(leaf.checked_sub(1)?);
+    fn denied(&mut self, draft: &mut Draft<'_, 'd>) -> bool {
+        let Some(leaf) = self.walk.deny().checked_sub(1) else {
+            return false;
+        };
+        let head = self.walk.head(leaf);
         let of = head.and_then(|(rule, status)| Some((rule, status, self.config.rules.get(rule as usize)?)));
         // No compiler of ours makes a deny whose head nobody knows; it denies all the same.
         let Some((rule, status, of)) = of else {
-            return Some(self.draft(refusal(Reason::Internal)));
+            draft.refuse(Reason::Internal);
+            return true;
         };
-        let mut draft = self.draft(Decision {
-            status: status as u16,
-            reason: Reason::DeniedByRule,
-            message: of.message,
-            rule: Some(rule),
-            ..Decision::default()
-        });
+        draft.refuse(Reason::DeniedByRule);
+        draft.decision.status = status as u16;
+        draft.decision.message = of.message;
+        draft.decision.rule = Some(rule);
         if status == 401 {
             draft.response_set.extend(challenges(of.kinds));
         }
@@ -377,26 +383,25 @@ impl<'d> Case<'_, 'd> {
         if let Some(location) = of.location {
             draft.response_set.push(("location", location));
         }
-        Some(draft)
+        true
     }
 
     /// No allow applies: 404, 405 or the first class that exists.
-    fn ungranted(&mut self) -> Draft<'d> {
+    fn ungranted(&mut self, draft: &mut Draft<'_, 'd>) {
         match self.walk.fallback() {
-            fallback::NO_ROUTE => self.draft(refusal(Reason::NoRoute)),
+            fallback::NO_ROUTE => draft.refuse(Reason::NoRoute),
             fallback::METHOD => {
                 let allow = self.config.texts.get(self.walk.allow_text() as usize);
-                let mut draft = self.draft(refusal(Reason::MethodNotAllowed));
+                draft.refuse(Reason::MethodNotAllowed);
                 draft
                     .response_set
                     .push(("allow", allow.map_or("", String::as_str)));
-                draft
             }
-            _ => self.lacking(),
+            _ => self.lacking(draft),
         }
     }
 
-    fn lacking(&mut self) -> Draft<'d> {
+    fn lacking(&mut self, draft: &mut Draft<'_, 'd>) {
         if let Some(rule) = self.walk.lacks_age().checked_sub(1) {
             let of = self.config.rules.get(rule as usize);
             let (acr, age) = self.walk.lacked_acr_and_age(rule);
@@ -414,9 +419,9 @@ impl<'d> Case<'_, 'd> {
                     ))),
                 ),
             );
-            let mut draft = self.draft(refusal(Reason::InsufficientUserAuthentication));
+            draft.refuse(Reason::InsufficientUserAuthentication);
             draft.response_set.push(authenticate(text));
-            return draft;
+            return;
         }
         if let Some(rule) = self.walk.lacks_scope().checked_sub(1) {
             let scopes = self.config.rules.get(rule as usize).map_or("", |r| r.scopes);
@@ -424,17 +429,17 @@ impl<'d> Case<'_, 'd> {
                 self.arena,
                 format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
             );
-            let mut draft = self.draft(refusal(Reason::InsufficientScope));
+            draft.refuse(Reason::InsufficientScope);
             draft.response_set.push(authenticate(text));
-            return draft;
+            return;
         }
         let kinds = self.walk.kinds();
         if kinds != 0 && !(0..4).any(|kind| kinds & (1 << kind) != 0 && self.credentials.valid(kind)) {
-            let mut draft = self.draft(refusal(Reason::Unauthenticated));
+            draft.refuse(Reason::Unauthenticated);
             draft.response_set.extend(challenges(kinds));
-            return draft;
+            return;
         }
-        self.draft(refusal(Reason::NoRule))
+        draft.refuse(Reason::NoRule);
     }
 }
 

@@ -9,8 +9,11 @@
 //! [`Rewrites`]: a host that cannot carry it out must not forward. A refusal after an allow (429, 503, a body)
 //! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
 
+mod reads;
 #[cfg(test)]
 mod tests;
+
+pub use reads::{Reads, claims_read};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -181,7 +184,10 @@ impl Exchange {
         now: Now,
     ) -> Exchange {
         let decision = decide(&snapshot, request, now, worker).to_owned();
-        Exchange::of(Some(snapshot), decision, speaks_grpc(request))
+        // Only what is refused after its decision is answered here; a denial says itself how.
+        let asks = !decision.quotas.is_empty() || decision.request_body.is_some();
+        let grpc = asks && speaks_grpc(request);
+        Exchange::of(Some(snapshot), decision, grpc)
     }
 
     /// Denies: no policy is loaded.
@@ -209,6 +215,11 @@ impl Exchange {
     /// The verdict as it stands; a refused charge or body has changed it.
     pub fn decision(&self) -> &OwnedDecision {
         &self.decision
+    }
+
+    /// The verdict, for a host that needs nothing else any more.
+    pub fn into_decision(self) -> OwnedDecision {
+        self.decision
     }
 
     /// The policy and data that decided, `None` where there were none.

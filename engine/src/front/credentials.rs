@@ -3,7 +3,7 @@
 
 use super::json::Json;
 use super::known::{KnownToken, TokenCache};
-use super::text::{self, class};
+use super::text;
 use super::{Arena, Canonical, List, headers};
 use crate::image::config::{Config, KeySet, TokenPlace};
 use crate::limits;
@@ -413,10 +413,7 @@ fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
 fn is_token68(value: &[u8]) -> bool {
     let end = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let token = value.get(..end).unwrap_or_default();
-    let all = token
-        .iter()
-        .fold(class::TOKEN68, |all, byte| all & text::classes(*byte));
-    !token.is_empty() && all != 0
+    !token.is_empty() && text::is_token68(token)
 }
 
 fn key<'a>(

@@ -1,7 +1,7 @@
 //! Raw path -> canonical spelling and decoded segments (steps 11 to 15). Every spelling that some server reads
 //! differently is refused, not repaired. Knows no routes.
 
-use super::text::{self, class};
+use super::text;
 use super::{Arena, Form, List, Malformed, Text};
 use crate::canary::canary;
 use crate::image::config::HostOptions;
@@ -82,11 +82,7 @@ const TOO_MANY_SEGMENTS: Malformed = Malformed {
 /// remove and nothing to refuse, so it is canonical as it stands. Most are. `None`: the long way must look.
 pub(super) fn plain<'a>(path: &'a [u8], arena: &'a Arena) -> Option<Path<'a>> {
     let below = path.strip_prefix(b"/")?;
-    if below
-        .iter()
-        .fold(class::PLAIN, |all, byte| all & text::classes(*byte))
-        == 0
-    {
+    if !text::is_plain(below) {
         return None;
     }
     let mut segments = List::with_capacity_in(PLAIN_SEGMENTS, arena);

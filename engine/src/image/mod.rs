@@ -6,6 +6,10 @@ pub mod config;
 pub(crate) mod entry;
 pub(crate) mod hash;
 pub mod inspect;
+#[cfg_attr(
+    not(feature = "compile"),
+    expect(dead_code, reason = "numbers that only the compiler writes")
+)]
 pub(crate) mod layout;
 mod rules;
 pub mod seal;

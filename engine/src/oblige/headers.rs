@@ -37,7 +37,7 @@ pub(super) fn request<'b>(b: &Binding<'b>, rules: &[Bound<'b>], decision: &mut D
 pub(super) fn response<'b: 'r, 'r>(
     b: &Binding<'b>,
     rules: impl Iterator<Item = &'r Bound<'b>>,
-    draft: &mut Draft<'b>,
+    draft: &mut Draft<'_, 'b>,
 ) {
     let own = draft.response_set.len();
     let mut drop = List::new_in(b.arena);

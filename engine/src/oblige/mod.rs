@@ -32,29 +32,43 @@ pub use http_date::imf_fixdate;
 /// Challenge of each credential kind, in the order of kinds.
 pub const CHALLENGES: [&str; 4] = ["Bearer", "ApiKey", "Certificate", "Signature"];
 
-/// A decision whose reply's headers are still being collected.
-pub struct Draft<'b> {
+/// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
+/// being collected, and are in it once it is finished.
+#[must_use]
+pub struct Draft<'m, 'b> {
     /// All but `response_set`.
-    pub decision: Decision<'b>,
+    pub decision: &'m mut Decision<'b>,
     /// Headers to set on the reply, in order.
     pub response_set: List<'b, Set<'b>>,
 }
 
-impl<'b> Draft<'b> {
-    /// A draft of a head.
-    pub fn new(head: Decision<'b>, arena: &'b Arena) -> Draft<'b> {
+impl<'m, 'b> Draft<'m, 'b> {
+    /// A draft of a head, which has no headers yet.
+    pub fn new(head: &'m mut Decision<'b>, arena: &'b Arena) -> Draft<'m, 'b> {
         Draft {
             decision: head,
             response_set: List::new_in(arena),
         }
     }
 
-    /// The decision.
-    pub fn finish(self) -> Decision<'b> {
-        Decision {
-            response_set: self.response_set.into_bump_slice(),
-            ..self.decision
-        }
+    /// Makes a fresh draft a denial for a reason, with the reason's status.
+    pub fn refuse(&mut self, reason: Reason) {
+        self.decision.effect = Effect::Deny;
+        self.decision.status = reason.status();
+        self.decision.reason = reason;
+    }
+
+    /// Makes a fresh draft an allow by a rule.
+    pub fn allow(&mut self, rule: Option<RuleIndex>) {
+        self.decision.effect = Effect::Allow;
+        self.decision.status = Reason::Allowed.status();
+        self.decision.reason = Reason::Allowed;
+        self.decision.rule = rule;
+    }
+
+    /// The decision has its headers now.
+    pub fn finish(self) {
+        self.decision.response_set = self.response_set.into_bump_slice();
     }
 }
 
@@ -197,7 +211,7 @@ pub fn nothing(config: &Config, service: u32) -> bool {
 
 /// After an allow granted (the caller set effect, status, reason and rule): a query or a quota that cannot be
 /// keyed may still refuse; else everything that binds is filled in.
-pub fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+pub fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     let rules = b.all_rules();
     let target = match query::judge(b, &rules) {
         Ok(target) => target,
@@ -217,13 +231,13 @@ pub fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
     draft.decision.tags = tags(b, rules.iter().filter(|bound| bound.certain));
     draft.decision.upstream_target = Some(target);
     own_headers(b, draft);
-    headers::request(b, &rules, &mut draft.decision);
+    headers::request(b, &rules, draft.decision);
     headers::response(b, rules.iter(), draft);
 }
 
 /// After a denial within a service (the caller set the head; `response_set` may already hold challenges,
 /// `allow`, `retry-after` and `location`, in this order): what standing rules carry on denials.
-pub fn refuse<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+pub fn refuse<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     let standing = b.list(b.standing_rules());
     let charged = quotas::on_denial(b, &standing);
     own_headers(b, draft);
@@ -231,7 +245,7 @@ pub fn refuse<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
 }
 
 /// Answers a preflight: before rules, under the quotas of the standing rules.
-pub fn preflight<'b>(b: &Binding<'b>, cors: &'b Cors, draft: &mut Draft<'b>) {
+pub fn preflight<'b>(b: &Binding<'b>, cors: &'b Cors, draft: &mut Draft<'_, 'b>) {
     let standing = b.list(b.standing_rules());
     let charged = match quotas::on_preflight(b, &standing) {
         Ok(charged) => charged,
@@ -251,7 +265,7 @@ fn carry_after_own<'b>(
     b: &Binding<'b>,
     standing: &[Bound<'b>],
     charged: quotas::Charged<'b>,
-    draft: &mut Draft<'b>,
+    draft: &mut Draft<'_, 'b>,
 ) {
     let certain = || standing.iter().filter(|bound| bound.certain);
     headers::response(b, certain(), draft);
@@ -265,7 +279,7 @@ fn carry_after_own<'b>(
     draft.decision.quotas = charged.charges.into_bump_slice();
 }
 
-fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut Draft<'b>) {
+fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut Draft<'_, 'b>) {
     let status = if unknown.kind.is_some() {
         401
     } else {
@@ -280,8 +294,8 @@ fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut D
 }
 
 /// Makes a denial of a decision that so far was something else; only its reports stay.
-fn deny<'b>(draft: &mut Draft<'b>, reason: Reason, status: u16, detail: Option<&'b str>) {
-    draft.decision = Decision {
+fn deny<'b>(draft: &mut Draft<'_, 'b>, reason: Reason, status: u16, detail: Option<&'b str>) {
+    *draft.decision = Decision {
         effect: Effect::Deny,
         status,
         reason,
@@ -293,7 +307,7 @@ fn deny<'b>(draft: &mut Draft<'b>, reason: Reason, status: u16, detail: Option<&
 }
 
 /// Headers of the engine itself that any verdict of a service may carry; the caller's come before them.
-fn own_headers<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+fn own_headers<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     own_sunset(b, draft);
     if let Some(cors) = b.service().and_then(|service| service.cors.as_ref()) {
         cors::actual(b.canonical, cors, &mut draft.response_set);
@@ -304,7 +318,7 @@ fn own_headers<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
     }
 }
 
-fn own_sunset<'b>(b: &Binding<'b>, draft: &mut Draft<'b>) {
+fn own_sunset<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     if let Sunset::Before(end) = sunset(b) {
         let date = text(b.arena, format_args!("{}", imf_fixdate(end)));
         draft.response_set.push(("sunset", date));

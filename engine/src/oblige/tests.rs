@@ -138,9 +138,11 @@ impl Scene<'_> {
             ..Decision::default()
         };
         self.with(|b| {
-            let mut draft = Draft::new(head, b.arena);
+            let mut decision = head;
+            let mut draft = Draft::new(&mut decision, b.arena);
             allow(b, &mut draft);
-            draft.finish().to_owned()
+            draft.finish();
+            decision.to_owned()
         })
     }
 
@@ -151,9 +153,11 @@ impl Scene<'_> {
             ..Decision::default()
         };
         self.with(|b| {
-            let mut draft = Draft::new(head, b.arena);
+            let mut decision = head;
+            let mut draft = Draft::new(&mut decision, b.arena);
             refuse(b, &mut draft);
-            draft.finish().to_owned()
+            draft.finish();
+            decision.to_owned()
         })
     }
 
@@ -403,10 +407,12 @@ fn our_own_headers_come_first_and_stay() {
     assert!(scene.with(|b| is_preflight(b.canonical, &cors)));
     let answer = |scene: &Scene| {
         let decision = scene.with(|b| {
-            let mut draft = Draft::new(Decision::default(), b.arena);
+            let mut decision = Decision::default();
+            let mut draft = Draft::new(&mut decision, b.arena);
             let cors = b.service().and_then(|service| service.cors.as_ref());
             preflight(b, cors.expect("set above"), &mut draft);
-            draft.finish().to_owned()
+            draft.finish();
+            decision.to_owned()
         });
         assert_eq!((decision.effect, decision.status), (Effect::Answer, 204));
         decision.response_set

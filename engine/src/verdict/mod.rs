@@ -175,13 +175,11 @@ fn redaction(w: &mut Writer, redaction: &Redaction) {
 
 /// `sha256:` and 64 hexadecimal digits.
 pub fn digest(bytes: &[u8; 32]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    // A nibble is below 16.
-    "sha256:"
-        .chars()
-        .chain(nibbles.map(|nibble| DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        let first = if nibble < 10 { b'0' } else { b'a' - 10 };
+        text.push(char::from(first + nibble));
+    }
+    text
 }

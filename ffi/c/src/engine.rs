@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis::image::seal::{PublicKey, is_key_id};
-use portcullis::image::{HighWater, IMAGE_BYTES_MAX, SealInfo};
+use portcullis::image::{HighWater, SealInfo};
 use portcullis::{Data, Engine, Image, Snapshot, Trust, TrustedKeys};
 
 use crate::handles::{Kind, Object, Table};
@@ -21,7 +21,8 @@ const TRUSTED_KEYS_MAX: usize = 1_024;
 /// Most files beside the policies of one engine: far more lists, tables and imports than a policy has.
 const FILES_MAX: usize = 4_096;
 /// Largest file of a policy that is read from disk, bytes: an image and its seal.
-const FILE_BYTES_MAX: u64 = IMAGE_BYTES_MAX as u64 + (1 << 22);
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+const FILE_BYTES_MAX: u64 = portcullis::image::IMAGE_BYTES_MAX as u64 + (1 << 22);
 
 const NO_KEY: Failure = Failure::new(
     PORTCULLIS_E_KEY,
@@ -59,8 +60,23 @@ pub(crate) struct Control {
     asks_for_seals: bool,
     /// Lists, tables and imports, by the names that policies give them.
     files: BTreeMap<String, Vec<u8>>,
-    /// What the policy in force reads and did not get, by the same names: as it was loaded, or handed over since.
-    data_errors: BTreeMap<String, String>,
+    /// What the policy in force reads and did not get, sorted by the same names: as it was loaded, or handed over since.
+    data_errors: Vec<(String, String)>,
+}
+
+impl Control {
+    /// What there is to say of a file from now on.
+    fn tell(&mut self, file: &str, told: Option<String>) {
+        let known = self
+            .data_errors
+            .binary_search_by(|(known, _)| known.as_str().cmp(file));
+        if let Ok(at) = known {
+            self.data_errors.remove(at);
+        }
+        if let (Ok(at) | Err(at), Some(told)) = (known, told) {
+            self.data_errors.insert(at, (file.to_string(), told));
+        }
+    }
 }
 
 impl Policy {
@@ -102,10 +118,15 @@ impl Policy {
         };
         self.swap(Snapshot::new(image, data))?;
         control.trusted.high_water = mark.or(control.trusted.high_water);
-        control.data_errors = errors
+        // Of a file that several lists read, the last is told.
+        let mut told: Vec<_> = errors
             .into_iter()
+            .rev()
             .map(|error| (error.file.clone(), error.to_string()))
             .collect();
+        told.sort_by(|one, other| one.0.cmp(&other.0));
+        told.dedup_by(|one, other| one.0 == other.0);
+        control.data_errors = told;
         Ok(())
     }
 
@@ -119,6 +140,13 @@ impl Policy {
     }
 
     /// Puts the image in a file in force.
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    pub(crate) fn load_file(&self, _path: &str) -> Result<(), Failure> {
+        Err(Failure::new(PORTCULLIS_E_IO, "a WASM module has no files"))
+    }
+
+    /// Puts the image in a file in force.
+    #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
     pub(crate) fn load_file(&self, path: &str) -> Result<(), Failure> {
         let told = |e: std::io::Error| Failure::told(PORTCULLIS_E_IO, format!("{path}: {e}"));
         let file = std::fs::File::open(path).map_err(told)?;
@@ -163,11 +191,11 @@ impl Policy {
             let (data, errors) = before.data.reload(before.image.config(), &file);
             if let Some(error) = errors.iter().find(|error| error.file == name) {
                 let told = error.to_string();
-                control.data_errors.insert(name.to_string(), told.clone());
+                control.tell(name, Some(told.clone()));
                 return Err(Failure::told(PORTCULLIS_E_DATA, told));
             }
             self.swap(Snapshot::new(before.image.clone(), data))?;
-            control.data_errors.remove(name);
+            control.tell(name, None);
         }
         Ok(())
     }
@@ -178,7 +206,11 @@ impl Policy {
         if control.data_errors.is_empty() {
             return Ok(());
         }
-        let lines: Vec<&str> = control.data_errors.values().map(String::as_str).collect();
+        let lines: Vec<&str> = control
+            .data_errors
+            .iter()
+            .map(|(_, told)| told.as_str())
+            .collect();
         Err(Failure::told(PORTCULLIS_E_DATA, lines.join("\n")))
     }
 

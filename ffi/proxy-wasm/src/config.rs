@@ -10,6 +10,8 @@ use portcullis::image::HighWater;
 use portcullis::image::seal::{PublicKey, is_key_id};
 use serde::Deserialize;
 
+use crate::host::JOINT;
+
 /// Longest configuration, bytes: an image of some ten thousand rules in base64. Several copies of it live while it
 /// is taken, and a VM's memory never shrinks.
 pub const CONFIG_BYTES_MAX: usize = 32 << 20;
@@ -154,6 +156,8 @@ pub struct Token {
     pub issuer: String,
     /// Where its claims are.
     pub place: Place,
+    /// Members of the claims that the policy reads, once it is known; `None` is all.
+    pub members: Option<Vec<String>>,
 }
 
 /// Where a JSON value is found.
@@ -163,8 +167,8 @@ pub enum Place {
     Namespace(String),
     /// One value of [`JWT_AUTHN`].
     Payload(String),
-    /// A property that holds JSON text.
-    Property(Vec<String>),
+    /// A property that holds JSON text, by its path as a gateway takes it.
+    Property(String),
 }
 
 /// Where Envoy's JWT filter puts verified claims.
@@ -333,6 +337,7 @@ fn tokens(written: Vec<WrittenToken>) -> Result<Vec<Token>, ConfigError> {
         Ok(Token {
             issuer: token.issuer,
             place,
+            members: None,
         })
     });
     tokens.collect()
@@ -355,7 +360,7 @@ fn property(path: Vec<String>) -> Result<Place, ConfigError> {
         });
     }
     if is_believable(&path) {
-        Ok(Place::Property(path))
+        Ok(Place::Property(path.join(JOINT)))
     } else {
         Err(ConfigError::PropertyPath(path.join(".")))
     }

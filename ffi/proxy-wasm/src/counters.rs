@@ -2,17 +2,43 @@
 //! new one (`portcullis.decisions.deny.no_rule`, `portcullis.shadow.deny.no_rule`,
 //! `portcullis.configurations.refused`).
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::Cell;
 
 use portcullis::decide::{Effect, Reason};
 
 use crate::host::Host;
 
-/// Numbers of the counters that the gateway knows, by name.
-#[derive(Debug, Default)]
+/// Counters of one effect.
+const REASONS: usize = Reason::ALL.len();
+/// Counters of one kind of decision: those carried out, and those of shadow mode.
+const KIND: usize = 3 * REASONS;
+
+/// A counter's number at the gateway, once it is known there.
+type Number = Cell<Option<u32>>;
+
+/// All counters.
+#[derive(Debug)]
 pub struct Counters {
-    numbers: RefCell<BTreeMap<String, u32>>,
+    decisions: [Number; 2 * KIND],
+    configurations: [Number; 2],
+}
+
+/// What became of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in force.
+    Loaded,
+    /// It is not.
+    Refused,
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            decisions: [const { Cell::new(None) }; 2 * KIND],
+            configurations: [const { Cell::new(None) }; 2],
+        }
+    }
 }
 
 /// Name of an effect, as verdicts have it.
@@ -24,11 +50,6 @@ pub fn effect_name(effect: Effect) -> &'static str {
     }
 }
 
-fn decision_name(effect: Effect, reason: Reason, shadow: bool) -> String {
-    let kind = if shadow { "shadow" } else { "decisions" };
-    format!("portcullis.{kind}.{}.{}", effect_name(effect), reason.code())
-}
-
 impl Counters {
     /// Makes all counters known, once: some gateways take new ones only while they configure.
     pub fn define(&self, host: &dyn Host, shadow: bool) {
@@ -38,40 +59,56 @@ impl Counters {
             _ => Effect::Deny,
         };
         for reason in Reason::ALL {
-            self.number(host, decision_name(effect_of(*reason), *reason, shadow));
+            self.of_decision(host, effect_of(*reason), *reason, shadow);
         }
-        for outcome in ["loaded", "refused"] {
-            self.number(host, configuration_name(outcome));
+        for outcome in [Outcome::Loaded, Outcome::Refused] {
+            self.of_configuration(host, outcome);
         }
     }
 
     /// Counts a decision.
     pub fn decision(&self, host: &dyn Host, effect: Effect, reason: Reason, shadow: bool) {
-        self.count(host, decision_name(effect, reason, shadow));
-    }
-
-    /// Counts a configuration, `loaded` or `refused`.
-    pub fn configuration(&self, host: &dyn Host, outcome: &str) {
-        self.count(host, configuration_name(outcome));
-    }
-
-    fn count(&self, host: &dyn Host, name: String) {
-        if let Some(number) = self.number(host, name) {
+        if let Some(number) = self.of_decision(host, effect, reason, shadow) {
             host.count(number);
         }
     }
 
-    fn number(&self, host: &dyn Host, name: String) -> Option<u32> {
-        let mut numbers = self.numbers.try_borrow_mut().ok()?;
-        if let Some(number) = numbers.get(&name) {
-            return Some(*number);
+    /// Counts a configuration.
+    pub fn configuration(&self, host: &dyn Host, outcome: Outcome) {
+        if let Some(number) = self.of_configuration(host, outcome) {
+            host.count(number);
         }
-        let number = host.define_counter(&name)?;
-        numbers.insert(name, number);
-        Some(number)
+    }
+
+    fn of_decision(&self, host: &dyn Host, effect: Effect, reason: Reason, shadow: bool) -> Option<u32> {
+        let effects = match effect {
+            Effect::Deny => 0,
+            Effect::Allow => REASONS,
+            Effect::Answer => 2 * REASONS,
+        };
+        // `Reason::ALL` has them in the order of their declaration.
+        let at = usize::from(shadow) * KIND + effects + reason as usize;
+        known(host, self.decisions.get(at)?, || {
+            let kind = if shadow { "shadow" } else { "decisions" };
+            format!("portcullis.{kind}.{}.{}", effect_name(effect), reason.code())
+        })
+    }
+
+    fn of_configuration(&self, host: &dyn Host, outcome: Outcome) -> Option<u32> {
+        let (at, name) = match outcome {
+            Outcome::Loaded => (0, "loaded"),
+            Outcome::Refused => (1, "refused"),
+        };
+        known(host, self.configurations.get(at)?, || {
+            format!("portcullis.configurations.{name}")
+        })
     }
 }
 
-fn configuration_name(outcome: &str) -> String {
-    format!("portcullis.configurations.{outcome}")
+/// A counter's number; the gateway gets to know its name the first time.
+fn known(host: &dyn Host, number: &Number, name: impl FnOnce() -> String) -> Option<u32> {
+    if number.get().is_none() {
+        number.set(host.define_counter(&name()));
+    }
+    number.get()
 }

@@ -4,12 +4,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis::exchange::{Reads, claims_read};
 use portcullis::image::config::Config as PolicyConfig;
 use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
 
 use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Options, Source};
-use crate::facts::Needs;
+use crate::counters::Outcome;
 use crate::host::{Host, Level};
 use crate::shared::Shared;
 
@@ -44,8 +45,8 @@ pub struct Deployment {
     pub engine: Engine,
     /// What came with it.
     pub options: Options,
-    /// What the policy reads of the connection.
-    pub needs: Needs,
+    /// What the policy reads of the connection: the gateway is not asked for anything else.
+    pub reads: Reads,
     /// Digest of the policy as log lines show it; empty without one.
     pub digest: String,
 }
@@ -83,7 +84,7 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
                 Level::Info,
                 &format!("portcullis: policy {} is in force", deployment.digest),
             );
-            ("loaded", deployment)
+            (Outcome::Loaded, deployment)
         }
         Err(error) => {
             let (stays, deployment) = match last {
@@ -95,7 +96,7 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
             line.push_str(": ");
             crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
             host.log(Level::Error, &line);
-            ("refused", deployment)
+            (Outcome::Refused, deployment)
         }
     };
     shared.counters.define(host, deployment.options.shadow);
@@ -105,16 +106,16 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
 
 /// What tells the plugins of a VM apart.
 fn plugin_name(host: &dyn Host) -> Vec<u8> {
-    let mut name = host.property(&["plugin_root_id"]).unwrap_or_default();
+    let mut name = host.property("plugin_root_id").unwrap_or_default();
     name.push(0);
-    name.extend(host.property(&["plugin_name"]).unwrap_or_default());
+    name.extend(host.property("plugin_name").unwrap_or_default());
     name
 }
 
 fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, DeployError> {
     let now_us = host.now_us();
     let bytes = host.configuration(CONFIG_BYTES_MAX).ok_or(ConfigError::Missing)?;
-    let config = Config::read(&bytes, now_us)?;
+    let mut config = Config::read(&bytes, now_us)?;
     drop(bytes);
     let image = match &config.source {
         Source::Image(bytes) => {
@@ -124,6 +125,10 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         Source::Text(text) => Image::load(&compile(text, &config.data)?, &Trust::Unsigned)?,
     };
     issuers(host, &config.options, image.config())?;
+    for token in &mut config.options.tokens {
+        let members = claims_read(image.config(), &token.issuer).into_iter();
+        token.members = Some(members.map(str::to_string).collect());
+    }
     let in_force = last.and_then(|last| last.engine.snapshot());
     // A bad file leaves the last good one of its name, as a reload of data does everywhere.
     let before = in_force.as_ref().map(|snapshot| Arc::clone(&snapshot.data));
@@ -134,7 +139,7 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
         host.log(Level::Warn, &line);
     }
-    let needs = Needs::of(image.config());
+    let reads = Reads::of(&image);
     let digest = digest(&image.digest());
     let engine = Engine::new();
     if let Some(in_force) = in_force {
@@ -144,7 +149,7 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
     Ok(Deployment {
         engine,
         options: config.options,
-        needs,
+        reads,
         digest,
     })
 }

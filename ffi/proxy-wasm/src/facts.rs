@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use portcullis::image::config::{Config as PolicyConfig, Source};
+use portcullis::exchange::Reads;
 use portcullis::limits::CONTEXT_BYTES;
 use portcullis::{Credential, PeerCert, RequestView};
 use serde::de::IgnoredAny;
@@ -15,38 +15,16 @@ use crate::host::{Host, Map, Refused};
 use crate::metadata::{self, Found};
 use crate::pairs::Pairs;
 
-/// Which facts a policy can read at all; the gateway is not asked for others. A client certificate is not among them:
-/// whether one is there is read by conditions that no table of the image names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    sni: bool,
-    protocol: bool,
-    context: bool,
-}
-
-impl Needs {
-    /// Of a policy.
-    pub fn of(config: &PolicyConfig) -> Needs {
-        let reads = |wanted: &[Source]| config.sources.iter().any(|source| wanted.contains(source));
-        let demands_sni = config.services.iter().any(|service| service.require_sni)
-            || config.rules.iter().any(|rule| rule.body.require_sni);
-        Needs {
-            sni: demands_sni || reads(&[Source::Sni]),
-            protocol: reads(&[Source::Protocol]),
-            context: !config.context.is_empty(),
-        }
-    }
-}
-
-/// The bytes of one request.
+/// The bytes of one request; issuers are those of the options.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct Facts<'o> {
     pairs: Pairs,
+    pseudo: Pseudo,
     socket_peer: Option<IpAddr>,
     certificate: Option<Certificate>,
     sni: Option<Vec<u8>>,
     protocol: Vec<u8>,
-    token: Token,
+    token: Token<'o>,
     context: Vec<u8>,
     tls: bool,
     nginx: Option<Target>,
@@ -80,21 +58,27 @@ struct Certificate {
 
 /// The token, as far as the gateway dealt with it.
 #[derive(Debug, Default)]
-enum Token {
+enum Token<'o> {
     #[default]
     Absent,
     Verified {
-        issuer: String,
+        issuer: &'o str,
         claims: Vec<u8>,
     },
     Invalid {
-        issuer: String,
+        issuer: &'o str,
         fault: &'static str,
     },
 }
 
-/// Header lines without the request line.
-type Headers<'a> = Vec<(&'a [u8], &'a [u8])>;
+/// Where the first of each pseudo-header stands among the pairs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pseudo {
+    method: Option<usize>,
+    path: Option<usize>,
+    scheme: Option<usize>,
+    authority: Option<usize>,
+}
 
 /// The request line, as the pseudo-headers say it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,14 +105,36 @@ pub enum Rewriting {
     Refused,
 }
 
-impl Facts {
-    /// Asks the gateway.
-    pub fn read(host: &dyn Host, options: &Options, needs: Needs) -> Result<Facts, FactError> {
+impl Pseudo {
+    fn find(pairs: &Pairs) -> Pseudo {
+        let mut found = Pseudo::default();
+        for (at, (name, _)) in pairs.iter().enumerate() {
+            let place = match name {
+                b":method" => &mut found.method,
+                b":path" => &mut found.path,
+                b":scheme" => &mut found.scheme,
+                b":authority" => &mut found.authority,
+                _ => continue,
+            };
+            place.get_or_insert(at);
+        }
+        found
+    }
+
+    fn has(&self, at: usize) -> bool {
+        [self.method, self.path, self.scheme, self.authority].contains(&Some(at))
+    }
+}
+
+impl<'o> Facts<'o> {
+    /// Asks the gateway, for nothing that the policy does not read.
+    pub fn read(host: &dyn Host, options: &'o Options, reads: Reads) -> Result<Facts<'o>, FactError> {
         let pairs = host.headers(Map::Request).ok_or(FactError::Headers)?;
+        let pseudo = Pseudo::find(&pairs);
         let nginx = match options.gateway {
             Kind::Envoy => None,
             Kind::Nginx => {
-                let target = host.property(&["request", "path"]);
+                let target = host.property("request\0path");
                 Some(
                     target
                         .filter(|target| !target.is_empty())
@@ -136,22 +142,25 @@ impl Facts {
                 )
             }
         };
-        let asked = |needed: bool, path: &[&str]| needed.then(|| host.property(path)).flatten();
+        let asked = |read: bool, path: &str| read.then(|| host.property(path)).flatten();
         let mut sources = Sources { host, metadata: None };
-        let context = options.context.as_ref().filter(|_| needs.context);
-        let claims_tls = pairs
-            .iter()
-            .any(|(name, value)| name == b":scheme" && is(value, b"https"));
+        let context = options.context.as_ref().filter(|_| reads.context);
+        let scheme = pseudo.scheme.and_then(|at| pairs.value(at));
+        let claims_tls = scheme.is_some_and(|scheme| is(scheme, b"https"));
         Ok(Facts {
             tls: claims_tls && (options.tls == Tls::Forwarded || is_tls(host)),
             nginx,
             pairs,
-            socket_peer: socket_peer(host),
-            certificate: certificate(host, options.first_dns_san),
-            sni: asked(needs.sni, &["connection", "requested_server_name"]).filter(|name| !name.is_empty()),
-            protocol: asked(needs.protocol, &["request", "protocol"]).unwrap_or_default(),
+            pseudo,
+            socket_peer: reads.address.then(|| socket_peer(host)).flatten(),
+            certificate: reads
+                .certificate
+                .then(|| certificate(host, options.first_dns_san))
+                .flatten(),
+            sni: asked(reads.sni, "connection\0requested_server_name").filter(|name| !name.is_empty()),
+            protocol: asked(reads.protocol, "request\0protocol").unwrap_or_default(),
             token: token(&mut sources, options),
-            context: match context.map(|place| sources.find(place)) {
+            context: match context.map(|place| sources.find(place, None)) {
                 None | Some(Found::Absent) => Vec::new(),
                 Some(Found::Json(text)) if is_context(&text) => text.into_bytes(),
                 Some(Found::Json(_) | Found::Unreadable) => return Err(FactError::Context),
@@ -159,9 +168,24 @@ impl Facts {
         })
     }
 
-    /// Method and target.
+    /// The first of each pseudo-header makes the request line.
     pub fn line(&self) -> Line<'_> {
-        self.split().0
+        let value = |at: Option<usize>| at.and_then(|at| self.pairs.value(at));
+        let method = value(self.pseudo.method).unwrap_or_default();
+        let authority = value(self.pseudo.authority);
+        let of_connect = authority.filter(|_| method == b"CONNECT").unwrap_or_default();
+        let (target, rewriting, authority) = match (&self.nginx, value(self.pseudo.path)) {
+            (Some(target), _) => (target.as_slice(), Rewriting::Refused, None),
+            (None, Some(target)) => (target, Rewriting::Path, authority),
+            (None, None) => (of_connect, Rewriting::Nothing, authority),
+        };
+        Line {
+            method,
+            target,
+            rewriting,
+            scheme: value(self.pseudo.scheme).unwrap_or_default(),
+            authority,
+        }
     }
 
     /// The one value of a header; `None` where there is none or several.
@@ -174,9 +198,17 @@ impl Facts {
         first.filter(|_| values.next().is_none()).map(|(_, value)| value)
     }
 
-    /// Hands the request as the engine reads it to `f`.
+    /// Hands the request as the engine reads it to `f`. A pseudo-header that is not of the request line stays among
+    /// the headers, where the engine refuses it by its name.
     pub fn with_view<T>(&self, f: impl FnOnce(&RequestView<'_>) -> T) -> T {
-        let (line, headers) = self.split();
+        let line = self.line();
+        let mut headers = Vec::with_capacity(self.pairs.count());
+        let pairs = self.pairs.iter().enumerate();
+        headers.extend(
+            pairs
+                .filter(|(at, _)| !self.pseudo.has(*at))
+                .map(|(_, pair)| pair),
+        );
         f(&RequestView {
             method: line.method,
             scheme: scheme(line.scheme, self.tls, &headers),
@@ -197,50 +229,11 @@ impl Facts {
             context: &self.context,
         })
     }
-
-    /// The first of each pseudo-header makes the request line; whatever else there is stays among the headers, where
-    /// the engine refuses a second one by its name.
-    fn split(&self) -> (Line<'_>, Headers<'_>) {
-        let (mut method, mut target, mut scheme, mut authority) = (None, None, None, None);
-        let mut headers = Vec::new();
-        for (name, value) in self.pairs.iter() {
-            let place = match name {
-                b":method" => &mut method,
-                b":path" => &mut target,
-                b":scheme" => &mut scheme,
-                b":authority" => &mut authority,
-                _ => {
-                    headers.push((name, value));
-                    continue;
-                }
-            };
-            if place.is_some() {
-                headers.push((name, value));
-            } else {
-                *place = Some(value);
-            }
-        }
-        let method = method.unwrap_or_default();
-        let of_connect = authority.filter(|_| method == b"CONNECT").unwrap_or_default();
-        let (target, rewriting, authority) = match (&self.nginx, target) {
-            (Some(target), _) => (target.as_slice(), Rewriting::Refused, None),
-            (None, Some(target)) => (target, Rewriting::Path, authority),
-            (None, None) => (of_connect, Rewriting::Nothing, authority),
-        };
-        let line = Line {
-            method,
-            target,
-            rewriting,
-            scheme: scheme.unwrap_or_default(),
-            authority,
-        };
-        (line, headers)
-    }
 }
 
 /// Whether the client's connection is TLS. Envoy and NGINX have the version under the same path.
 fn is_tls(host: &dyn Host) -> bool {
-    let version = host.property(&["connection", "tls_version"]);
+    let version = host.property("connection\0tls_version");
     version.is_some_and(|version| !version.is_empty())
 }
 
@@ -274,9 +267,9 @@ fn scheme<'a>(given: &'a [u8], tls: bool, headers: &[(&'a [u8], &'a [u8])]) -> &
 /// `192.0.2.1:80`, `[2001:db8::1]:80`, or a bare IPv4 address. Without brackets an IPv6 address with a port behind it
 /// could be read as another address, so there is none; NGINX has the bare one in a variable of its own.
 fn socket_peer(host: &dyn Host) -> Option<IpAddr> {
-    let text = |path: &[&str]| String::from_utf8(host.property(path)?).ok();
-    let source = text(&["source", "address"]).and_then(|text| address(&text));
-    source.or_else(|| text(&["ngx", "remote_addr"])?.parse().ok())
+    let text = |path: &str| String::from_utf8(host.property(path)?).ok();
+    let source = text("source\0address").and_then(|text| address(&text));
+    source.or_else(|| text("ngx\0remote_addr")?.parse().ok())
 }
 
 fn address(text: &str) -> Option<IpAddr> {
@@ -291,19 +284,18 @@ fn address(text: &str) -> Option<IpAddr> {
 /// The gateway says whether there is a certificate that it took; its parts may be missing. It names one DNS name of
 /// perhaps several, and some of the names would be another fact than all of them.
 fn certificate(host: &dyn Host, first_dns_san: bool) -> Option<Certificate> {
-    let mtls = host.property(&["connection", "mtls"])?;
+    let mtls = host.property("connection\0mtls")?;
     if mtls != [1] && mtls != b"true" {
         return None;
     }
-    let part = |name: &str| {
-        host.property(&["connection", name])
-            .filter(|part| !part.is_empty())
-    };
+    let part = |path: &str| host.property(path).filter(|part| !part.is_empty());
     Some(Certificate {
-        uri: part("uri_san_peer_certificate"),
-        dns: first_dns_san.then(|| part("dns_san_peer_certificate")).flatten(),
-        subject: part("subject_peer_certificate"),
-        fingerprint: part("sha256_peer_certificate_digest"),
+        uri: part("connection\0uri_san_peer_certificate"),
+        dns: first_dns_san
+            .then(|| part("connection\0dns_san_peer_certificate"))
+            .flatten(),
+        subject: part("connection\0subject_peer_certificate"),
+        fingerprint: part("connection\0sha256_peer_certificate_digest"),
     })
 }
 
@@ -326,10 +318,10 @@ struct Sources<'h> {
 }
 
 impl Sources<'_> {
-    fn find(&mut self, place: &Place) -> Found {
+    /// `read` are the members that somebody reads; `None` is all.
+    fn find(&mut self, place: &Place, read: Option<&[String]>) -> Found {
         if let Place::Property(path) = place {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            return match self.host.look_up(&path) {
+            return match self.host.look_up(path) {
                 Ok(None) => Found::Absent,
                 Ok(Some(text)) if text.is_empty() => Found::Absent,
                 Ok(Some(text)) => String::from_utf8(text).map_or(Found::Unreadable, Found::Json),
@@ -339,24 +331,24 @@ impl Sources<'_> {
         let host = self.host;
         let bytes = self
             .metadata
-            .get_or_insert_with(|| host.look_up(&["metadata"]).map(Option::unwrap_or_default));
+            .get_or_insert_with(|| host.look_up("metadata").map(Option::unwrap_or_default));
         let Ok(bytes) = bytes else {
             return Found::Unreadable;
         };
         match place {
             Place::Namespace(namespace) => metadata::namespace(bytes, namespace),
-            Place::Payload(key) => metadata::value(bytes, JWT_AUTHN, key),
+            Place::Payload(key) => metadata::value(bytes, JWT_AUTHN, key, read),
             Place::Property(_) => Found::Absent,
         }
     }
 }
 
 /// The claims of the one issuer that has any. Two are one too many, and what can not be read is not absent.
-fn token(sources: &mut Sources<'_>, options: &Options) -> Token {
+fn token<'o>(sources: &mut Sources<'_>, options: &'o Options) -> Token<'o> {
     let mut token = Token::Absent;
     for declared in &options.tokens {
-        let issuer = declared.issuer.clone();
-        let found = match sources.find(&declared.place) {
+        let issuer = declared.issuer.as_str();
+        let found = match sources.find(&declared.place, declared.members.as_deref()) {
             Found::Absent => continue,
             Found::Json(claims) => Token::Verified {
                 issuer,
@@ -371,7 +363,7 @@ fn token(sources: &mut Sources<'_>, options: &Options) -> Token {
         };
         if !matches!(token, Token::Absent) {
             return Token::Invalid {
-                issuer: declared.issuer.clone(),
+                issuer,
                 fault: "ambiguous_credential",
             };
         }

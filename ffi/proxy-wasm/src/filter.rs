@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use portcullis::Now;
-use portcullis::decide::{Effect, Reason};
+use portcullis::decide::{Effect, OwnedDecision, Reason};
 use portcullis::exchange::{ChargeOutcome, Exchange, Next, Reply, Rewrites};
 
 use crate::config::Logged;
@@ -52,7 +52,8 @@ enum State {
 /// What an allow demands of the parts that come after the request's headers.
 #[derive(Debug)]
 struct Binding {
-    id: String,
+    /// Where the decision was logged.
+    id: Option<String>,
     /// Names that the policy alone writes upstream.
     request: Vec<String>,
     drop: Vec<String>,
@@ -74,37 +75,44 @@ impl Filter {
         if matches!(self.state, State::Replied) {
             return Step::Stop;
         }
+        self.state = State::Waiting;
         let deployment = Rc::clone(&self.deployment);
-        let id = shared.ids.next(self.context);
-        let facts = match Facts::read(host, &deployment.options, deployment.needs) {
+        let facts = match Facts::read(host, &deployment.options, deployment.reads) {
             Ok(facts) => facts,
             Err(error) => {
                 let ruling = Ruling::internal(&error.to_string());
-                return self.refuse(host, shared, &id, &Facts::default(), ruling, None);
+                return self.refuse(host, shared, &Facts::default(), ruling, None);
             }
         };
         let now = Now {
-            wall_us: host.now_us(),
+            wall_us: deployment.reads.clock.then(|| host.now_us()).flatten(),
             mono_us: 0,
         };
         let Ok(mut worker) = shared.worker.try_borrow_mut() else {
-            return self.refuse(host, shared, &id, &facts, Ruling::internal("reentered"), None);
+            return self.refuse(host, shared, &facts, Ruling::internal("reentered"), None);
         };
         let mut exchange = facts.with_view(|view| deployment.engine.begin(&mut worker, view, now));
         drop(worker);
         if let Err(missing) = settle(&mut exchange) {
-            return self.refuse(host, shared, &id, &facts, Ruling::internal(missing), None);
+            return self.refuse(host, shared, &facts, Ruling::internal(missing), None);
         }
-        let snapshot = exchange.snapshot().map(|snapshot| &**snapshot);
-        let ruling = Ruling::of(exchange.decision(), snapshot);
         match exchange.next() {
-            Next::Forward(rewrites) => self.forward(host, shared, &id, &facts, ruling, &rewrites),
+            Next::Forward(rewrites) => {
+                let carried_out = match deployment.options.shadow {
+                    true => Ok(()),
+                    false => carry_out(host, &facts.line(), &rewrites),
+                };
+                match carried_out {
+                    Ok(()) => self.forward(host, shared, &facts, exchange),
+                    Err(ruling) => self.refuse(host, shared, &facts, ruling, None),
+                }
+            }
             Next::Reply(reply) => {
-                let ruling = ruling.replied(&reply);
-                self.refuse(host, shared, &id, &facts, ruling, Some(&reply))
+                let ruling = Ruling::of(&exchange).replied(&reply);
+                self.refuse(host, shared, &facts, ruling, Some(&reply))
             }
             Next::Charge(_) | Next::ReadBody { .. } => {
-                self.refuse(host, shared, &id, &facts, Ruling::internal("unsettled"), None)
+                self.refuse(host, shared, &facts, Ruling::internal("unsettled"), None)
             }
         }
     }
@@ -127,8 +135,12 @@ impl Filter {
             return Step::Continue;
         };
         let set = binding.set.iter().map(|(name, _)| name);
-        let mut names = binding.drop.iter().chain(set);
-        if names.all(|name| host.remove(Map::ResponseTrailers, name).is_ok()) {
+        // As in the headers, an id is never somebody else's.
+        let names = binding.drop.iter().chain(set).map(String::as_str);
+        let rewritten = names
+            .chain([DECISION_HEADER])
+            .all(|name| host.remove(Map::ResponseTrailers, name).is_ok());
+        if rewritten {
             return Step::Continue;
         }
         host.log(Level::Error, "portcullis: response trailers were not rewritten");
@@ -160,54 +172,22 @@ impl Filter {
 
     /// Answers in the place of what was on its way under an allow that can not be carried out.
     fn replace(&mut self, host: &dyn Host, shared: &Shared, detail: &str) -> Step {
-        let id = match &self.state {
-            State::Forwarded(binding) => binding.id.clone(),
-            State::Waiting | State::Replied | State::Watched => shared.ids.next(self.context),
-        };
-        self.refuse(
-            host,
-            shared,
-            &id,
-            &Facts::default(),
-            Ruling::internal(detail),
-            None,
-        )
+        self.refuse(host, shared, &Facts::default(), Ruling::internal(detail), None)
     }
 
-    fn forward(
-        &mut self,
-        host: &dyn Host,
-        shared: &Shared,
-        id: &str,
-        facts: &Facts,
-        ruling: Ruling,
-        rewrites: &Rewrites<'_>,
-    ) -> Step {
-        let line = facts.line();
-        if !self.deployment.options.shadow {
-            if line.rewriting == Rewriting::Refused && rewrites.target.as_bytes() != line.target {
-                let ruling = Ruling {
-                    status: Reason::Malformed.status(),
-                    reason: Reason::Malformed,
-                    ..Ruling::internal("not_canonical")
-                };
-                return self.refuse(host, shared, id, facts, ruling, None);
-            }
-            if rewrite(host, &line, rewrites).is_err() {
-                let ruling = Ruling::internal("request_not_rewritten");
-                return self.refuse(host, shared, id, facts, ruling, None);
-            }
-            let set = rewrites.request_set.iter().map(|(name, _)| name);
-            self.state = State::Forwarded(Binding {
-                id: id.to_string(),
-                request: rewrites.request_drop.iter().chain(set).cloned().collect(),
-                drop: rewrites.response_drop.to_vec(),
-                set: rewrites.response_set.to_vec(),
-            });
-        } else {
-            self.state = State::Watched;
+    /// Lets the request go on, which by now is what was decided on.
+    fn forward(&mut self, host: &dyn Host, shared: &Shared, facts: &Facts<'_>, exchange: Exchange) -> Step {
+        let decision = exchange.decision();
+        self.count(host, shared, decision.effect, decision.reason);
+        // An id leads to a log line, so without one there is none.
+        let id = self.logs(decision.effect).then(|| shared.ids.next(self.context));
+        if let Some(id) = &id {
+            self.log(host, id, facts, &Ruling::of(&exchange));
         }
-        self.tell(host, shared, id, facts, &ruling);
+        self.state = match self.deployment.options.shadow {
+            true => State::Watched,
+            false => State::Forwarded(Binding::of(exchange.into_decision(), id)),
+        };
         Step::Continue
     }
 
@@ -215,12 +195,19 @@ impl Filter {
         &mut self,
         host: &dyn Host,
         shared: &Shared,
-        id: &str,
-        facts: &Facts,
+        facts: &Facts<'_>,
         ruling: Ruling,
         said: Option<&Reply<'_>>,
     ) -> Step {
-        self.tell(host, shared, id, facts, &ruling);
+        let known = match &self.state {
+            State::Forwarded(binding) => binding.id.clone(),
+            State::Waiting | State::Replied | State::Watched => None,
+        };
+        let id = known.unwrap_or_else(|| shared.ids.next(self.context));
+        self.count(host, shared, ruling.effect, ruling.reason);
+        if self.logs(ruling.effect) {
+            self.log(host, &id, facts, &ruling);
+        }
         if self.deployment.options.shadow {
             self.state = State::Watched;
             return Step::Continue;
@@ -231,7 +218,7 @@ impl Filter {
             reason: ruling.reason,
             message: said.and_then(|reply| reply.message),
             headers: said.map_or(&[], |reply| reply.headers),
-            id,
+            id: &id,
             explain: self.deployment.options.explain,
         };
         if refusal.send(|reply| host.reply(reply)).is_err() {
@@ -250,28 +237,31 @@ impl Filter {
         Step::Stop
     }
 
-    fn tell(&self, host: &dyn Host, shared: &Shared, id: &str, facts: &Facts, ruling: &Ruling) {
-        let options = &self.deployment.options;
-        let (effect, reason) = (ruling.effect, ruling.reason);
-        shared.counters.decision(host, effect, reason, options.shadow);
-        let logged = match options.log {
+    fn count(&self, host: &dyn Host, shared: &Shared, effect: Effect, reason: Reason) {
+        let shadow = self.deployment.options.shadow;
+        shared.counters.decision(host, effect, reason, shadow);
+    }
+
+    fn logs(&self, effect: Effect) -> bool {
+        match self.deployment.options.log {
             Logged::All => true,
             Logged::Denied => effect == Effect::Deny,
             Logged::None => false,
-        };
-        if logged {
-            let line = facts.line();
-            let line = log::Line {
-                id,
-                request_id: facts.header("x-request-id"),
-                ruling,
-                method: line.method,
-                target: line.target,
-                policy: &self.deployment.digest,
-                shadow: options.shadow,
-            };
-            host.log(Level::Info, &line.text());
         }
+    }
+
+    fn log(&self, host: &dyn Host, id: &str, facts: &Facts<'_>, ruling: &Ruling) {
+        let line = facts.line();
+        let line = log::Line {
+            id,
+            request_id: facts.header("x-request-id"),
+            ruling,
+            method: line.method,
+            target: line.target,
+            policy: &self.deployment.digest,
+            shadow: self.deployment.options.shadow,
+        };
+        host.log(Level::Info, &line.text());
     }
 }
 
@@ -289,7 +279,18 @@ fn settle(exchange: &mut Exchange) -> Result<(), &'static str> {
     }
 }
 
-/// Makes the request what was decided on.
+/// Makes the request what was decided on; where the gateway does not, the ruling is another one.
+fn carry_out(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Ruling> {
+    if line.rewriting == Rewriting::Refused && rewrites.target.as_bytes() != line.target {
+        return Err(Ruling {
+            status: Reason::Malformed.status(),
+            reason: Reason::Malformed,
+            ..Ruling::internal("not_canonical")
+        });
+    }
+    rewrite(host, line, rewrites).map_err(|Refused(_)| Ruling::internal("request_not_rewritten"))
+}
+
 fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Refused> {
     for name in rewrites.request_drop {
         host.remove(Map::Request, name)?;
@@ -306,6 +307,17 @@ fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<
 }
 
 impl Binding {
+    fn of(decision: OwnedDecision, id: Option<String>) -> Binding {
+        let mut request = decision.request_drop;
+        request.extend(decision.request_set.into_iter().map(|(name, _)| name));
+        Binding {
+            id,
+            request,
+            drop: decision.response_drop,
+            set: decision.response_set,
+        }
+    }
+
     fn apply(&self, host: &dyn Host) -> Result<(), Refused> {
         for name in &self.drop {
             host.remove(Map::Response, name)?;
@@ -318,7 +330,11 @@ impl Binding {
         for (name, value) in &self.set {
             host.add(Map::Response, name, value)?;
         }
+        // With an id or without, the header is never somebody else's.
         host.remove(Map::Response, DECISION_HEADER)?;
-        host.add(Map::Response, DECISION_HEADER, &self.id)
+        match &self.id {
+            Some(id) => host.add(Map::Response, DECISION_HEADER, id),
+            None => Ok(()),
+        }
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::pairs::Pairs;
 
+/// What the ABI has between the segments of a property's path.
+pub const JOINT: &str = "\0";
+
 /// Which header lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Map {
@@ -48,10 +51,11 @@ pub struct LocalReply<'r> {
 pub trait Host {
     /// Header lines in order.
     fn headers(&self, map: Map) -> Option<Pairs>;
-    /// A property by its path, `Ok(None)` where there is none; an error is one that may be there.
-    fn look_up(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
+    /// A property by its path, the segments joined by [`JOINT`]; `Ok(None)` where there is none, and an error is one
+    /// that may be there.
+    fn look_up(&self, path: &str) -> Result<Option<Vec<u8>>, Refused>;
     /// A property by its path; absent and unreadable are the same.
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+    fn property(&self, path: &str) -> Option<Vec<u8>> {
         self.look_up(path).ok().flatten()
     }
     /// The plugin's configuration, at most `max` bytes and one more, so that a longer one shows.

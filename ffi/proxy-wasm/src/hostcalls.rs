@@ -111,8 +111,7 @@ impl Host for Gateway {
         Pairs::read(read.ok()?)
     }
 
-    fn look_up(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
-        let path = path.join("\0");
+    fn look_up(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
         // SAFETY: the path is a live text of that length, the rest as in `headers`.
         match bytes(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) }) {
             Err(Refused(NOT_FOUND)) => Ok(None),

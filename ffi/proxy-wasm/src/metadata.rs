@@ -5,6 +5,8 @@
 //! number and a text of eight bytes are the same: a claim of the wrong type would not be seen. Bounded: one pass, no
 //! recursion, [`DEPTH_MAX`] levels. Knows nothing of tokens.
 
+use std::fmt::Write as _;
+
 use crate::text::quote_exactly;
 
 /// Longest metadata that is read, bytes: several tokens of the largest size that the engine reads.
@@ -24,17 +26,23 @@ pub enum Found {
     Unreadable,
 }
 
+/// Longest value of which members are left out, bytes. Its text is at most six times as long (a control character), and
+/// eight times are allowed, so what is left out never was what made it too long.
+pub const TRIMMED_BYTES_MAX: usize = portcullis::limits::CLAIMS_BYTES / 8;
+
 /// All of a namespace, as a JSON object.
 pub fn namespace(metadata: &[u8], namespace: &str) -> Found {
     match filter_metadata(metadata, namespace) {
         Ok(None) => Found::Absent,
-        Ok(Some(fields)) => rendered(Value::Object(fields)),
+        Ok(Some(fields)) => rendered(Value::Object(fields), fields.len(), None),
         Err(Bad) => Found::Unreadable,
     }
 }
 
-/// One value of a namespace.
-pub fn value(metadata: &[u8], namespace: &str, key: &str) -> Found {
+/// One value of a namespace. Of an object, members that are not among `read` may be left out (`None` reads all); they are
+/// looked through all the same, and what can not be read in them makes the whole unreadable. No name comes twice: the
+/// message is a map of Envoy's, and one is no token's any more by the time that it is there.
+pub fn value(metadata: &[u8], namespace: &str, key: &str, read: Option<&[String]>) -> Found {
     let value = || {
         let Some(fields) = filter_metadata(metadata, namespace)? else {
             return Ok(None);
@@ -44,7 +52,10 @@ pub fn value(metadata: &[u8], namespace: &str, key: &str) -> Found {
     match value() {
         Ok(None) => Found::Absent,
         Ok(Some(message)) => match Value::read(message) {
-            Ok(value) => rendered(value),
+            Ok(value) => {
+                let kept = read.filter(|_| message.len() <= TRIMMED_BYTES_MAX);
+                rendered(value, message.len(), kept)
+            }
             Err(Bad) => Found::Unreadable,
         },
         Err(Bad) => Found::Unreadable,
@@ -192,77 +203,113 @@ struct Open<'a> {
     first: bool,
 }
 
-fn rendered(value: Value<'_>) -> Found {
-    let mut out = String::new();
-    match render(value, &mut out) {
-        Ok(()) => Found::Json(out),
+/// `len` is that of the message, and its text is seldom longer.
+fn rendered(value: Value<'_>, len: usize, kept: Option<&[String]>) -> Found {
+    let mut text = Text {
+        out: String::with_capacity(len),
+        open: Vec::new(),
+        kept,
+        skips: false,
+    };
+    match text.render(value) {
+        Ok(()) => Found::Json(text.out),
         Err(Bad) => Found::Unreadable,
     }
 }
 
-fn render(value: Value<'_>, out: &mut String) -> Result<(), Bad> {
-    let mut open: Vec<Open<'_>> = Vec::new();
-    write(value, out, &mut open)?;
-    while let Some(top) = open.last_mut() {
-        let Some((number, content)) = field(&mut top.rest)? else {
-            out.push(if top.is_object { '}' } else { ']' });
-            open.pop();
-            continue;
-        };
-        let (1, Field::Bytes(content)) = (number, content) else {
-            return Err(Bad);
-        };
-        if !std::mem::take(&mut top.first) {
-            out.push(',');
-        }
-        let value = if top.is_object {
-            let (key, value) = key_and_value(content)?;
-            quote_exactly(out, std::str::from_utf8(key).map_err(|_| Bad)?);
-            out.push(':');
-            value
-        } else {
-            content
-        };
-        write(Value::read(value)?, out, &mut open)?;
-    }
-    Ok(())
+/// JSON text that is being written.
+struct Text<'a, 'k> {
+    out: String,
+    open: Vec<Open<'a>>,
+    /// Members of the outermost object that are written; `None` is all.
+    kept: Option<&'k [String]>,
+    /// Inside of a member that is not written.
+    skips: bool,
 }
 
-/// Writes a scalar, or the start of an object or array.
-fn write<'a>(value: Value<'a>, out: &mut String, open: &mut Vec<Open<'a>>) -> Result<(), Bad> {
-    let container = match value {
-        Value::Null => {
-            out.push_str("null");
-            None
+impl<'a> Text<'a, '_> {
+    fn render(&mut self, value: Value<'a>) -> Result<(), Bad> {
+        self.write(value)?;
+        loop {
+            let is_outermost = self.open.len() == 1;
+            let Some(top) = self.open.last_mut() else {
+                return Ok(());
+            };
+            if is_outermost {
+                self.skips = false;
+            }
+            let Some((number, content)) = field(&mut top.rest)? else {
+                let end = if top.is_object { '}' } else { ']' };
+                self.open.pop();
+                self.push(end);
+                continue;
+            };
+            let (1, Field::Bytes(content)) = (number, content) else {
+                return Err(Bad);
+            };
+            let (name, value) = match top.is_object {
+                true => {
+                    let (name, value) = key_and_value(content)?;
+                    (Some(std::str::from_utf8(name).map_err(|_| Bad)?), value)
+                }
+                false => (None, content),
+            };
+            if let (true, Some(name), Some(kept)) = (is_outermost, name, self.kept) {
+                self.skips = !kept.iter().any(|kept| kept == name);
+            }
+            if !self.skips {
+                if !std::mem::take(&mut top.first) {
+                    self.out.push(',');
+                }
+                if let Some(name) = name {
+                    quote_exactly(&mut self.out, name);
+                    self.out.push(':');
+                }
+            }
+            self.write(Value::read(value)?)?;
         }
-        Value::Bool(value) => {
-            out.push_str(if value { "true" } else { "false" });
-            None
-        }
-        Value::Number(value) => {
-            number(value, out);
-            None
-        }
-        Value::Text(text) => {
-            quote_exactly(out, text);
-            None
-        }
-        Value::Object(fields) => Some((fields, true)),
-        Value::Array(values) => Some((values, false)),
-    };
-    let Some((rest, is_object)) = container else {
-        return Ok(());
-    };
-    if open.len() >= DEPTH_MAX {
-        return Err(Bad);
     }
-    out.push(if is_object { '{' } else { '[' });
-    open.push(Open {
-        rest,
-        is_object,
-        first: true,
-    });
-    Ok(())
+
+    fn push(&mut self, c: char) {
+        if !self.skips {
+            self.out.push(c);
+        }
+    }
+
+    /// Writes a scalar, or the start of an object or array.
+    fn write(&mut self, value: Value<'a>) -> Result<(), Bad> {
+        let (rest, is_object) = match value {
+            Value::Object(fields) => (fields, true),
+            Value::Array(values) => (values, false),
+            _ if self.skips => return Ok(()),
+            Value::Null => {
+                self.out.push_str("null");
+                return Ok(());
+            }
+            Value::Bool(value) => {
+                self.out.push_str(if value { "true" } else { "false" });
+                return Ok(());
+            }
+            Value::Number(value) => {
+                number(value, &mut self.out);
+                return Ok(());
+            }
+            Value::Text(text) => {
+                quote_exactly(&mut self.out, text);
+                return Ok(());
+            }
+        };
+        if self.open.len() >= DEPTH_MAX {
+            return Err(Bad);
+        }
+        self.push(if is_object { '{' } else { '[' });
+        self.open.push(Open {
+            rest,
+            is_object,
+            first: true,
+        });
+        Ok(())
+    }
 }
 
 /// An integer is written as one where the double holds it exactly. Everything else is written as some fraction: no
@@ -270,7 +317,8 @@ fn write<'a>(value: Value<'a>, out: &mut String, open: &mut Vec<Open<'a>>) -> Re
 fn number(value: f64, out: &mut String) {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     if value.trunc() == value && value.abs() < EXACT {
-        out.push_str(&(value as i64).to_string());
+        // Writing into a text does not fail.
+        let _ = write!(out, "{}", value as i64);
     } else {
         out.push_str("0.5");
     }

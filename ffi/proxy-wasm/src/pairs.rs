@@ -44,6 +44,16 @@ impl Pairs {
         let of = |span: &Range<usize>| self.bytes.get(span.clone()).unwrap_or_default();
         self.spans.iter().map(move |(name, value)| (of(name), of(value)))
     }
+
+    /// The value of the pair at a place.
+    pub fn value(&self, at: usize) -> Option<&[u8]> {
+        self.bytes.get(self.spans.get(at)?.1.clone())
+    }
+
+    /// How many pairs there are.
+    pub fn count(&self) -> usize {
+        self.spans.len()
+    }
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<usize> {

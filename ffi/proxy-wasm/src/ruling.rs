@@ -1,8 +1,7 @@
 //! Decision and what was sent for it -> [`Ruling`], what counters and log lines tell. Knows no gateway.
 
-use portcullis::Snapshot;
-use portcullis::decide::{Effect, OwnedDecision, Reason};
-use portcullis::exchange::Reply;
+use portcullis::decide::{Effect, Reason};
+use portcullis::exchange::{Exchange, Reply};
 
 /// What became of a request, as counters and log lines tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +36,10 @@ impl Ruling {
         }
     }
 
-    /// Of a decision, with the names that its policy has for rules.
-    pub fn of(decision: &OwnedDecision, snapshot: Option<&Snapshot>) -> Ruling {
-        let rules = snapshot.map(|snapshot| &snapshot.image.config().rules);
+    /// Of an exchange's decision, with the names that its policy has for rules.
+    pub fn of(exchange: &Exchange) -> Ruling {
+        let decision = exchange.decision();
+        let rules = exchange.snapshot().map(|snapshot| &snapshot.image.config().rules);
         let id_of = |rule: u32| {
             let rule = rules.and_then(|rules| rules.get(rule as usize));
             rule.map_or_else(String::new, |rule| rule.id.to_string())

@@ -27,16 +27,23 @@ pub fn quote(out: &mut String, bytes: &[u8], max: usize) {
 /// Appends a JSON string that a JSON reader turns back into the very same text.
 pub fn quote_exactly(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
+    // What is to be escaped is ASCII, so what stands between is whole characters, and is copied at once.
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0..b' ' => "",
+            _ => continue,
+        };
+        out.push_str(text.get(from..at).unwrap_or_default());
+        out.push_str(escaped);
+        if escaped.is_empty() {
+            let _ = write!(out, "\\u{byte:04x}");
         }
+        from = at + 1;
     }
+    out.push_str(text.get(from..).unwrap_or_default());
     out.push('"');
 }
 

@@ -3,7 +3,6 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use portcullis_c::status::{PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_INTERNAL, PORTCULLIS_OK};
 
@@ -13,8 +12,8 @@ const BUFFER_BYTES_MAX: usize = 1 << 30;
 const ALIGN: usize = 8;
 
 thread_local! {
-    /// Live buffers: address, length.
-    static LIVE: RefCell<BTreeMap<usize, usize>> = const { RefCell::new(BTreeMap::new()) };
+    /// Live buffers: address, length; by address. A host has few.
+    static LIVE: RefCell<Vec<(usize, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
 fn layout(len: usize) -> Option<Layout> {
@@ -39,11 +38,13 @@ pub extern "C" fn portcullis_alloc(len: usize) -> usize {
     }
     let address = buffer.expose_provenance();
     let kept = LIVE.with(|live| {
-        live.try_borrow_mut()
-            .map(|mut live| live.insert(address, len))
-            .is_ok()
+        let mut live = live.try_borrow_mut().ok()?;
+        live.try_reserve(1).ok()?;
+        let at = live.partition_point(|(known, _)| *known < address);
+        live.insert(at, (address, len));
+        Some(())
     });
-    if kept {
+    if kept.is_some() {
         return address;
     }
     // SAFETY: just made with this layout, and told to nobody.
@@ -59,7 +60,12 @@ pub extern "C" fn portcullis_free(address: usize) -> i32 {
     if address == 0 {
         return PORTCULLIS_OK;
     }
-    let found = LIVE.with(|live| live.try_borrow_mut().map(|mut live| live.remove(&address)));
+    let found = LIVE.with(|live| {
+        live.try_borrow_mut().map(|mut live| {
+            let at = live.binary_search_by_key(&address, |(known, _)| *known).ok()?;
+            Some(live.remove(at).1)
+        })
+    });
     let Ok(found) = found else {
         return PORTCULLIS_E_INTERNAL;
     };

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Checked;
 use crate::decide::BLOCK_WORDS;
-use crate::image::LoadError;
 use crate::image::layout::filter;
 
 /// Lists of an entry that can have a filter: the arrays from denies to reports.
@@ -16,8 +16,8 @@ pub(super) struct Filters {
     known: BTreeMap<u32, (u32, u32)>,
 }
 
-fn bad<T>(at: u32) -> Result<T, LoadError> {
-    Err(LoadError::Bounds { what: "filter", at })
+fn bad(at: u32) -> Checked {
+    super::bad("filter", at)
 }
 
 impl Filters {
@@ -28,7 +28,7 @@ impl Filters {
         at: u32,
         items: [u32; LISTS as usize],
         vars: u32,
-    ) -> Result<(), LoadError> {
+    ) -> Checked {
         if at == 0 {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Filters {
         Ok(())
     }
 
-    fn filter(&mut self, words: &[u32], start: u32, items: u32, vars: u32) -> Result<(), LoadError> {
+    fn filter(&mut self, words: &[u32], start: u32, items: u32, vars: u32) -> Checked {
         if let Some((_, rows)) = self.known.get(&start) {
             return if *rows == items { Ok(()) } else { bad(start) };
         }

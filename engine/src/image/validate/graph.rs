@@ -1,6 +1,6 @@
 //! Nodes, variables and entries.
 
-use super::{Check, Checked, Starts, Steps, bad};
+use super::{Check, Checked, Found, Starts, Steps, bad};
 use crate::image::entry::{Entry, Node};
 use crate::image::layout::{self, dir, entry, fallback, node, var};
 use crate::image::tables::IN_TURN;
@@ -52,7 +52,7 @@ impl Check<'_> {
         for at in (0..set_count).map(|i| sets + i * layout::SET) {
             self.index("set", at, self.word(at), self.config.sources.len() as u32)?;
             let map = self.word(at + 1);
-            self.once("elements", map, |check| {
+            self.once("elements", map, &|check| {
                 check.map("elements", map, 1, bits).map(|()| 0)
             })?;
         }
@@ -76,7 +76,7 @@ impl Check<'_> {
         }
         match kind {
             var::TEXT => self
-                .once("text class", b, |check| {
+                .once("text class", b, &|check| {
                     check.map("text class", b, 1, u32::MAX).map(|()| 0)
                 })
                 .map(drop),
@@ -177,7 +177,7 @@ impl Check<'_> {
                 }
             }
             if steps > ENTRY_STEPS_MAX {
-                return Err(LoadError::Steps { at, steps });
+                return Err(Box::new(LoadError::Steps { at, steps }));
             }
             self.entries.mark(at);
             at = of.end;
@@ -192,7 +192,7 @@ impl Check<'_> {
     }
 
     /// Records of allows that ask for an acr or an age.
-    fn fresh(&self) -> Result<Steps, LoadError> {
+    fn fresh(&self) -> Found<Steps> {
         let (from, end) = self.region("freshness", dir::FRESH, dir::ENTRIES)?;
         let mut records = Steps::of(from, end);
         let mut at = from;

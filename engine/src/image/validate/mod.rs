@@ -18,7 +18,9 @@ use super::layout::{LEAF, dir};
 use super::symbols::Symbols;
 use super::tables::{DFA_HEAD, EMPTY, MAP_HEAD, MAP_SLOT};
 
-type Checked = Result<(), LoadError>;
+/// The error is boxed: it is handed up by some hundred calls and met by none, and one word of it costs a test.
+type Found<T> = Result<T, Box<LoadError>>;
+type Checked = Found<()>;
 
 struct Check<'a> {
     config: &'a Config,
@@ -103,6 +105,10 @@ pub(super) fn validate(
     bytes: &[u8],
     symbols: Option<&[u8]>,
 ) -> Result<Option<Symbols>, LoadError> {
+    checked(config, words, bytes, symbols).map_err(|error| *error)
+}
+
+fn checked(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>) -> Found<Option<Symbols>> {
     let mut check = Check {
         config,
         words,
@@ -126,11 +132,12 @@ pub(super) fn validate(
         let entry = |at: u32| check.entries.has(at);
         Symbols::read(section, config.rules.len() as u32, &root, &sub, &entry)
     });
-    symbols.transpose()
+    symbols.transpose().map_err(Box::new)
 }
 
-fn bad<T>(what: &'static str, at: u32) -> Result<T, LoadError> {
-    Err(LoadError::Bounds { what, at })
+#[cold]
+fn bad<T>(what: &'static str, at: u32) -> Found<T> {
+    Err(Box::new(LoadError::Bounds { what, at }))
 }
 
 impl Check<'_> {
@@ -155,7 +162,7 @@ impl Check<'_> {
     }
 
     /// The bounds of a region, given by two words of the directory.
-    fn region(&self, what: &'static str, from: u32, end: u32) -> Result<(u32, u32), LoadError> {
+    fn region(&self, what: &'static str, from: u32, end: u32) -> Found<(u32, u32)> {
         let (from, end) = (self.word(from), self.word(end));
         if from <= end && end as usize <= self.words.len() {
             Ok((from, end))
@@ -176,7 +183,7 @@ impl Check<'_> {
     }
 
     /// A node or a leaf; gives the steps of the longest way from there.
-    fn root(&self, at: u32, root: u32) -> Result<u32, LoadError> {
+    fn root(&self, at: u32, root: u32) -> Found<u32> {
         match root & LEAF {
             0 => self.nodes.get(root).map_or_else(|| bad("graph root", at), Ok),
             _ => Ok(0),
@@ -205,12 +212,7 @@ impl Check<'_> {
     }
 
     /// Checks a table that may be shared only the first time.
-    fn once(
-        &mut self,
-        what: &'static str,
-        at: u32,
-        check: impl FnOnce(&Self) -> Result<u32, LoadError>,
-    ) -> Result<u32, LoadError> {
+    fn once(&mut self, what: &'static str, at: u32, check: &dyn Fn(&Self) -> Found<u32>) -> Found<u32> {
         if let Some(known) = self.tables.get(&(what, at)) {
             return Ok(*known);
         }
@@ -230,11 +232,11 @@ impl Check<'_> {
     }
 
     /// An automaton; gives the number of its accept classes.
-    fn dfa(&mut self, at: u32) -> Result<u32, LoadError> {
-        self.once("automaton", at, |check| check.dfa_at(at))
+    fn dfa(&mut self, at: u32) -> Found<u32> {
+        self.once("automaton", at, &|check| check.dfa_at(at))
     }
 
-    fn dfa_at(&self, at: u32) -> Result<u32, LoadError> {
+    fn dfa_at(&self, at: u32) -> Found<u32> {
         self.range("automaton", at, DFA_HEAD)?;
         let (states, classes, start) = (self.word(at), self.word(at + 1), self.word(at + 2));
         let cells = states

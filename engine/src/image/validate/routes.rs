@@ -48,7 +48,7 @@ impl Check<'_> {
             }
             self.range("state classes", classes, 2)?;
             let accepts = self.dfa(self.word(classes))?;
-            self.once("state classes", classes, |check| {
+            self.once("state classes", classes, &|check| {
                 let next = check.word(classes + 1);
                 check.range("state classes", classes + 2, next)?;
                 check.look("state classes", classes, next)?;

@@ -38,44 +38,20 @@ pub(crate) fn archive() -> PathBuf {
 pub(crate) struct Build<'a> {
     /// Of the program, and of the build.
     pub(crate) name: &'a str,
-    /// Compiler and its options.
+    /// Compiler and its options beside the strict ones.
     pub(crate) compiler: &'a [&'a str],
 }
 
-/// C as strictly as gcc goes.
-pub(crate) const C: &[&str] = &[
-    "gcc",
-    "-std=c11",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pedantic",
-    "-g",
-    "-O1",
-];
+/// What every program is built with: as strictly as compilers go.
+const STRICT: &[&str] = &["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1"];
+/// C.
+pub(crate) const C: &[&str] = &["gcc", "-std=c11"];
 /// The same source as C++.
-pub(crate) const CPP: &[&str] = &[
-    "g++",
-    "-x",
-    "c++",
-    "-std=c++17",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pedantic",
-    "-g",
-    "-O1",
-];
+pub(crate) const CPP: &[&str] = &["g++", "-std=c++17", "-x", "c++"];
 /// With what gcc can watch at run time.
 pub(crate) const SANITIZED: &[&str] = &[
     "gcc",
     "-std=c11",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pedantic",
-    "-g",
-    "-O1",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     "-fno-omit-frame-pointer",
@@ -90,6 +66,7 @@ pub(crate) fn program(source: &str, build: Build<'_>) -> PathBuf {
     let (compiler, options) = build.compiler.split_first().unwrap();
     let mut command = Command::new(compiler);
     command
+        .args(STRICT)
         .args(options)
         .arg("-I")
         .arg(include())

@@ -171,6 +171,8 @@ def main():
     upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A shell starts what runs in its background with this one ignored, and whoever sends it means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process, port = start(envoy, plugin, image.read_bytes(), words.port, upstream.server_port)
     try:
         print(f"""

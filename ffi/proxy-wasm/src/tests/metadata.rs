@@ -29,7 +29,12 @@ fn holding(value: &[u8]) -> Vec<u8> {
 }
 
 fn json(value: &[u8]) -> Found {
-    super::value(&holding(value), "n", "k")
+    keeping(value, &["a", ""])
+}
+
+fn keeping(value: &[u8], names: &[&str]) -> Found {
+    let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+    super::value(&holding(value), "n", "k", Some(&names))
 }
 
 fn is(value: &[u8], text: &str) {
@@ -79,12 +84,12 @@ fn integers_are_integers_only_where_a_double_is_exact() {
 #[test]
 fn absent_is_told_from_unreadable() {
     let good = holding(&[0x20, 1]);
-    assert_eq!(value(&good, "n", "other"), Found::Absent);
-    assert_eq!(value(&good, "other", "k"), Found::Absent);
+    assert_eq!(value(&good, "n", "other", None), Found::Absent);
+    assert_eq!(value(&good, "other", "k", None), Found::Absent);
     assert_eq!(namespace(&[], "n"), Found::Absent);
     assert_eq!(namespace(&good, "other"), Found::Absent);
     let twice = [good.clone(), good.clone()].concat();
-    assert_eq!(value(&twice, "n", "k"), Found::Unreadable);
+    assert_eq!(value(&twice, "n", "k", None), Found::Unreadable);
     assert_eq!(json(&[]), Found::Unreadable, "a value that is none");
     assert_eq!(json(&[0x20, 1, 0x20, 0]), Found::Unreadable, "two values");
     assert_eq!(json(&bytes(3, b"\xff")), Found::Unreadable, "no text");
@@ -96,7 +101,7 @@ fn absent_is_told_from_unreadable() {
 fn cut_anywhere_it_is_never_another_value() {
     let whole = holding(&bytes(5, &entry_of("a", &bytes(3, b"text"))));
     for at in 1..whole.len() {
-        let cut = value(&whole[..at], "n", "k");
+        let cut = value(&whole[..at], "n", "k", None);
         assert_eq!(cut, Found::Unreadable, "at {at}");
     }
 }
@@ -133,4 +138,59 @@ fn numbers_without_an_end_are_refused() {
         Found::Unreadable,
         "groups are no metadata"
     );
+}
+
+#[test]
+fn members_that_nobody_reads_are_left_out_and_looked_through() {
+    let inner = bytes(5, &entry_of("a", &bytes(6, &bytes(1, &[0x20, 1]))));
+    let object = [
+        entry_of("x", &inner),
+        entry_of("a", &inner),
+        entry_of("y", &bytes(3, b"text")),
+        entry_of("b", &number_of(1.0)),
+        entry_of("z", &[0x08, 0]),
+    ]
+    .concat();
+    let object = bytes(5, &object);
+    for (kept, text) in [
+        (&["a", "b"][..], r#"{"a":{"a":[true]},"b":1}"#),
+        (&["b"][..], r#"{"b":1}"#),
+        (&["x", "none"][..], r#"{"x":{"a":[true]}}"#),
+        (&[][..], "{}"),
+    ] {
+        assert_eq!(keeping(&object, kept), Found::Json(text.into()), "{kept:?}");
+    }
+    // Only of objects, and only at the top.
+    assert_eq!(
+        keeping(&bytes(6, &bytes(1, &object)), &["b"]),
+        Found::Json(r#"[{"x":{"a":[true]},"a":{"a":[true]},"y":"text","b":1,"z":null}]"#.into())
+    );
+    for bad in [
+        bytes(3, b"\xff"),
+        bytes(5, &entry_of("a", &[0x18, 1])),
+        bytes(6, &bytes(1, &[])),
+        bytes(5, &bytes(1, &bytes(1, b"\xff"))),
+    ] {
+        let object = bytes(5, &[entry_of("b", &[0x08, 0]), entry_of("x", &bad)].concat());
+        assert_eq!(keeping(&object, &["b"]), Found::Unreadable, "{bad:?}");
+    }
+    let mut deep = vec![0x08, 0];
+    for _ in 0..DEPTH_MAX {
+        deep = bytes(6, &bytes(1, &deep));
+    }
+    assert_eq!(keeping(&bytes(5, &entry_of("x", &deep)), &[]), Found::Unreadable);
+}
+
+#[test]
+fn what_may_be_too_long_is_written_whole() {
+    let text = "x".repeat(TRIMMED_BYTES_MAX - 20);
+    let object = |more: usize| {
+        let text = format!("{text}{}", "x".repeat(more));
+        bytes(5, &entry_of("x", &bytes(3, text.as_bytes())))
+    };
+    assert_eq!(keeping(&object(0), &[]), Found::Json("{}".into()));
+    let Found::Json(whole) = keeping(&object(20), &[]) else {
+        panic!("unreadable");
+    };
+    assert!(whole.len() > TRIMMED_BYTES_MAX);
 }

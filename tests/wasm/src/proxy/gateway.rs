@@ -106,6 +106,8 @@ pub struct Gateway {
     pub counters: Vec<String>,
     /// Their values.
     pub counts: BTreeMap<String, i64>,
+    /// Functions that the plugin called since the exchange began, without `proxy_`; a property with its path.
+    pub calls: Vec<String>,
 }
 
 impl Gateway {

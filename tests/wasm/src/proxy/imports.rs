@@ -48,6 +48,7 @@ pub(super) fn link(linker: &mut Linker<Gateway>) -> Result<(), HostError> {
 }
 
 fn log(mut caller: Called<'_>, level: u32, at: u32, len: u32) -> Answer {
+    note(&mut caller, "log");
     let bytes = get(&mut caller, at, len)?;
     // A gateway's log is text; what is not is a fault of the plugin.
     let text = String::from_utf8(bytes).map_err(|e| wasmtime::Error::msg(e.to_string()))?;
@@ -55,7 +56,13 @@ fn log(mut caller: Called<'_>, level: u32, at: u32, len: u32) -> Answer {
     Ok(OK)
 }
 
+/// Keeps what was called.
+fn note(caller: &mut Called<'_>, call: impl Into<String>) {
+    caller.data_mut().calls.push(call.into());
+}
+
 fn now(mut caller: Called<'_>, at: u32) -> Answer {
+    note(&mut caller, "get_current_time_nanoseconds");
     match caller.data().request.now_ns {
         Some(now) => put(&mut caller, at, &now.to_le_bytes()),
         None => Ok(INTERNAL_FAILURE),
@@ -63,6 +70,7 @@ fn now(mut caller: Called<'_>, at: u32) -> Answer {
 }
 
 fn get_buffer(mut caller: Called<'_>, buffer: u32, start: u32, max: u32, at: u32, len: u32) -> Answer {
+    note(&mut caller, "get_buffer_bytes");
     if buffer != 7 {
         return Ok(BAD_ARGUMENT);
     }
@@ -74,6 +82,7 @@ fn get_buffer(mut caller: Called<'_>, buffer: u32, start: u32, max: u32, at: u32
 }
 
 fn get_pairs(mut caller: Called<'_>, map: u32, at: u32, len: u32) -> Answer {
+    note(&mut caller, "get_header_map_pairs");
     let pairs = caller.data_mut().lines(map).map(|lines| serialize(lines));
     give(&mut caller, "proxy_get_header_map_pairs", pairs, at, len)
 }
@@ -116,6 +125,7 @@ fn change(
     map: u32,
     change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>),
 ) -> Answer {
+    note(caller, function.trim_start_matches("proxy_"));
     if let Some(Fault::Status(status)) = caller.data().fault(function) {
         return Ok(status);
     }
@@ -131,6 +141,7 @@ fn change(
 fn get_property(mut caller: Called<'_>, path: u32, path_len: u32, at: u32, len: u32) -> Answer {
     let path = get(&mut caller, path, path_len)?;
     let path = String::from_utf8_lossy(&path).replace('\0', "/");
+    note(&mut caller, format!("get_property {path}"));
     let gateway = caller.data();
     let value = gateway.request.properties.get(&path);
     let value = value.or_else(|| gateway.plugin.get(&path)).cloned();
@@ -154,6 +165,7 @@ fn send_local_response(
     headers_len: u32,
     grpc_status: i32,
 ) -> Answer {
+    note(&mut caller, "send_local_response");
     let body = get(&mut caller, body, body_len)?;
     let headers = get(&mut caller, headers, headers_len)?;
     let Some(headers) = deserialize(&headers) else {
@@ -172,6 +184,7 @@ fn send_local_response(
 }
 
 fn close_stream(mut caller: Called<'_>, stream: u32) -> Answer {
+    note(&mut caller, "close_stream");
     if let Some(Fault::Status(status)) = caller.data().fault("proxy_close_stream") {
         return Ok(status);
     }
@@ -180,6 +193,7 @@ fn close_stream(mut caller: Called<'_>, stream: u32) -> Answer {
 }
 
 fn define_metric(mut caller: Called<'_>, kind: u32, name: u32, name_len: u32, at: u32) -> Answer {
+    note(&mut caller, "define_metric");
     let name = get(&mut caller, name, name_len)?;
     if kind != 0 {
         return Ok(BAD_ARGUMENT);
@@ -194,6 +208,7 @@ fn define_metric(mut caller: Called<'_>, kind: u32, name: u32, name_len: u32, at
 }
 
 fn increment_metric(mut caller: Called<'_>, number: u32, offset: i64) -> Answer {
+    note(&mut caller, "increment_metric");
     let gateway = caller.data_mut();
     let Some(name) = number
         .checked_sub(1)

@@ -204,6 +204,7 @@ impl Vm {
         let gateway = self.gateway();
         gateway.request = request.clone();
         gateway.replies.clear();
+        gateway.calls.clear();
         let action = self.request_headers(context, true)?;
         let gateway = self.gateway();
         let reply = gateway.replies.first().cloned();

@@ -2,6 +2,7 @@
 
 use crate::support::{E_IO, E_UNSUPPORTED, IMAGES, IMAGES_FILE, POLICY, TEXT};
 use portcullis_tests_wasm::HostError;
+use xtask::{step, wasm};
 
 /// Largest module that ships, bytes.
 const SHIPPED_MAX: u64 = 400_000;
@@ -47,6 +48,16 @@ fn the_module_is_small() {
     let size = std::fs::metadata(&*IMAGES_FILE).unwrap().len();
     println!("the module that ships has {size} bytes");
     assert!(size <= SHIPPED_MAX, "{size} bytes, at most {SHIPPED_MAX}");
+}
+
+#[test]
+fn the_module_does_not_say_who_built_it() {
+    let module = std::fs::read(&*IMAGES_FILE).unwrap();
+    for place in [wasm::sources(), step::root()] {
+        let place = place.display().to_string();
+        let mut parts = module.windows(place.len());
+        assert!(!parts.any(|part| part == place.as_bytes()), "{place}");
+    }
 }
 
 /// That nothing is imported is asserted where modules are loaded, of both.

@@ -2,6 +2,7 @@
 
 use crate::support::{POLICY, SHIPPED, SHIPPED_BYTES, TRAP, TRAP_BYTES, answered, configuration, get, image};
 use serde_json::json;
+use xtask::{step, wasm};
 
 /// Largest module that ships, bytes.
 const SHIPPED_MAX: usize = 600_000;
@@ -61,6 +62,14 @@ fn the_module_is_small() {
     let size = SHIPPED_BYTES.len();
     println!("the plugin that ships has {size} bytes");
     assert!(size <= SHIPPED_MAX, "{size} bytes, at most {SHIPPED_MAX}");
+}
+
+#[test]
+fn the_module_does_not_say_who_built_it() {
+    for place in [wasm::sources(), step::root()] {
+        let place = place.display().to_string();
+        assert!(!contains(&SHIPPED_BYTES, &place), "{place}");
+    }
 }
 
 #[test]

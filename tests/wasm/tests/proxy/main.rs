@@ -14,6 +14,7 @@ mod memory;
 mod configuration;
 mod corpus;
 mod faults;
+mod host_calls;
 mod log_lines;
 mod phases;
 mod trailers;

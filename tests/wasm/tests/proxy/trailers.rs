@@ -14,13 +14,14 @@ fn allowed(vm: &mut Vm) -> Context {
     vm.gateway().response_trailers = Some(lines(&[
         ("server", "upstream"),
         ("x-frame-options", "none"),
+        ("X-Portcullis-Decision", "forged"),
         ("grpc-status", "0"),
     ]));
     context
 }
 
 #[test]
-fn what_the_policy_sets_or_drops_is_in_no_trailer() {
+fn what_the_policy_sets_or_drops_is_in_no_trailer_and_no_forged_id_either() {
     let mut vm = start();
     let context = allowed(&mut vm);
     assert_eq!(vm.request_trailers(context).unwrap(), Action::Continue);

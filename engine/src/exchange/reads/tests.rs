@@ -1,0 +1,133 @@
+//! Which facts a policy reads, by what its text says.
+
+use super::*;
+use crate::image::Trust;
+
+fn image(declarations: &str, clauses: &str) -> Image {
+    let text = format!(
+        "gate 1; {declarations} service s on \"a.example\" {{ allow anyone to GET /a as a; {clauses} }}"
+    );
+    let checked = portcullis_lang::check::load_text(&text);
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let image = crate::compile(&policy).unwrap();
+    Image::load(&image, &Trust::Unsigned).unwrap()
+}
+
+fn reads(declarations: &str, clauses: &str) -> Reads {
+    Reads::of(&image(declarations, clauses))
+}
+
+#[test]
+fn only_claims_that_rules_look_at_are_read() {
+    let issuers = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway;
+            claims { tenant: string = org.tenant; level: int = 0; idle: string; } }
+        issuer other { url "https://other.example.com/"; audience "a"; verified by gateway; scopes from scp; }
+        principal staff = token from corp;"#;
+    let of = |clauses: &str, issuer: &str| {
+        let image = image(issuers, clauses);
+        let read = claims_read(image.config(), issuer);
+        read.join(" ")
+    };
+    let clauses = r#"allow staff to GET /b with scope "x" when token.tenant == "t" and token.level > 2;"#;
+    assert_eq!(of(clauses, "corp"), "level org scope");
+    assert_eq!(of(clauses, "other"), "scp");
+    assert_eq!(of("allow staff to GET /b;", "corp"), "");
+    assert_eq!(of("allow staff to GET /b with max age 5m;", "corp"), "auth_time");
+    assert_eq!(of("allow staff to GET /b with acr \"x\";", "corp"), "acr");
+    assert_eq!(
+        of("allow staff to GET /b { limit 5 per 1m by token.sub; }", "corp"),
+        "sub"
+    );
+    assert_eq!(of(clauses, "nobody"), "");
+}
+
+#[test]
+fn a_policy_of_paths_reads_nothing_of_the_connection() {
+    let issuer = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway; }
+        principal staff = token from corp;"#;
+    for (declarations, clauses) in [
+        ("", ""),
+        ("trust { proxies 10.0.0.0/8; }", ""),
+        (issuer, "allow staff to GET /b;"),
+        ("", "deny anyone to any /b when exists token;"),
+        ("", r#"allow anyone to GET /c when request.header["x-a"] == "1";"#),
+    ] {
+        assert_eq!(reads(declarations, clauses), Reads::default(), "{clauses}");
+    }
+}
+
+#[test]
+fn every_way_to_read_a_fact_is_told() {
+    let address = Reads {
+        address: true,
+        ..Reads::default()
+    };
+    let certificate = Reads {
+        certificate: true,
+        ..Reads::default()
+    };
+    let sni = Reads {
+        sni: true,
+        ..Reads::default()
+    };
+    let clock = Reads {
+        clock: true,
+        ..Reads::default()
+    };
+    let mesh = r#"peers mesh { trust "cluster.local"; }"#;
+    let country = r#"trust { proxies 10.0.0.0/8; header "x-country" as geo.country: string; }"#;
+    let fact = |fact: &str| format!("allow anyone to GET /b when {fact};");
+    for (declarations, clauses, expected) in [
+        ("network near = 10.0.0.0/8;", fact("client.ip in near"), address),
+        ("", fact("connection.ip == client.ip"), address),
+        (
+            "",
+            "allow anyone to GET /b { limit 5 per 1m by client.ip; }".into(),
+            address,
+        ),
+        (
+            "",
+            "allow anyone to GET /b { set request header \"x-ip\" client.ip; }".into(),
+            address,
+        ),
+        (country, fact("geo.country == \"at\""), address),
+        (mesh, String::new(), certificate),
+        ("", "deny anyone to any /b when exists peer;".into(), certificate),
+        ("", fact("not exists peer"), certificate),
+        (
+            "",
+            "report deny anyone to any /b when exists peer;".into(),
+            certificate,
+        ),
+        ("", fact("request.sni == \"a\""), sni),
+        ("", "require sni == host;".into(), sni),
+        ("", "on any /a { require sni == host; }".into(), sni),
+        ("", fact("now < 2030-01-01T00:00:00Z"), clock),
+        ("", "sunset 2030-01-01T00:00:00Z;".into(), clock),
+        ("", "on any /a { sunset 2030-01-01T00:00:00Z; }".into(), clock),
+        (
+            "",
+            fact("request.protocol == \"HTTP/2\""),
+            Reads {
+                protocol: true,
+                ..Reads::default()
+            },
+        ),
+        (
+            "context { region: string; }",
+            String::new(),
+            Reads {
+                context: true,
+                ..Reads::default()
+            },
+        ),
+    ] {
+        assert_eq!(
+            reads(declarations, &clauses),
+            expected,
+            "{declarations} {clauses}"
+        );
+    }
+}
