@@ -24,14 +24,15 @@ const DEBIAN: [&str; 5] = [
     "wasi-libc",
 ];
 
-/// What rustc's wasm targets use beyond the first version of WASM; older `wasm-opt`s do not read it off the module.
-const FEATURES: [&str; 6] = [
+/// What the builds use beyond the first version of WASM; older `wasm-opt`s do not read it off the module.
+const FEATURES: [&str; 7] = [
     "--enable-bulk-memory",
     "--enable-sign-ext",
     "--enable-nontrapping-float-to-int",
     "--enable-mutable-globals",
     "--enable-multivalue",
     "--enable-reference-types",
+    "--enable-simd",
 ];
 
 /// A network may fail once.
@@ -145,6 +146,8 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     if source.target == MODULE_TARGET {
         // Hashes are taken once a load: small is better than fast.
         flags.push("--cfg=sha2_backend_soft=\"compact\"".into());
+        // Part of WASM 2.0, as is what rustc uses without being asked; long texts are looked at by vectors.
+        flags.push("-Ctarget-feature=+simd128".into());
     }
     if !has_std(source.target) {
         flags.extend(debian(&mut command, source.target)?);
