@@ -40,8 +40,8 @@ pub fn namespace(metadata: &[u8], namespace: &str) -> Found {
 }
 
 /// One value of a namespace. Of an object, members that are not among `read` may be left out (`None` reads all); they are
-/// looked through all the same, and what can not be read in them makes the whole unreadable. No name comes twice: the
-/// message is a map of Envoy's, and one is no token's any more by the time that it is there.
+/// looked through all the same, and what can not be read in them makes the whole unreadable. That no name comes twice in
+/// them is not looked at: Envoy serialises a map, which holds each name once.
 pub fn value(metadata: &[u8], namespace: &str, key: &str, read: Option<&[String]>) -> Found {
     let value = || {
         let Some(fields) = filter_metadata(metadata, namespace)? else {
@@ -235,6 +235,7 @@ impl<'a> Text<'a, '_> {
             let Some(top) = self.open.last_mut() else {
                 return Ok(());
             };
+            // Back at the top, whatever was left out is over, its closing brace too.
             if is_outermost {
                 self.skips = false;
             }
