@@ -14,6 +14,7 @@ mod scan;
 use std::ops::Range;
 
 use pest::Parser;
+use portcullis_grammar::{Gate, Rule};
 
 use crate::ast::{Decl, File, Item};
 use crate::diagnostic::Diagnostic;
@@ -21,18 +22,9 @@ use crate::source::{FileId, Span, Spanned};
 
 use build::Build;
 use cut::{Level, Stream};
-use grammar::Rule;
 use scan::Scan;
 
 pub(crate) use scan::{DIAGNOSTICS_MAX, is_doc, is_forbidden};
-
-/// What pest derives; apart, because its types carry no docs.
-#[allow(missing_docs, unreachable_pub)]
-mod grammar {
-    #[derive(pest_derive::Parser)]
-    #[grammar = "parse/grammar.pest"]
-    pub(super) struct Gate;
-}
 
 /// A file may be this large, in bytes.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
@@ -392,7 +384,7 @@ impl<'t> Reader<'t> {
             let complaint = complain::unknown(level, word, self.file, whole.start, end);
             return Err((!known).then(|| Box::new(complaint)));
         };
-        let pair = match grammar::Gate::parse(rule, text) {
+        let pair = match Gate::parse(rule, text) {
             Ok(mut pairs) => pairs.next(),
             Err(error) => {
                 return Err((!known).then(|| Box::new(complain::syntax(&error, self.stream, whole))));
