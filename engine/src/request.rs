@@ -57,7 +57,8 @@ pub enum Credential<'a> {
         /// given twice is unknown.
         claims: &'a [(&'a str, Claim<'a>)],
     },
-    /// A token that the host verified before, with its facts.
+    /// A token that the host verified before, with its facts. Under another policy its claims are read anew by the
+    /// issuer of the same name, whose keys may be others: who hands it over vouches that it is still good there.
     Known(&'a KnownToken),
     /// The host looks at no token: the one in the headers counts if the worker knows it
     /// ([`crate::Worker::remember`]), else as presented and not verified.

@@ -136,9 +136,7 @@ fn r02_every_flipped_bit_of_the_seal_is_refused() {
         smoke: b"{}",
         ..plain()
     });
-    let edge = HEAD + 16;
-    let ends = (0..edge * 8).chain((bytes.len() - SIGNATURE) * 8..bytes.len() * 8);
-    for bit in ends.chain((edge * 8..bytes.len() * 8).step_by(13)) {
+    for bit in 0..bytes.len() * 8 {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         assert!(load(&damaged, trusted()).is_err(), "bit {bit} was not missed");

@@ -12,7 +12,6 @@ mod route;
 mod scratch;
 mod walk;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 pub(crate) use bitmap::BLOCK_WORDS;
@@ -167,7 +166,7 @@ fn with_case<'d, T>(
     s: &'d Snapshot,
     r: &'d RequestView<'d>,
     now: Now,
-    (scratch, arena, tokens): (&mut Scratch, &'d Arena, &'d mut TokenCache),
+    (scratch, arena, tokens): (&'d mut Scratch, &'d Arena, &'d mut TokenCache),
     f: impl FnOnce(&mut Case<'_, 'd>) -> T,
 ) -> Result<T, Turned> {
     let config = s.image.config();
@@ -212,9 +211,8 @@ fn with_case<'d, T>(
         arena,
         found.entry,
     );
-    let image = &s.image;
     let matches: &'d dyn Fn(u32, &[u8]) -> bool =
-        arena.alloc(|pattern: u32, text: &[u8]| walk::matches(image.view(&Cell::new(0)), pattern, text));
+        arena.alloc(move |pattern: u32, text: &[u8]| walk::matches(view, pattern, text));
     Ok(f(&mut Case {
         config,
         symbols: s.image.symbols(),

@@ -52,8 +52,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Builds a snapshot and puts it in force. A bad image leaves the last good one there; a bad data file counts
-    /// as never loaded and is told.
+    /// Builds a snapshot and puts it in force. A bad image leaves the last good one there; a bad data file leaves the
+    /// last good one that the new policy declares alike, and is told.
     pub fn load(
         &self,
         image: &[u8],
@@ -61,7 +61,10 @@ impl Engine {
         files: &dyn Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Vec<DataError>, LoadError> {
         let image = Image::load(image, trust)?;
-        let (data, errors) = Data::load(image.config(), files);
+        let (data, errors) = match self.snapshot() {
+            Some(before) => before.data.reload(image.config(), files),
+            None => Data::load(image.config(), files),
+        };
         self.swap(Arc::new(Snapshot::new(image, data)))?;
         Ok(errors)
     }

@@ -242,7 +242,10 @@ impl<'a> Facts<'a> {
                     .peer()
                     .map(|peer| &peer.certificate.dns)
                     .filter(|dns| !dns.is_empty());
-                Fetched::present(names.map(|dns| Value::Set(dns)))
+                match names {
+                    Some(names) if names.len() > limits::SET_ELEMENTS => Fetched::ILL,
+                    names => Fetched::present(names.map(|dns| Value::Set(dns))),
+                }
             }
             Source::PeerSubject => bytes(self.credentials.peer().and_then(|peer| peer.certificate.subject)),
             Source::PeerFingerprint => bytes(
@@ -373,7 +376,9 @@ impl<'a> Facts<'a> {
             (Type::String, Claim::Text(text)) => Some(Value::Bytes(text.as_bytes())),
             (Type::Ip, Claim::Text(text)) => address::parse(text.as_bytes()).map(Value::Ip),
             (Type::Set, Claim::Text(lone)) if or_string => Some(self.lone(lone.as_bytes())),
-            (Type::Set, Claim::Texts(texts)) => Some(Value::Set(elements(texts, self.arena))),
+            (Type::Set, Claim::Texts(texts)) if texts.len() <= limits::SET_ELEMENTS => {
+                Some(Value::Set(elements(texts, self.arena)))
+            }
             _ => None,
         }
     }
@@ -515,7 +520,7 @@ pub(super) fn scopes<'a>(claims: &Claims<'a>, issuer: &'a Issuer, arena: &'a Are
         Claims::Split(claims) => match only(claims, SCOPE) {
             None => return Fetched::ABSENT,
             Some(Ok(Claim::Text(text))) => words(text.as_bytes()),
-            Some(Ok(Claim::Texts(texts))) => elements(texts, arena),
+            Some(Ok(Claim::Texts(texts))) if texts.len() <= limits::SET_ELEMENTS => elements(texts, arena),
             Some(_) => return Fetched::ILL,
         },
     };

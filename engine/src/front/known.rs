@@ -13,7 +13,6 @@ use crate::limits;
 use lru::LruCache;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 
 /// A value that outlives its request.
 #[derive(Clone, Debug)]
@@ -135,7 +134,12 @@ impl KnownToken {
     /// Bytes of memory, about.
     fn bytes(&self) -> usize {
         let facts = self.facts.iter().chain([&self.scopes]).flatten().flatten();
-        self.claims.len() + self.issuer.len() + facts.map(Kept::bytes).sum::<usize>()
+        // A place for every claim of the policy, sent or not.
+        size_of::<KnownToken>()
+            + size_of_val(&*self.facts)
+            + self.claims.len()
+            + self.issuer.len()
+            + facts.map(Kept::bytes).sum::<usize>()
     }
 
     /// Whether it is over, as far as anybody knows: where nobody knows the time, one that expires is.
@@ -225,10 +229,9 @@ impl TokenCache {
     /// An empty cache for at most [`limits::KNOWN_TOKENS`] tokens; `seed` should be random.
     pub fn new(seed: u64) -> TokenCache {
         TokenCache {
-            known: LruCache::with_hasher(
-                NonZeroUsize::MIN.saturating_add(limits::KNOWN_TOKENS - 1),
-                Seed(seed),
-            ),
+            // Bounded by `insert`: a cache with a bound of its own takes room for all of it at once, also in workers
+            // that never see a bearer.
+            known: LruCache::unbounded_with_hasher(Seed(seed)),
         }
     }
 
@@ -237,6 +240,9 @@ impl TokenCache {
     pub fn insert(&mut self, bearer: &[u8], token: KnownToken) {
         if !token.bound && bearer.len().saturating_add(token.bytes()) <= limits::KNOWN_TOKEN_BYTES {
             self.known.put(bearer.into(), token);
+            if self.known.len() > limits::KNOWN_TOKENS {
+                self.known.pop_lru();
+            }
         }
     }
 

@@ -106,7 +106,7 @@ impl Writer {
                     (var::ADDRESS, *slot, self.shared(table))
                 }
             },
-            Var::Sub(root) => (var::SUB, 0, nodes.reference(*root)),
+            Var::Sub(root) => (var::SUB, 0, nodes.reference_if_written(*root)),
             Var::Plain(leaf) => match leaf {
                 Leaf::Element(slot, text) => {
                     let (set, bit) = sets.element(*slot, text);

@@ -62,6 +62,15 @@ impl Nodes {
         }
     }
 
+    /// The same for a graph that explanations alone may ask, which is not there where they are not: a leaf that nobody
+    /// reads.
+    pub(super) fn reference_if_written(&self, r: Ref) -> u32 {
+        match self.reference(r) {
+            0 => LEAF,
+            written => written,
+        }
+    }
+
     fn node(&self, out: &mut Writer, of: &Node) {
         let default = self.reference(of.default);
         let arms = of

@@ -156,7 +156,6 @@ pub(super) fn words(image: &Image, nodes: &Nodes, entries: &[(u32, Entry)]) -> u
         let roots = roots(image, of);
         // A record's head, its roots, and as often as it is named.
         cost += roots.len() as u64 * 8;
-        // Twice: freshness asks once for the lack and once for what lacks.
         cost += roots
             .iter()
             .map(|(_, root)| nodes.depth(*root).words)
