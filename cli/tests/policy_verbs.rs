@@ -132,6 +132,8 @@ fn budgets_are_findings_that_name_what_is_over() {
     let check = |more: &[&str]| folder.run(&[&["check"], more, &["."]].concat());
     check(&["--max-steps", "1000000", "--max-image-bytes", "1000000"]).is(0, &["fine"]);
     check(&["--max-steps", "0"]).is(1, &["over budget", "steps of at most 0"]);
+    check(&["--max-words", "10"]).is(1, &["over budget", "words of a decision of at most 10"]);
+    check(&["--max-words", "1000000000"]).is(0, &["fine"]);
     check(&["--max-image-bytes", "100"]).is(1, &["over budget", "image bytes of at most 100"]);
     let ran = check(&["--json", "--max-steps", "0"]).is(1, &[]);
     let over: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();

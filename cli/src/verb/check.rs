@@ -34,6 +34,10 @@ pub struct Args {
     /// Fail where a decision may take more steps than this in its graphs.
     #[arg(long, value_name = "N")]
     pub max_steps: Option<u64>,
+    /// Fail where a decision may read more words of the image than this, whatever the request: steps, automata, sets
+    /// and bitmaps together.
+    #[arg(long, value_name = "N")]
+    pub max_words: Option<u64>,
     /// Fail where the image, without symbols, is larger than this.
     #[arg(long, value_name = "N")]
     pub max_image_bytes: Option<u64>,
@@ -119,7 +123,7 @@ struct Over {
 
 /// Compiles the policy, where a budget was given, and compares.
 fn over_budget(args: &Args, policy: &Policy, path: &Path) -> Result<Vec<Over>, CliError> {
-    if args.max_steps.is_none() && args.max_image_bytes.is_none() {
+    if [args.max_steps, args.max_words, args.max_image_bytes] == [None; 3] {
         return Ok(Vec::new());
     }
     let (bytes, image) = subject::compile_with(
@@ -130,8 +134,10 @@ fn over_budget(args: &Args, policy: &Policy, path: &Path) -> Result<Vec<Over>, C
             ..Default::default()
         },
     )?;
+    let inspection = image.inspect();
     let budgets = [
-        ("steps", args.max_steps, image.inspect().steps_max),
+        ("steps", args.max_steps, inspection.steps_max),
+        ("words of a decision", args.max_words, inspection.words_max),
         ("image bytes", args.max_image_bytes, bytes.len() as u64),
     ];
     let over = |(what, max, is): (_, Option<u64>, _)| {
