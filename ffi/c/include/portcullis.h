@@ -279,6 +279,10 @@ typedef struct portcullis_seal {
    * Digest of the seal.
    */
   uint8_t digest[32];
+  /**
+   * Bytes of the smoke cases in the seal, which the engine does not run: `portcullis image verify` does. 0 for none.
+   */
+  uint64_t smoke_bytes;
 } portcullis_seal;
 
 /**
@@ -795,8 +799,7 @@ int32_t portcullis_engine_trust_audience(uint64_t engine,
 
 /**
  * Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads. A mark that
- * is as high or higher stays: no call lowers it. A policy past the end of its seal goes on and may be loaded: whoever
- * wants otherwise compares `not_after_us` of `portcullis_engine_seal` with the clock.
+ * is as high or higher stays: no call lowers it.
  *
  * Ownership: `digest` is copied. Threads: any. `error` may be null.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`.
@@ -808,6 +811,21 @@ int32_t portcullis_engine_trust_mark(uint64_t engine,
                                      uint64_t serial,
                                      const uint8_t *digest,
                                      size_t digest_len,
+                                     uint64_t *error);
+
+/**
+ * Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that seals end: from now on an image whose seal
+ * has ended at that time is refused, and one that is loaded from now on and ends while it is in force denies everything
+ * (`no_policy`), by the time that comes with each request; a request without one counts as past the end. Without this
+ * call a policy goes on past the end of its seal. Call it again before each load: the engine has no clock.
+ *
+ * Threads: any. `error` may be null. Errors: `PORTCULLIS_E_HANDLE`.
+ *
+ * Safety:
+ * `error` must be null or writable.
+ */
+int32_t portcullis_engine_trust_time(uint64_t engine,
+                                     int64_t now_us,
                                      uint64_t *error);
 
 /**

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis::image::seal::{PublicKey, is_key_id};
-use portcullis::image::{HighWater, SealInfo};
+use portcullis::image::{HighWater, SealInfo, WhenExpired};
 use portcullis::{Data, Engine, Image, Snapshot, Trust, TrustedKeys};
 
 use crate::handles::{Kind, Object, Table};
@@ -248,6 +248,15 @@ impl Policy {
         if known.is_none_or(|known| known.serial < serial) {
             control.trusted.high_water = Some(HighWater { serial, digest });
         }
+        Ok(())
+    }
+
+    /// From now on seals end, and this is the time at which the next image is looked at.
+    pub(crate) fn trust_time(&self, now_us: i64) -> Result<(), Failure> {
+        let mut control = self.control();
+        control.asks_for_seals = true;
+        control.trusted.now_us = Some(now_us);
+        control.trusted.when_expired = WhenExpired::Deny;
         Ok(())
     }
 

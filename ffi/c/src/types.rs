@@ -286,6 +286,8 @@ pub struct Seal {
     pub not_after_us: i64,
     /// Digest of the seal.
     pub digest: [u8; 32],
+    /// Bytes of the smoke cases in the seal, which the engine does not run: `portcullis image verify` does. 0 for none.
+    pub smoke_bytes: u64,
 }
 
 macro_rules! versioned {

@@ -35,4 +35,4 @@ laid_out!(Verdict, 112, 8:
     accept_len 96, report_true_len 100, report_unknown_len 104, quotas_len 108);
 laid_out!(Quota, 80, 8:
     struct_size 0, name 4, key 12, cost 24, limit 32, period_us 40, burst 48, unit 56, zone 64, period 72, reserved 76);
-laid_out!(Seal, 56, 8: struct_size 0, serial 8, not_after_us 16, digest 24);
+laid_out!(Seal, 64, 8: struct_size 0, serial 8, not_after_us 16, digest 24, smoke_bytes 56);

@@ -1,6 +1,7 @@
 //! Engines: the policy in force, for all threads.
 
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use crate::engine::{ENGINES, Policy, find};
@@ -8,6 +9,9 @@ use crate::guard::{coded, guard};
 use crate::memory::{Out, SizedOut, collide, slice, text, zero};
 use crate::status::{Failure, NONE, PORTCULLIS_OK, TWICE};
 use crate::types::{Seal, Text};
+
+/// Smallest seal: everything but the smoke cases.
+const SEAL_BYTES_MIN: usize = offset_of!(Seal, smoke_bytes);
 
 /// Makes an engine without a policy: until one is loaded everything is denied with `no_policy`.
 ///
@@ -234,8 +238,7 @@ pub unsafe extern "C" fn portcullis_engine_trust_audience(
 }
 
 /// Hands over the stored serial and seal digest (32 bytes) of the last accepted image: no older one loads. A mark that
-/// is as high or higher stays: no call lowers it. A policy past the end of its seal goes on and may be loaded: whoever
-/// wants otherwise compares `not_after_us` of `portcullis_engine_seal` with the clock.
+/// is as high or higher stays: no call lowers it.
 ///
 /// Ownership: `digest` is copied. Threads: any. `error` may be null.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_KEY`.
@@ -260,6 +263,22 @@ pub unsafe extern "C" fn portcullis_engine_trust_mark(
     unsafe { guard(error, trust) }
 }
 
+/// Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that seals end: from now on an image whose seal
+/// has ended at that time is refused, and one that is loaded from now on and ends while it is in force denies everything
+/// (`no_policy`), by the time that comes with each request; a request without one counts as past the end. Without this
+/// call a policy goes on past the end of its seal. Call it again before each load: the engine has no clock.
+///
+/// Threads: any. `error` may be null. Errors: `PORTCULLIS_E_HANDLE`.
+///
+/// # Safety
+///
+/// `error` must be null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_engine_trust_time(engine: u64, now_us: i64, error: *mut u64) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, || done(find(engine)?.trust_time(now_us))) }
+}
+
 /// What the seal of the policy in force says: store its serial and digest for `portcullis_engine_trust_mark`, and raise
 /// the alarm when its last instant nears. The engine has no clock.
 ///
@@ -274,13 +293,14 @@ pub unsafe extern "C" fn portcullis_engine_trust_mark(
 pub unsafe extern "C" fn portcullis_engine_seal(engine: u64, seal: *mut Seal) -> i32 {
     coded(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { SizedOut::new(seal, size_of::<Seal>()) }?;
+        let out = unsafe { SizedOut::new(seal, SEAL_BYTES_MIN) }?;
         out.put(&Seal::default());
         let sealed = find(engine)?.seal().ok_or(NONE)?;
         out.put(&Seal {
             serial: sealed.mark.serial,
             not_after_us: sealed.not_after_us.unwrap_or(i64::MAX),
             digest: sealed.mark.digest,
+            smoke_bytes: sealed.smoke.len() as u64,
             ..Seal::default()
         });
         Ok(PORTCULLIS_OK)

@@ -65,6 +65,36 @@ impl Engine {
         // SAFETY: a variable of ours.
         (unsafe { portcullis_engine_seal(self.0, &raw mut seal) }, seal)
     }
+
+    /// Whether `GET /a` is allowed at a time.
+    fn allows_at(&self, now_us: i64) -> bool {
+        let request = types::Request {
+            method: types::Text::from("GET"),
+            scheme: types::Text::from("https"),
+            authority: types::Text::from("h"),
+            target: types::Text::from("/a"),
+            flags: types::PORTCULLIS_HAS_WALL_CLOCK,
+            wall_us: now_us,
+            ..types::Request::default()
+        };
+        let (mut worker, mut exchange) = (0, 0);
+        let (none, no_verdict) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: variables of ours, texts that live for ever, and null where it is allowed.
+        let effect = unsafe {
+            assert_eq!(portcullis_worker_new(&raw mut worker, none), PORTCULLIS_OK);
+            portcullis_exchange_begin(
+                self.0,
+                worker,
+                &raw const request,
+                &raw mut exchange,
+                no_verdict,
+                none,
+            )
+        };
+        assert_eq!(portcullis_exchange_free(exchange), PORTCULLIS_OK);
+        assert_eq!(portcullis_worker_free(worker), PORTCULLIS_OK);
+        effect == PORTCULLIS_ALLOW
+    }
 }
 
 #[test]
@@ -114,6 +144,28 @@ fn where_a_key_is_trusted_only_its_images_load() {
     assert_eq!(engine.load(&sealed(5, "")), PORTCULLIS_E_IMAGE);
     assert_eq!(engine.load(&sealed(7, "")), PORTCULLIS_OK);
     assert_eq!(portcullis_engine_free(engine.0), PORTCULLIS_OK);
+}
+
+#[test]
+fn r05_seals_end_for_whoever_says_the_time() {
+    const END: i64 = 77;
+    let key = public_key(&SECRET).to_bytes();
+    let time = |engine: &Engine, now_us| {
+        // SAFETY: null is allowed.
+        unsafe { portcullis_engine_trust_time(engine.0, now_us, std::ptr::null_mut()) }
+    };
+    let engine = Engine::new();
+    assert_eq!(engine.trust("k1", &key), PORTCULLIS_OK);
+    assert_eq!(engine.load(&sealed(1, "")), PORTCULLIS_OK);
+    assert!(engine.allows_at(END) && engine.allows_at(END + 1), "it goes on");
+    assert_eq!(time(&engine, END + 1), PORTCULLIS_OK);
+    assert_eq!(engine.load(&sealed(2, "")), PORTCULLIS_E_IMAGE, "ended");
+    assert!(engine.allows_at(END + 1), "what was loaded before stays");
+    assert_eq!(time(&engine, END), PORTCULLIS_OK);
+    assert_eq!(engine.load(&sealed(2, "")), PORTCULLIS_OK);
+    assert!(engine.allows_at(END) && !engine.allows_at(END + 1));
+    assert_eq!(portcullis_engine_free(engine.0), PORTCULLIS_OK);
+    assert_eq!(time(&engine, END), PORTCULLIS_E_HANDLE);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use xtask::{step, wasm};
 const SHIPPED_MAX: u64 = 400_000;
 
 /// Functions of the header, buffers, and what linkers add.
-const EXPORTS: [&str; 32] = [
+const EXPORTS: [&str; 33] = [
     "__data_end",
     "__heap_base",
     "memory",
@@ -26,6 +26,7 @@ const EXPORTS: [&str; 32] = [
     "portcullis_engine_trust_audience",
     "portcullis_engine_trust_key",
     "portcullis_engine_trust_mark",
+    "portcullis_engine_trust_time",
     "portcullis_error_code",
     "portcullis_error_free",
     "portcullis_error_text",
