@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use portcullis::TrustedKeys;
-use portcullis::image::HighWater;
 use portcullis::image::seal::{PublicKey, is_key_id};
+use portcullis::image::{HighWater, WhenExpired};
 use serde::Deserialize;
 
 use crate::host::JOINT;
@@ -22,18 +22,19 @@ pub const TOKENS_MAX: usize = 16;
 /// Longest property path, segments: gateways have none that are longer.
 pub const PROPERTY_PATH_MAX: usize = 16;
 
-/// How NGINX's variables begin that hold what a client or an upstream sent.
-const OF_CLIENTS: [&str; 9] = [
-    "arg_",
-    "args",
-    "cookie_",
-    "http_",
-    "query_string",
+/// Roots of properties that clients and upstreams fill.
+const OF_CLIENTS: [&str; 6] = [
+    "connection",
+    "destination",
     "request",
-    "sent_",
-    "upstream_",
-    "uri",
+    "response",
+    "source",
+    "upstream",
 ];
+
+/// How the names of NGINX's variables begin that may be believed. Most of NGINX's own hold what a client sent, and
+/// modules add more of them, so only those count that an operator has named for this.
+const NGINX_OURS: &str = "portcullis_";
 
 /// A configuration that is none. The last good one stays in force.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,10 @@ pub enum ConfigError {
     #[error("the token of issuer `{0}` needs one of `payload` and `property`")]
     TokenPlace(String),
     /// A property path that clients could fill.
-    #[error("`{0}` is no property path to believe: name one that the gateway fills, and no client")]
+    #[error(
+        "`{0}` is no property path to believe: name one that the gateway fills and no client; of NGINX's variables \
+         one that begins with `{NGINX_OURS}`"
+    )]
     PropertyPath(String),
     /// Claims of an issuer that is none.
     #[error("`tokens` names the issuer `{0}`, which the policy does not declare")]
@@ -121,6 +125,8 @@ pub struct Options {
     pub tls: Tls,
     /// Which gateway it is.
     pub gateway: Kind,
+    /// The gateway takes no client certificate that it has not validated: it says of one only that it is there.
+    pub certificates_validated: bool,
     /// The first DNS name of a client certificate stands for all of them.
     pub first_dns_san: bool,
     /// Tell the client the reason's code.
@@ -210,6 +216,8 @@ struct Written<'c> {
     #[serde(default)]
     gateway: Kind,
     #[serde(default)]
+    certificates_validated: bool,
+    #[serde(default)]
     first_dns_san: bool,
     #[serde(default)]
     explain: bool,
@@ -223,6 +231,17 @@ struct WrittenTrust {
     audience: String,
     serial: Option<u64>,
     digest: Option<String>,
+    #[serde(default)]
+    when_expired: AtEnd,
+}
+
+/// What becomes of an image past the end of its seal.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AtEnd {
+    #[default]
+    Keep,
+    Deny,
 }
 
 #[derive(Deserialize)]
@@ -266,6 +285,7 @@ impl Config {
                 log: written.log,
                 tls: written.tls,
                 gateway: written.gateway,
+                certificates_validated: written.certificates_validated,
                 first_dns_san: written.first_dns_san,
                 explain: written.explain,
             },
@@ -303,6 +323,10 @@ impl WrittenTrust {
             audience: self.audience,
             high_water,
             now_us,
+            when_expired: match self.when_expired {
+                AtEnd::Keep => WhenExpired::Keep,
+                AtEnd::Deny => WhenExpired::Deny,
+            },
             ..TrustedKeys::default()
         })
     }
@@ -366,15 +390,21 @@ fn property(path: Vec<String>) -> Result<Place, ConfigError> {
     }
 }
 
+fn is_one(root: &str, of: &[&str]) -> bool {
+    of.iter().any(|other| root.eq_ignore_ascii_case(other))
+}
+
 /// Whether only the gateway fills a property. Hosts join segments in their own ways, so that a dot in the first
 /// one or a NUL would make another path.
 fn is_believable(path: &[String]) -> bool {
     let plain = |segment: &String| !segment.is_empty() && !segment.contains('\0');
     match path {
         [] => false,
-        [root, ..] if root.contains('.') || ["request", "response"].contains(&root.as_str()) => false,
-        [root, name, ..] if root == "ngx" && OF_CLIENTS.iter().any(|prefix| name.starts_with(prefix)) => {
-            false
+        [root, ..] if root.contains('.') || is_one(root, &OF_CLIENTS) => false,
+        // NGINX looks a variable up by its name in lower case.
+        [root, rest @ ..] if is_one(root, &["ngx"]) => {
+            let [name] = rest else { return false };
+            plain(name) && name.starts_with(NGINX_OURS)
         }
         path => path.iter().all(plain),
     }

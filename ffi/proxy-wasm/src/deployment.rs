@@ -61,12 +61,12 @@ impl Kept {
         found.map(|(_, deployment)| Rc::clone(deployment))
     }
 
-    fn keep(&mut self, plugin: &[u8], deployment: &Rc<Deployment>) {
+    /// The plugin whose policy was forgotten for it, if one was.
+    fn keep(&mut self, plugin: &[u8], deployment: &Rc<Deployment>) -> Option<Vec<u8>> {
         self.0.retain(|(name, _)| name != plugin);
-        if self.0.len() >= KEPT_MAX {
-            self.0.remove(0);
-        }
+        let forgotten = (self.0.len() >= KEPT_MAX).then(|| self.0.remove(0).0);
         self.0.push((plugin.to_vec(), Rc::clone(deployment)));
+        forgotten
     }
 }
 
@@ -77,8 +77,15 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
     let (outcome, deployment) = match deploy(host, last.as_deref()) {
         Ok(deployment) => {
             let deployment = Rc::new(deployment);
-            if let Ok(mut kept) = shared.kept.try_borrow_mut() {
-                kept.keep(&plugin, &deployment);
+            let forgotten = match shared.kept.try_borrow_mut() {
+                Ok(mut kept) => kept.keep(&plugin, &deployment),
+                Err(_) => None,
+            };
+            if let Some(name) = forgotten {
+                let mut line =
+                    String::from("portcullis: too many plugins in this VM, last good policy forgotten of ");
+                crate::text::quote(&mut line, &name, crate::log::TEXT_MAX);
+                host.log(Level::Warn, &line);
             }
             host.log(
                 Level::Info,
@@ -140,6 +147,13 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         host.log(Level::Warn, &line);
     }
     let reads = Reads::of(&image);
+    seal(host, &image, now_us);
+    if reads.certificate && !config.options.certificates_validated {
+        host.log(
+            Level::Warn,
+            "portcullis: client certificates are not believed without `certificates_validated`",
+        );
+    }
     let digest = digest(&image.digest());
     let engine = Engine::new();
     if let Some(in_force) = in_force {
@@ -169,6 +183,27 @@ fn issuers(host: &dyn Host, options: &Options, policy: &PolicyConfig) -> Result<
         host.log(Level::Warn, &line);
     }
     Ok(())
+}
+
+/// Tells what operators must know of a seal: cases that nobody runs here, and its end.
+fn seal(host: &dyn Host, image: &Image, now_us: Option<i64>) {
+    let Some(seal) = image.seal() else { return };
+    if !seal.smoke.is_empty() {
+        host.log(
+            Level::Warn,
+            "portcullis: the seal's smoke cases are not run here; `portcullis image verify` runs them",
+        );
+    }
+    if let Some(end) = seal.not_after_us {
+        let (level, tense) = match image.expired(now_us) {
+            Some(false) => (Level::Info, "ends"),
+            _ => (Level::Warn, "has ended, or nobody knows the time: it ends"),
+        };
+        host.log(
+            level,
+            &format!("portcullis: the policy's seal {tense} at {end} µs since the epoch"),
+        );
+    }
 }
 
 type Files = std::collections::BTreeMap<String, Vec<u8>>;

@@ -48,8 +48,10 @@ pub enum FactError {
 }
 
 /// Parts of a client certificate.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Certificate {
+    /// Why it is not believed.
+    fault: Option<&'static str>,
     uri: Option<Vec<u8>>,
     dns: Option<Vec<u8>>,
     subject: Option<Vec<u8>>,
@@ -153,10 +155,7 @@ impl<'o> Facts<'o> {
             pairs,
             pseudo,
             socket_peer: reads.address.then(|| socket_peer(host)).flatten(),
-            certificate: reads
-                .certificate
-                .then(|| certificate(host, options.first_dns_san))
-                .flatten(),
+            certificate: reads.certificate.then(|| certificate(host, options)).flatten(),
             sni: asked(reads.sni, "connection\0requested_server_name").filter(|name| !name.is_empty()),
             protocol: asked(reads.protocol, "request\0protocol").unwrap_or_default(),
             token: token(&mut sources, options),
@@ -281,17 +280,28 @@ fn address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// The gateway says whether there is a certificate that it took; its parts may be missing. It names one DNS name of
-/// perhaps several, and some of the names would be another fact than all of them.
-fn certificate(host: &dyn Host, first_dns_san: bool) -> Option<Certificate> {
+/// What is wrong with a certificate of which nobody says that it was validated. Anybody can make one with any name.
+const NOT_VALIDATED: &str = "certificate_not_validated";
+
+/// The gateway says whether there is a certificate that it took, not whether it validated it; its parts may be missing.
+/// It names one DNS name of perhaps several, and some of the names would be another fact than all of them.
+fn certificate(host: &dyn Host, options: &Options) -> Option<Certificate> {
     let mtls = host.property("connection\0mtls")?;
     if mtls != [1] && mtls != b"true" {
         return None;
     }
     let part = |path: &str| host.property(path).filter(|part| !part.is_empty());
+    if !options.certificates_validated {
+        return Some(Certificate {
+            fault: Some(NOT_VALIDATED),
+            ..Certificate::default()
+        });
+    }
     Some(Certificate {
+        fault: None,
         uri: part("connection\0uri_san_peer_certificate"),
-        dns: first_dns_san
+        dns: options
+            .first_dns_san
             .then(|| part("connection\0dns_san_peer_certificate"))
             .flatten(),
         subject: part("connection\0subject_peer_certificate"),
@@ -306,7 +316,7 @@ impl Certificate {
             dns: self.dns.as_deref().into_iter().collect(),
             subject: self.subject.as_deref(),
             fingerprint: self.fingerprint.as_deref(),
-            fault: None,
+            fault: self.fault,
         }
     }
 }

@@ -25,8 +25,9 @@ pub fn configuration(image: &[u8], files: &BTreeMap<String, Vec<u8>>, issuers: &
         "tokens": tokens,
         "context": CONTEXT,
         "log": "all",
-        // Vectors speak of https over sockets without TLS, and of all DNS names of a certificate.
+        // Vectors speak of https over sockets without TLS, and of all DNS names of a certificate, which Envoy validates.
         "tls": "forwarded",
+        "certificates_validated": true,
         "first_dns_san": true,
     })
 }

@@ -132,6 +132,17 @@ impl Envoy {
         Ok(value)
     }
 
+    /// Connections that a worker (`worker_0`) has taken, of all listeners.
+    pub fn connections_of(&self, worker: &str) -> Result<u64, HostError> {
+        let text = self.admin("/stats?format=text")?;
+        let counters = text.lines().filter_map(|line| line.split_once(": "));
+        let end = format!(".{worker}.downstream_cx_total");
+        let of_worker = counters.filter(|(name, _)| name.ends_with(&end));
+        Ok(of_worker
+            .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
+            .sum())
+    }
+
     /// The loopback port of a listener that asked for any.
     pub fn port(&self, listener: &str) -> Result<SocketAddr, HostError> {
         let text = self.admin("/listeners")?;

@@ -93,6 +93,12 @@ fn every_vector_that_a_request_can_say() {
             }
         }
     }
+    // Both workers, each with a VM of its own, took part.
+    for worker in ["worker_0", "worker_1"] {
+        let served = envoy.connections_of(worker).unwrap();
+        assert!(served > 0, "{worker} served nothing");
+        println!("{worker}: {served} connections");
+    }
     // What the plugin says of each decision is the crate's verdict too.
     wrong.extend(unlogged(&lines, &envoy.log().unwrap()));
     for (why, ids) in &not_carried {

@@ -7,7 +7,8 @@ use xtask::{step, wasm};
 /// Largest module that ships, bytes.
 const SHIPPED_MAX: usize = 600_000;
 
-/// What Envoy and NGINX's proxy-wasm host both offer. The SDK refers to most of these and the plugin calls few.
+/// What may be imported: Envoy has all of it. NGINX's proxy-wasm host lets a module refer to what it does not have, and
+/// traps where that is called. The SDK refers to most of these, and the plugin calls few.
 const OFFERED: [&str; 40] = [
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
@@ -51,6 +52,21 @@ const OFFERED: [&str; 40] = [
     "wasi_snapshot_preview1.random_get",
 ];
 
+/// Of these what NGINX's host does not have.
+const NOT_IN_NGINX: [&str; 8] = [
+    "proxy_close_stream",
+    "proxy_done",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_resolve_shared_queue",
+];
+
+/// The one file of the plugin that calls a gateway.
+const HOST_CALLS: &str = include_str!("../../../../ffi/proxy-wasm/src/hostcalls.rs");
+
 const TRAP_HEADER: &str = "x-portcullis-debug-trap";
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -82,6 +98,20 @@ fn w10_the_module_asks_for_what_every_gateway_has() {
             .collect();
         assert!(foreign.is_empty(), "{foreign:?}");
     }
+    let (_, declared) = HOST_CALLS.split_once("unsafe extern \"C\" {").unwrap();
+    let (declared, _) = declared.split_once("\n}").unwrap();
+    let called = declared.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("fn ")?;
+        rest.split_once('(').map(|(name, _)| name)
+    });
+    let called: Vec<&str> = called.collect();
+    assert!(
+        called.len() >= 10 && called.contains(&"proxy_send_local_response"),
+        "{called:?}"
+    );
+    let lacking: Vec<&&str> = called.iter().filter(|name| NOT_IN_NGINX.contains(name)).collect();
+    // Where no answer can be sent the stream is closed, and a trap there closes it too.
+    assert_eq!(lacking, [&"proxy_close_stream"]);
     let exports = SHIPPED.exports();
     for name in [
         "_initialize",

@@ -1,11 +1,11 @@
 //! Configurations good and bad, one after the other in the same VM.
 
 use portcullis::image::seal::{Seal, public_key, sign};
-use portcullis_tests_wasm::proxy::Vm;
+use portcullis_tests_wasm::proxy::{Request, Vm};
 use serde_json::{Value, json};
 
 use crate::support::{
-    POLICY, SHIPPED, TRAP, answered, base64, configuration, decisions, exchange, get, image, start,
+    NOON_NS, POLICY, SHIPPED, TRAP, answered, base64, configuration, decisions, exchange, get, image, start,
 };
 
 const SECRET: [u8; 32] = [7; 32];
@@ -72,6 +72,13 @@ fn bad() -> Vec<(String, &'static str)> {
         ),
         (property(json!(["response", "headers", "x"])), "no property path"),
         (property(json!(["ngx", "http_x_claims"])), "no property path"),
+        (property(json!(["NGX", "http_x_claims"])), "no property path"),
+        (property(json!(["ngx", "content_type"])), "`portcullis_`"),
+        (property(json!(["ngx", "Portcullis_x", "y"])), "no property path"),
+        (
+            property(json!(["Connection", "requested_server_name"])),
+            "no property path",
+        ),
         (property(json!(["metadata", ""])), "no property path"),
         (
             with(json!({"tokens": [{"issuer": "x", "property": ["request", "path"]}]})),
@@ -80,6 +87,10 @@ fn bad() -> Vec<(String, &'static str)> {
         (with(json!({"trust": {"keys": {}}})), "not sealed"),
         (with(json!({"trust": {"keys": {"k1": "AAAA"}}})), "k1"),
         (with(json!({"trust": {"keys": {}, "serial": 3}})), "serial"),
+        (
+            with(json!({"trust": {"keys": {}, "when_expired": "never"}})),
+            "never",
+        ),
         (json!({"policy": "gate 1;"}).to_string(), "images"),
         (
             json!({"policy": "gate 1;", "trust": {"keys": {}}}).to_string(),
@@ -281,6 +292,42 @@ fn only_sealed_images_that_may_follow_are_taken() {
         503,
         "an older one than the mark"
     );
+}
+
+#[test]
+fn r05_past_the_end_of_a_seal_the_policy_stays_or_goes_as_configured() {
+    const END_US: i64 = NOON_NS as i64 / 1_000 + 60_000_000;
+    let seal = Seal {
+        key_id: "k1",
+        audience: "",
+        serial: 1,
+        not_after_us: Some(END_US),
+        smoke: b"{}",
+    };
+    let image = sign(&SECRET, &seal, &only("/a")).unwrap();
+    let key = base64(&public_key(&SECRET).to_bytes());
+    let later = |mut request: Request| {
+        request.now_ns = Some((END_US as u64 + 1) * 1_000);
+        request
+    };
+    for (when_expired, after) in [("keep", 200), ("deny", 503)] {
+        let trust = json!({"trust": {"keys": {"k1": key}, "when_expired": when_expired}});
+        let mut vm = SHIPPED.start("").unwrap();
+        vm.gateway().request.now_ns = Some(NOON_NS);
+        vm.configure(&configuration(&image, trust)).unwrap();
+        let told = |vm: &mut Vm, what: &str| vm.gateway().log.iter().any(|line| line.text.contains(what));
+        assert!(told(&mut vm, "smoke cases are not run") && told(&mut vm, &END_US.to_string()));
+        assert_eq!(
+            answered(&mut vm, &get("/a")).0,
+            200,
+            "{when_expired}, before the end"
+        );
+        assert_eq!(
+            answered(&mut vm, &later(get("/a"))).0,
+            after,
+            "{when_expired}, past it"
+        );
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str
         .map(|(name, bytes)| (name.as_str(), base64(bytes)))
         .collect();
     json!({"image": base64(image), "data": data, "tokens": tokens, "context": "context", "log": "all",
-        "first_dns_san": true, "explain": true})
+        "certificates_validated": true, "first_dns_san": true, "explain": true})
     .to_string()
 }
 

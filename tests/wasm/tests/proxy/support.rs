@@ -87,6 +87,7 @@ pub(crate) fn configuration(image: &[u8], more: Value) -> String {
         "image": base64(image),
         "tokens": tokens.collect::<Vec<_>>(),
         "context": "context",
+        "certificates_validated": true,
         "log": "all",
         "explain": true,
     });

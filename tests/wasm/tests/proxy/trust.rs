@@ -29,6 +29,21 @@ fn a_certificate_is_seen_by_a_policy_that_reads_nothing_of_it() {
 }
 
 #[test]
+fn a_certificate_that_nobody_says_was_validated_is_none_to_believe() {
+    const FRONT: &str = "spiffe://cluster.local/ns/web/sa/front";
+    let front = |path| with_certificate(path).with_property("connection/uri_san_peer_certificate", FRONT);
+    let believed = json!({"certificates_validated": true});
+    assert_eq!(answered(&mut with(POLICY, believed), &front("/mesh")).0, 200);
+    for path in ["/mesh", "/open"] {
+        let mut vm = with(POLICY, json!({"certificates_validated": false}));
+        let (status, reason) = answered(&mut vm, &front(path));
+        assert_eq!((status, reason.as_str()), (401, "invalid_token"), "{path}");
+        let warned = |line: &str| line.contains("certificates_validated");
+        assert!(vm.gateway().log.iter().any(|line| warned(&line.text)));
+    }
+}
+
+#[test]
 fn one_of_several_dns_names_is_taken_only_where_it_is_said_to_be_all() {
     let text = r#"gate 1; peers mesh { trust "cluster.local"; }
         service s { allow anyone to GET /x when "a.example" in peer.dns; }"#;
@@ -59,8 +74,8 @@ fn context_that_can_not_be_read_is_not_absent() {
     let large = format!(r#""context":{{"region":"{}"}}"#, "x".repeat(70_000));
     let mut cases = vec![(start(), get("/open").with_property("metadata", metadata(&large)))];
     for text in ["[1]", "{", "\"text\"", "\u{0}"] {
-        let more = json!({"context": null, "context_property": ["ngx", "context"]});
-        let asked = get("/open").with_property("ngx/context", text);
+        let more = json!({"context": null, "context_property": ["ngx", "portcullis_context"]});
+        let asked = get("/open").with_property("ngx/portcullis_context", text);
         cases.push((with(POLICY, more), asked));
     }
     for (mut vm, asked) in cases {
