@@ -1,5 +1,5 @@
 //! Every fuzz target is built and run for some seconds, so that none rots. Needs a nightly compiler and cargo-fuzz;
-//! the latter is installed from the crate registry where it is missing.
+//! both are installed where they are missing.
 
 use std::process::Command;
 
@@ -10,6 +10,28 @@ const CARGO_FUZZ: &str = "0.13.2";
 
 /// Up to here a run is the bounded one of every change.
 const SHORT_SECONDS: u32 = 10;
+
+/// Sees to it that there is a nightly compiler, before anything that takes long.
+pub(crate) fn set_up() -> Result<(), Failure> {
+    let there = || {
+        let mut command = Command::new("rustup");
+        command.args(["run", "nightly", "cargo", "--version"]);
+        Ok::<bool, Failure>(step::probe(command)?.0)
+    };
+    if there()? {
+        return Ok(());
+    }
+    let mut install = Command::new("rustup");
+    install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+    if step::run("nightly compiler", install).is_ok() && there()? {
+        return Ok(());
+    }
+    Err(Failure::Found(
+        "fuzzing needs a nightly compiler, and rustup does not install it: \
+         `rustup toolchain install nightly --profile minimal`"
+            .into(),
+    ))
+}
 
 /// Builds and runs all targets.
 pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
@@ -27,11 +49,7 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
         }
         command
     };
-    if !step::probe(nightly(&["--version"]))?.0 {
-        return Err(Failure::Found(
-            "fuzzing needs a nightly compiler: `rustup toolchain install nightly --profile minimal`".into(),
-        ));
-    }
+    set_up()?;
     if !step::probe(nightly(&["fuzz", "--version"]))?.0 {
         // It starts other programs and waits for them: no need to optimise it.
         step::run(

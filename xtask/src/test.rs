@@ -15,6 +15,7 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     javascript::set_up();
     c_tools::set_up();
     envoy::set_up()?;
+    fuzz::set_up()?;
     tidy::run()?;
     licences::run()?;
     step::cargo(

@@ -35,6 +35,9 @@ const FEATURES: [&str; 7] = [
     "--enable-simd",
 ];
 
+/// Small before quick: what is quick, the compiler has made.
+const OPTIMISE: &str = "-Oz";
+
 /// A network may fail once.
 const TRIES: usize = 3;
 
@@ -135,6 +138,8 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), PathBuf::from);
     // A directory of its own: the cargo that runs the tests may hold the lock of the other.
     let target = target.join("wasm-module");
+    // Builds that differ in features alone write the same file: until it is copied, nobody else may build.
+    let _alone = lock(&target)?;
     let mut command = step::cargo_command();
     command
         .args(["build", "--locked", "--profile", source.profile])
@@ -170,6 +175,21 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     Ok(kept)
 }
 
+/// Waits until nobody else, in this process or another, holds the folder; given back when it is dropped.
+fn lock(folder: &Path) -> Result<std::fs::File, Failure> {
+    let path = folder.join("one-at-a-time.lock");
+    let locked = || {
+        std::fs::create_dir_all(folder)?;
+        let file = std::fs::File::create(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|source| Failure::Io {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
 /// Builds a module or plugin as it ships: through `wasm-opt`. The way to it.
 pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let input = build(source)?;
@@ -177,9 +197,12 @@ pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
         Failure::Found("`wasm-opt` is missing: `apt-get install binaryen`, or `cargo xtask plugin`".into())
     })?;
     let output = input.with_extension("opt.wasm");
-    // What the output was made of; equal inputs of one version give equal outputs.
+    // What the output was made of; equal inputs, versions and words give equal outputs.
     let made_of = input.with_extension("opt.input");
-    let mut wanted = version.into_bytes();
+    let mut wanted = [&[version.as_str(), OPTIMISE], &FEATURES[..]]
+        .concat()
+        .join(" ")
+        .into_bytes();
     wanted.extend(read(&input)?);
     if output.is_file() && std::fs::read(&made_of).is_ok_and(|made| made == wanted) {
         return Ok(output);
@@ -187,7 +210,7 @@ pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let _ = std::fs::remove_file(&made_of);
     let mut command = Command::new("wasm-opt");
     command
-        .arg("-Oz")
+        .arg(OPTIMISE)
         .args(FEATURES)
         .arg(&input)
         .arg("-o")
