@@ -60,8 +60,13 @@ fn shapes(c: &mut Criterion) {
     for one in all {
         shape(c, "shapes", &one.expect("the shape's requests are well-formed"));
     }
-    let deep = shapes::deep(scale.of(60)).expect("the shape compiles");
-    shape(c, "shapes", &deep);
+    for one in [
+        shapes::few_facts(10),
+        shapes::few_facts(scale.of(10_000)),
+        shapes::deep(scale.of(60)),
+    ] {
+        shape(c, "shapes", &one.expect("the shape compiles"));
+    }
     shape(c, "github", &shapes::github().expect("the policy is in the tree"));
 }
 

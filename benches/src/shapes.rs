@@ -75,11 +75,19 @@ pub fn globs(globs: usize) -> Option<Shape> {
     shape("globs", globs, text, requests.collect::<Option<_>>()?, 75)
 }
 
-/// `rules` conditions of depth 8 over 40 facts. How many requests they allow is what the reference evaluator says: no
-/// other count is obvious.
+/// `rules` conditions of depth 8 over 40 facts.
 pub fn deep(rules: usize) -> Result<Shape, String> {
-    let deep = adversarial::deep(rules);
-    let mut shape = shape("deep", rules, deep.text, deep.vectors, 0).ok_or("the shape is none")?;
+    judged("deep", rules, adversarial::deep(rules))
+}
+
+/// One route and `rules` rules that each ask two to four of 40 facts: no switch tells them apart, so rule bitmaps do.
+pub fn few_facts(rules: usize) -> Result<Shape, String> {
+    judged("few facts", rules, adversarial::few_facts(rules))
+}
+
+/// How many requests are allowed is what the reference evaluator says: no other count is obvious.
+fn judged(name: &str, rules: usize, of: adversarial::Shape) -> Result<Shape, String> {
+    let mut shape = shape(name, rules, of.text, of.vectors, 0).ok_or("the shape is none")?;
     let checked = shape.case.check();
     let policy = checked
         .policy

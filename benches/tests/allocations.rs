@@ -62,6 +62,8 @@ fn shapes_and_the_github_policy_are_decided_without_the_allocator() {
         shapes::subjects(100).unwrap(),
         shapes::networks(100).unwrap(),
         shapes::globs(50).unwrap(),
+        shapes::few_facts(200).unwrap(),
+        shapes::deep(10).unwrap(),
         shapes::github().unwrap(),
     ];
     for shape in all {

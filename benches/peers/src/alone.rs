@@ -60,6 +60,8 @@ pub fn measure(rules: &[usize], seconds: f64) -> Alone {
         shapes::subjects(10_000),
         shapes::networks(1_000),
         shapes::globs(500),
+        shapes::few_facts(10).ok(),
+        shapes::few_facts(10_000).ok(),
         shapes::deep(60).ok(),
         shapes::github().ok(),
     ];

@@ -151,10 +151,14 @@ fn by_itself(rows: &[Row], alone: &Alone, line: &mut impl FnMut(String, String, 
             times <= 3.0,
         );
     }
-    if let (Some(few), Some(many)) = (shape("subjects/10"), shape("subjects/10000")) {
+    for (name, told_apart_by) in [("subjects", "a switch"), ("few facts", "bitmaps")] {
+        let of = |rules: usize| shape(&format!("{name}/{rules}"));
+        let (Some(few), Some(many)) = (of(10), of(10_000)) else {
+            continue;
+        };
         let times = many.median_ns / few.median_ns;
         line(
-            "10000 rules on one route against 10".into(),
+            format!("10000 rules on one route against 10, told apart by {told_apart_by}"),
             "≤ 10 ×".into(),
             format!(
                 "{times:.1} × ({:.0} ns of {:.0} ns)",
