@@ -23,11 +23,11 @@ pub const LABEL_BYTES: usize = 63;
 pub const CLAIMS_BYTES: usize = 65_536;
 /// Claims that a host hands over split: more than any token has.
 pub const SPLIT_CLAIMS: usize = 1_024;
-/// Elements of a set that a host hands over one by one: as many as claims of the most bytes can hold.
+/// Elements of a set that a host hands over one by one: no fewer than claims of the most bytes can hold.
 pub const SET_ELEMENTS: usize = CLAIMS_BYTES / 2;
 /// Tokens that a worker knows by their bearer: more callers than one thread serves in a minute.
 pub const KNOWN_TOKENS: usize = 4_096;
-/// Bytes of a bearer and its claims that a worker keeps: with the count, bounds a worker at 64 MiB.
+/// Bytes of a bearer, its claims and its facts that a worker keeps: with the count, bounds a worker at 64 MiB.
 pub const KNOWN_TOKEN_BYTES: usize = 16_384;
 /// Bytes of the context that a host hands over.
 pub const CONTEXT_BYTES: usize = 65_536;
@@ -89,7 +89,7 @@ limits! {
     "split claims", SPLIT_CLAIMS, "claims", "token_too_large", "more than a token has";
     "set handed over", SET_ELEMENTS, "elements", "the fact ill-typed", "texts of a split claim, DNS names of a certificate";
     "known tokens", KNOWN_TOKENS, "tokens", "the one asked for least lately is forgotten", "bounds a worker's memory";
-    "known token", KNOWN_TOKEN_BYTES, "bytes", "not kept: verified each time", "bearer and claims; bounds a worker's memory";
+    "known token", KNOWN_TOKEN_BYTES, "bytes", "not kept: verified each time", "bearer, claims and facts; bounds a worker's memory";
     "context", CONTEXT_BYTES, "bytes", "all context facts ill-typed", "a few facts, not a document";
     "JSON depth", JSON_DEPTH, "open containers", "malformed_token", "bounds what a reader must remember";
     "forwarding entries", FORWARDING_ENTRIES, "entries", "client.ip ill-typed", "more hops than a real route has";

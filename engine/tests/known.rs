@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use portcullis::decide::{Effect, Reason};
+use portcullis::limits::{KNOWN_TOKENS, SET_ELEMENTS};
 use portcullis::{
     Claim, Credential, Data, Image, KnownToken, NoToken, Now, RequestView, Snapshot, Trust, Worker, decide,
 };
@@ -289,4 +290,41 @@ fn what_is_no_token_is_told() {
     assert!(!endless.has_expired(i64::MAX));
     let odd = KnownToken::read(&snapshot.image, "corp", b"{\"exp\":1.5}").unwrap();
     assert!(odd.has_expired(0), "an expiry that nobody can read has passed");
+}
+
+#[test]
+fn a_worker_knows_so_many_tokens_and_forgets_the_one_asked_for_least_lately() {
+    let snapshot = snapshot(POLICY);
+    let known = KnownToken::read(&snapshot.image, "corp", CLAIMS).unwrap();
+    let mut worker = Worker::with_seed(42);
+    let bearer = |number: usize| format!("eyJ.a.{number}");
+    for number in 0..=KNOWN_TOKENS {
+        worker.remember(bearer(number).as_bytes(), known.clone());
+    }
+    let mut allowed = |number: usize| {
+        let line = format!("Bearer {}", bearer(number));
+        let headers: &[(&[u8], &[u8])] = &[(b"authorization", line.as_bytes())];
+        let request = ("/orders", headers);
+        outcome(&snapshot, &mut worker, request, Credential::FromHeaders, at(1)).0 == Effect::Allow
+    };
+    assert!(!allowed(0), "one more than there is room for");
+    assert!((1..=KNOWN_TOKENS).all(&mut allowed));
+}
+
+/// A set that was handed over one by one and is larger than any token's is unknown: not searched, and not cut off.
+#[test]
+fn sets_handed_over_have_a_limit() {
+    let snapshot = snapshot(POLICY);
+    let mut worker = Worker::default();
+    let mut of = |elements: usize, last: &str| {
+        let mut texts = vec!["x"; elements - 1];
+        texts.push(last);
+        let claims = &[("groups", Claim::Texts(&texts))][..];
+        let issuer = "corp";
+        let credential = Credential::Split { issuer, claims };
+        outcome(&snapshot, &mut worker, ("/groups", &[]), credential, at(0)).0
+    };
+    assert_eq!(of(SET_ELEMENTS, "dev"), Effect::Allow);
+    assert_eq!(of(SET_ELEMENTS, "nobody"), Effect::Deny);
+    assert_eq!(of(SET_ELEMENTS + 1, "dev"), Effect::Deny);
 }

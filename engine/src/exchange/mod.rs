@@ -53,7 +53,8 @@ impl Engine {
     }
 
     /// Builds a snapshot and puts it in force. A bad image leaves the last good one there; a bad data file leaves the
-    /// last good one that the new policy declares alike, and is told.
+    /// last good one that the new policy declares alike, and is told. One thread loads: of two loads at once the later one
+    /// may keep what was in force before the earlier.
     pub fn load(
         &self,
         image: &[u8],

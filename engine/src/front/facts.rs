@@ -519,7 +519,7 @@ pub(super) fn scopes<'a>(claims: &Claims<'a>, issuer: &'a Issuer, arena: &'a Are
         }
         Claims::Split(claims) => match only(claims, SCOPE) {
             None => return Fetched::ABSENT,
-            Some(Ok(Claim::Text(text))) => words(text.as_bytes()),
+            Some(Ok(Claim::Text(text))) if text.len() <= limits::CLAIMS_BYTES => words(text.as_bytes()),
             Some(Ok(Claim::Texts(texts))) if texts.len() <= limits::SET_ELEMENTS => elements(texts, arena),
             Some(_) => return Fetched::ILL,
         },
