@@ -814,7 +814,7 @@ int32_t portcullis_engine_trust_mark(uint64_t engine,
                                      uint64_t *error);
 
 /**
- * Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that seals end: from now on an image whose seal
+ * Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that the seals of trusted keys end: from now on an image whose seal
  * has ended at that time is refused, and one that is loaded from now on and ends while it is in force denies everything
  * (`no_policy`), by the time that comes with each request; a request without one counts as past the end. Without this
  * call a policy goes on past the end of its seal. Call it again before each load: the engine has no clock.

@@ -254,14 +254,13 @@ impl Policy {
     /// From now on seals end, and this is the time at which the next image is looked at.
     pub(crate) fn trust_time(&self, now_us: i64) -> Result<(), Failure> {
         let mut control = self.control();
-        control.asks_for_seals = true;
         control.trusted.now_us = Some(now_us);
         control.trusted.when_expired = WhenExpired::Deny;
         Ok(())
     }
 
-    /// The seal of the policy in force, if a trusted key has vouched for it.
-    pub(crate) fn seal(&self) -> Option<SealInfo> {
-        self.snapshot()?.image.seal().cloned()
+    /// What `read` makes of the seal of the policy in force, if a trusted key has vouched for it.
+    pub(crate) fn seal<T>(&self, read: impl FnOnce(&SealInfo) -> T) -> Option<T> {
+        self.snapshot()?.image.seal().map(read)
     }
 }

@@ -4,6 +4,8 @@ use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
 
+use portcullis::image::SealInfo;
+
 use crate::engine::{ENGINES, Policy, find};
 use crate::guard::{coded, guard};
 use crate::memory::{Out, SizedOut, collide, slice, text, zero};
@@ -263,7 +265,7 @@ pub unsafe extern "C" fn portcullis_engine_trust_mark(
     unsafe { guard(error, trust) }
 }
 
-/// Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that seals end: from now on an image whose seal
+/// Says what time it is, microseconds since 1970-01-01T00:00:00Z, and that the seals of trusted keys end: from now on an image whose seal
 /// has ended at that time is refused, and one that is loaded from now on and ends while it is in force denies everything
 /// (`no_policy`), by the time that comes with each request; a request without one counts as past the end. Without this
 /// call a policy goes on past the end of its seal. Call it again before each load: the engine has no clock.
@@ -295,14 +297,14 @@ pub unsafe extern "C" fn portcullis_engine_seal(engine: u64, seal: *mut Seal) ->
         // SAFETY: the caller's promise.
         let out = unsafe { SizedOut::new(seal, SEAL_BYTES_MIN) }?;
         out.put(&Seal::default());
-        let sealed = find(engine)?.seal().ok_or(NONE)?;
-        out.put(&Seal {
+        let read = |sealed: &SealInfo| Seal {
             serial: sealed.mark.serial,
             not_after_us: sealed.not_after_us.unwrap_or(i64::MAX),
             digest: sealed.mark.digest,
             smoke_bytes: sealed.smoke.len() as u64,
             ..Seal::default()
-        });
+        };
+        out.put(&find(engine)?.seal(read).ok_or(NONE)?);
         Ok(PORTCULLIS_OK)
     })
 }

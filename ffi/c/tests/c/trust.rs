@@ -23,7 +23,7 @@ fn sealed(serial: u64, audience: &str) -> Vec<u8> {
         audience,
         serial,
         not_after_us: Some(77),
-        smoke: b"",
+        smoke: b"{}",
     };
     sign(&SECRET, &seal, &image()).unwrap()
 }
@@ -117,6 +117,16 @@ fn where_a_key_is_trusted_only_its_images_load() {
     assert_eq!(engine.load(&sealed(4, "shop")), PORTCULLIS_E_IMAGE, "a replay");
     let (code, seal) = engine.seal();
     assert_eq!((code, seal.serial, seal.not_after_us), (PORTCULLIS_OK, 5, 77));
+    assert_eq!(seal.smoke_bytes, 2);
+    // A program with the struct of an earlier version gets what that had.
+    let mut older = types::Seal {
+        struct_size: std::mem::offset_of!(types::Seal, smoke_bytes),
+        smoke_bytes: 99,
+        ..types::Seal::default()
+    };
+    // SAFETY: a variable of ours.
+    let code = unsafe { portcullis_engine_seal(engine.0, &raw mut older) };
+    assert_eq!((code, older.serial, older.smoke_bytes), (PORTCULLIS_OK, 5, 99));
     let text = b"gate 1; service s { allow anyone to GET /a; }";
     // SAFETY: pointers and lengths of slices.
     let code = unsafe {
