@@ -390,19 +390,16 @@ fn property(path: Vec<String>) -> Result<Place, ConfigError> {
     }
 }
 
-fn is_one(root: &str, of: &[&str]) -> bool {
-    of.iter().any(|other| root.eq_ignore_ascii_case(other))
-}
-
 /// Whether only the gateway fills a property. Hosts join segments in their own ways, so that a dot in the first
 /// one or a NUL would make another path.
 fn is_believable(path: &[String]) -> bool {
     let plain = |segment: &String| !segment.is_empty() && !segment.contains('\0');
     match path {
         [] => false,
-        [root, ..] if root.contains('.') || is_one(root, &OF_CLIENTS) => false,
+        [root, ..] if root.contains('.') => false,
+        [root, ..] if OF_CLIENTS.iter().any(|of| root.eq_ignore_ascii_case(of)) => false,
         // NGINX looks a variable up by its name in lower case.
-        [root, rest @ ..] if is_one(root, &["ngx"]) => {
+        [root, rest @ ..] if root.eq_ignore_ascii_case("ngx") => {
             let [name] = rest else { return false };
             plain(name) && name.starts_with(NGINX_OURS)
         }

@@ -147,19 +147,20 @@ fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, Depl
         host.log(Level::Warn, &line);
     }
     let reads = Reads::of(&image);
-    seal(host, &image, now_us);
+    let digest = digest(&image.digest());
+    let engine = Engine::new();
+    if let Some(in_force) = in_force {
+        engine.swap(in_force)?;
+    }
+    let snapshot = Arc::new(Snapshot::new(image, data));
+    engine.swap(Arc::clone(&snapshot))?;
+    seal(host, &snapshot.image, now_us);
     if reads.certificate && !config.options.certificates_validated {
         host.log(
             Level::Warn,
             "portcullis: client certificates are not believed without `certificates_validated`",
         );
     }
-    let digest = digest(&image.digest());
-    let engine = Engine::new();
-    if let Some(in_force) = in_force {
-        engine.swap(in_force)?;
-    }
-    engine.swap(Arc::new(Snapshot::new(image, data)))?;
     Ok(Deployment {
         engine,
         options: config.options,

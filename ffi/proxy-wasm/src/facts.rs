@@ -290,13 +290,13 @@ fn certificate(host: &dyn Host, options: &Options) -> Option<Certificate> {
     if mtls != [1] && mtls != b"true" {
         return None;
     }
-    let part = |path: &str| host.property(path).filter(|part| !part.is_empty());
     if !options.certificates_validated {
         return Some(Certificate {
             fault: Some(NOT_VALIDATED),
             ..Certificate::default()
         });
     }
+    let part = |path: &str| host.property(path).filter(|part| !part.is_empty());
     Some(Certificate {
         fault: None,
         uri: part("connection\0uri_san_peer_certificate"),

@@ -74,7 +74,9 @@ fn bad() -> Vec<(String, &'static str)> {
         (property(json!(["ngx", "http_x_claims"])), "no property path"),
         (property(json!(["NGX", "http_x_claims"])), "no property path"),
         (property(json!(["ngx", "content_type"])), "`portcullis_`"),
-        (property(json!(["ngx", "Portcullis_x", "y"])), "no property path"),
+        (property(json!(["ngx", "Portcullis_x"])), "no property path"),
+        (property(json!(["ngx", "portcullis_x", "y"])), "no property path"),
+        (property(json!(["ngx"])), "no property path"),
         (
             property(json!(["Connection", "requested_server_name"])),
             "no property path",

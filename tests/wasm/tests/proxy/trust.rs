@@ -34,10 +34,13 @@ fn a_certificate_that_nobody_says_was_validated_is_none_to_believe() {
     let front = |path| with_certificate(path).with_property("connection/uri_san_peer_certificate", FRONT);
     let believed = json!({"certificates_validated": true});
     assert_eq!(answered(&mut with(POLICY, believed), &front("/mesh")).0, 200);
+    let mut without: Value = serde_json::from_str(&configuration(&image(POLICY), json!({}))).unwrap();
+    without.as_object_mut().unwrap().remove("certificates_validated");
     for path in ["/mesh", "/open"] {
-        let mut vm = with(POLICY, json!({"certificates_validated": false}));
+        let mut vm = SHIPPED.start(&without.to_string()).unwrap();
         let (status, reason) = answered(&mut vm, &front(path));
         assert_eq!((status, reason.as_str()), (401, "invalid_token"), "{path}");
+        assert_eq!(decisions(&mut vm)[0]["detail"], "certificate_not_validated");
         let warned = |line: &str| line.contains("certificates_validated");
         assert!(vm.gateway().log.iter().any(|line| warned(&line.text)));
     }
