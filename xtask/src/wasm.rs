@@ -133,19 +133,27 @@ pub fn wasm_opt() {
 
 /// Builds a module or plugin; the way to it, not optimised for size.
 pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
-    let source = source.into();
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), PathBuf::from);
-    // A directory of its own: the cargo that runs the tests may hold the lock of the other.
-    let target = target.join("wasm-module");
-    // Builds that differ in features alone write the same file: until it is copied, nobody else may build.
+    let target = folder();
     let _alone = lock(&target)?;
+    build_alone(source.into(), &target)
+}
+
+/// A directory of its own: the cargo that runs the tests may hold the lock of the other.
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target
+        .unwrap_or_else(|| step::root().join("target"))
+        .join("wasm-module")
+}
+
+/// Builds while nobody else does.
+fn build_alone(source: Source, target: &Path) -> Result<PathBuf, Failure> {
     let mut command = step::cargo_command();
     command
         .args(["build", "--locked", "--profile", source.profile])
         .args(["--package", source.package, "--features", source.features])
         .args(["--target", source.target, "--target-dir"])
-        .arg(&target);
+        .arg(target);
     // Where a dependency panics is told by its path, which must not say whose machine built it.
     let mut flags = vec![format!("--remap-path-prefix={}=", sources().display())];
     if source.target == MODULE_TARGET {
@@ -175,7 +183,8 @@ pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     Ok(kept)
 }
 
-/// Waits until nobody else, in this process or another, holds the folder; given back when it is dropped.
+/// Waits until nobody else, in this process or another, builds here, and lets nobody do so until it is dropped: builds
+/// that differ in features alone write the same file, which is then copied and optimised.
 fn lock(folder: &Path) -> Result<std::fs::File, Failure> {
     let path = folder.join("one-at-a-time.lock");
     let locked = || {
@@ -192,7 +201,9 @@ fn lock(folder: &Path) -> Result<std::fs::File, Failure> {
 
 /// Builds a module or plugin as it ships: through `wasm-opt`. The way to it.
 pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
-    let input = build(source)?;
+    let target = folder();
+    let _alone = lock(&target)?;
+    let input = build_alone(source.into(), &target)?;
     let version = opt_version().ok_or_else(|| {
         Failure::Found("`wasm-opt` is missing: `apt-get install binaryen`, or `cargo xtask plugin`".into())
     })?;
