@@ -34,7 +34,7 @@ This engine, floors and other policy engines on the same requests.
 Usage: portcullis-peers [OPTION VALUE]..
 
   --rules 10,100,1000   sizes of policies (10 to 100,000 by default)
-  --seconds 0.7         about how long each row is timed, over all rounds
+  --seconds 1.0         about how long each row is timed, over all rounds
   --only NAME,NAME      rows whose name holds one of these
   --record FOLDER       write DATE.md, DATE.json and DATE.svg
 
@@ -51,7 +51,7 @@ struct Options {
 fn options() -> Option<Options> {
     let mut options = Options {
         rules: vec![10, 100, 1_000, 10_000, 100_000],
-        seconds: 0.7,
+        seconds: 1.0,
         only: Vec::new(),
         record: None,
     };

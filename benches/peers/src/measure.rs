@@ -15,7 +15,7 @@ use crate::evaluator::Evaluator;
 use crate::heap;
 
 /// Rounds over all rows: as many chances to meet the machine at its best.
-pub const ROUNDS: u32 = 7;
+pub const ROUNDS: u32 = 15;
 
 /// One engine, used in one way, at one size of policy.
 #[derive(Clone, Debug, Serialize)]

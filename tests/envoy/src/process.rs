@@ -169,17 +169,19 @@ impl Envoy {
             .ok_or_else(|| HostError::Missing("no VmRSS".into()))
     }
 
-    /// User and system time so far, in the kernel's ticks of a hundredth of a second.
-    pub fn processor_ticks(&self) -> Result<u64, HostError> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = std::fs::read_to_string(&path).map_err(HostError::io(path))?;
-        // After the name, which is in parentheses and may hold anything: state is field 3, user time 14, system 15.
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok());
-        match (field(14), field(15)) {
-            (Some(user), Some(system)) => Ok(user + system),
-            _ => Err(HostError::Missing("no times in /proc".into())),
+    /// Time on a processor so far of all its threads, nanoseconds.
+    pub fn processor_ns(&self) -> Result<u64, HostError> {
+        let path = format!("/proc/{}/task", self.child.id());
+        let mut sum = 0;
+        for thread in std::fs::read_dir(&path).map_err(HostError::io(path))?.flatten() {
+            // One that has just ended has no file any more.
+            let Ok(text) = std::fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let ran = text.split(' ').next().and_then(|ran| ran.parse::<u64>().ok());
+            sum += ran.ok_or_else(|| HostError::Missing(format!("no time in schedstat: {text}")))?;
         }
+        Ok(sum)
     }
 
     /// Everything it wrote.

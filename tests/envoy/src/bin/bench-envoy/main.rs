@@ -19,8 +19,8 @@ use xtask::wasm::{self, Plugin};
 
 /// Rules of the workload.
 const RULES: usize = 1_000;
-/// Times that all variants run in turn.
-const ROUNDS: usize = 5;
+/// Times that all variants run in turn: as many chances to meet the machine at its best.
+const ROUNDS: usize = 20;
 /// Requests of a variant in all rounds together.
 const REQUESTS: usize = 100_000;
 

@@ -17,7 +17,7 @@ const WARM: usize = 4_000;
 /// One variant in one round.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sample {
-    /// User and system time of the whole Envoy, µs a request.
+    /// Processor time of the whole Envoy, µs a request.
     pub(crate) cpu_us: f64,
     /// Requests a second, for the record only: client and upstream share the machine.
     pub(crate) rate: f64,
@@ -53,12 +53,11 @@ pub(crate) fn rounds(
 }
 
 fn sample(variant: &Variant, requests: &[Vec<u8>], count: usize) -> Result<Sample, String> {
-    let ticks = || variant.envoy.processor_ticks().map_err(|error| error.to_string());
-    let (before, start) = (ticks()?, Instant::now());
+    let ran = || variant.envoy.processor_ns().map_err(|error| error.to_string());
+    let (before, start) = (ran()?, Instant::now());
     drive(variant, requests, count)?;
     let seconds = start.elapsed().as_secs_f64();
-    // A tick is a hundredth of a second.
-    let cpu_us = (ticks()? - before) as f64 * 10_000.0;
+    let cpu_us = ran()?.saturating_sub(before) as f64 / 1e3;
     Ok(Sample {
         cpu_us: cpu_us / count as f64,
         rate: count as f64 / seconds,
