@@ -11,6 +11,9 @@ use crate::variants::Variant;
 /// The bar against the hello filter.
 const HELLO_BAR: f64 = 1.15;
 
+/// Parts of a run whose ratios have a median.
+const PARTS: usize = 5;
+
 /// What a run showed.
 pub(crate) struct Outcome {
     rows: Vec<Row>,
@@ -26,6 +29,9 @@ struct Row {
     /// The ratio of the best rounds, against hello and against RBAC.
     to_hello: f64,
     to_rbac: f64,
+    /// The same as the median of five parts of the run, each of some rounds: what the bars were first set for.
+    median_to_hello: f64,
+    median_to_rbac: f64,
     rounds: Vec<Sample>,
 }
 
@@ -51,6 +57,12 @@ impl Outcome {
         };
         let rows = variants.iter().enumerate().map(|(index, variant)| {
             let ratio = |to: usize| best(index) / best(to);
+            let parts = rounds.chunks(rounds.len().div_ceil(PARTS).max(1));
+            let median_ratio = |to: usize| {
+                let time =
+                    |part: &[Vec<Sample>], at: usize| part.iter().map(|row| row[at].cpu_us).sum::<f64>();
+                median(parts.clone().map(|part| time(part, index) / time(part, to)))
+            };
             Row {
                 name: variant.name,
                 about: variant.about,
@@ -58,6 +70,8 @@ impl Outcome {
                 rate: rounds.iter().map(|row| row[index].rate).fold(0.0, f64::max),
                 to_hello: ratio(hello),
                 to_rbac: ratio(rbac),
+                median_to_hello: median_ratio(hello),
+                median_to_rbac: median_ratio(rbac),
                 rounds: rounds.iter().map(|row| row[index].clone()).collect(),
             }
         });
@@ -75,14 +89,21 @@ impl Outcome {
     /// The table and the bars.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from(
-            "| variant | CPU a request | × hello | × RBAC | requests/s | what it is |\n\
-             | --- | --: | --: | --: | --: | --- |\n",
+            "| variant | CPU a request | × hello | × RBAC | × hello, median of five | × RBAC, median of five | requests/s | \
+             what it is |\n| --- | --: | --: | --: | --: | --: | --: | --- |\n",
         );
         for row in &self.rows {
             let _ = writeln!(
                 text,
-                "| {} | {:.1} µs | {:.2} | {:.2} | {:.0} | {} |",
-                row.name, row.cpu_us, row.to_hello, row.to_rbac, row.rate, row.about
+                "| {} | {:.1} µs | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {} |",
+                row.name,
+                row.cpu_us,
+                row.to_hello,
+                row.to_rbac,
+                row.median_to_hello,
+                row.median_to_rbac,
+                row.rate,
+                row.about
             );
         }
         let (Some(plugin), Some(open), Some(none)) = (
@@ -118,7 +139,7 @@ impl Outcome {
         let text = format!(
             "# Envoy, record of {date}\n\n\
              Processor time (user and system) of Envoy 1.40 with one worker over {} requests of each variant, in {} \
-             rounds in turn; the best round of each, and their ratios.\n\
+             rounds in turn; the best round of each, their ratios, and the median of the ratios in five parts of the run.\n\
              One machine of {cores} cores, which client, Envoy and upstream shared; its load was {} before and {} after.\n\
              The method is in [benches/README.md](../README.md).\n\n\
              ![processor time of a request]({date}-envoy.svg)\n\n{}",
@@ -132,7 +153,8 @@ impl Outcome {
         let rows = self.rows.iter().map(|row| {
             json!({
                 "name": row.name, "cpu_us": row.cpu_us, "rate": row.rate, "to_hello": row.to_hello,
-                "to_rbac": row.to_rbac, "rounds": row.rounds,
+                "to_rbac": row.to_rbac, "median_to_hello": row.median_to_hello,
+                "median_to_rbac": row.median_to_rbac, "rounds": row.rounds,
             })
         });
         let all = json!({"requests": self.requests, "load": self.load, "rows": rows.collect::<Vec<_>>()});
@@ -171,4 +193,11 @@ impl Outcome {
         }
         text + "</svg>\n"
     }
+}
+
+/// Of an odd number of values, the middle one.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
