@@ -17,7 +17,7 @@ pub use reads::{Reads, claims_read};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::data::{Data, DataError};
+use crate::data::DataError;
 use crate::decide::{
     Effect, Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Reason, Snapshot, Worker, decide,
 };
@@ -62,10 +62,8 @@ impl Engine {
         files: &dyn Fn(&str) -> Option<Vec<u8>>,
     ) -> Result<Vec<DataError>, LoadError> {
         let image = Image::load(image, trust)?;
-        let (data, errors) = match self.snapshot() {
-            Some(before) => before.data.reload(image.config(), files),
-            None => Data::load(image.config(), files),
-        };
+        let before = self.snapshot().map(|snapshot| Arc::clone(&snapshot.data));
+        let (data, errors) = before.unwrap_or_default().reload(image.config(), files);
         self.swap(Arc::new(Snapshot::new(image, data)))?;
         Ok(errors)
     }

@@ -18,8 +18,8 @@ use crate::image::layout::{VAR, dir, var};
 pub struct Reads {
     /// The socket's address.
     pub address: bool,
-    /// The client certificate, or whether there is one. Only of one without a fault: where a
-    /// host finds a fault in one it hands that over whatever this says.
+    /// The client certificate, or whether there is one. Only of one without a fault: a
+    /// host that finds a fault in one hands that over whatever this says.
     pub certificate: bool,
     /// TLS server name.
     pub sni: bool,

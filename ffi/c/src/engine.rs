@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis::image::seal::{PublicKey, is_key_id};
 use portcullis::image::{HighWater, SealInfo, WhenExpired};
-use portcullis::{Data, Engine, Image, Snapshot, Trust, TrustedKeys};
+use portcullis::{Engine, Snapshot, Trust, TrustedKeys};
 
 use crate::handles::{Kind, Object, Table};
 use crate::status::{
@@ -107,17 +107,13 @@ impl Policy {
             false => Trust::Unsigned,
             true => Trust::Keys(control.trusted.clone()),
         };
-        let told = |text: String| Failure::told(PORTCULLIS_E_IMAGE, text);
-        let image = Image::load(image, &trust).map_err(|e| told(e.to_string()))?;
-        let mark = image.seal().map(|seal| seal.mark);
-        let before = self.snapshot();
+        // Held, so that it is not dropped while others wait for the new one.
+        let _before = self.snapshot();
         let files = |name: &str| control.files.get(name).cloned();
-        let (data, errors) = match &before {
-            Some(before) => before.data.reload(image.config(), &files),
-            None => Data::load(image.config(), &files),
-        };
-        self.swap(Snapshot::new(image, data))?;
-        control.trusted.high_water = mark.or(control.trusted.high_water);
+        let loaded = self.engine.load(image, &trust, &files);
+        let errors = loaded.map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))?;
+        self.version.fetch_add(1, Ordering::Release);
+        control.trusted.high_water = self.seal(|seal| seal.mark).or(control.trusted.high_water);
         // Of a file that several lists read, the last is told.
         let mut told: Vec<_> = errors
             .into_iter()
