@@ -41,9 +41,6 @@ pub mod compile;
 // sorting, in less code than std's
 mod order;
 
-// planted bugs; empty but for a macro without its feature
-pub mod canary;
-
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, CompileOptions, Form, compile, compile_with};
 pub use data::{Data, DataError};

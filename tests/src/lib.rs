@@ -10,7 +10,6 @@
 
 pub mod adversarial;
 pub mod bridge;
-pub mod canary;
 pub mod corpus;
 pub mod counts;
 pub mod generate;

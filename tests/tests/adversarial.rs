@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use portcullis::{CompileError, CompileOptions, Form, Worker, compile_with};
 use portcullis_tests::adversarial::{self, Shape};
 use portcullis_tests::bridge::Subject;
+use portcullis_tests::counts;
 use portcullis_tests::oracle::{self, Pair};
-use portcullis_tests::{canary, counts};
 
 /// Image bytes for a byte of policy text, at most: linear, whatever the rules are.
 const IMAGE_BYTES_PER_TEXT_BYTE: usize = 64;
@@ -49,7 +49,6 @@ fn same_in_every_form(shape: &Shape) -> (Subject, u64, u64) {
 
 #[test]
 fn x03_rules_that_share_nothing_stay_linear_in_bytes_and_words() {
-    canary::plant().unwrap();
     let mut decided = 0;
     for shape in adversarial::all() {
         let (subject, words, bound) = same_in_every_form(&shape);
@@ -157,7 +156,6 @@ fn regex(pattern: &str) -> String {
 
 #[test]
 fn x04_a_regex_is_linear_or_refused() {
-    canary::plant().unwrap();
     // Nested repetition: a small automaton, one step a byte.
     let policy = oracle::checked(&regex("(a+)+b"), &BTreeMap::new()).unwrap();
     let subject = Subject::compile(&policy, &BTreeMap::new()).unwrap();

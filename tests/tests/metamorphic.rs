@@ -9,7 +9,7 @@ use portcullis_lang::{format, parse, source};
 use portcullis_tests::generate::{self, Generated, Requests};
 use portcullis_tests::oracle::{self, Pair, difference};
 use portcullis_tests::rng::Rng;
-use portcullis_tests::{bridge::Subject, canary, counts};
+use portcullis_tests::{bridge::Subject, counts};
 use portcullis_vectors::{Vector, Verdict};
 
 const POLICIES: u64 = 60;
@@ -65,7 +65,6 @@ fn shuffle<T>(rng: &mut Rng, items: &mut [T]) {
 
 #[test]
 fn order_changes_nothing() {
-    canary::plant().unwrap();
     let mut cases = 0;
     for index in 0..POLICIES {
         let mut rng = Rng::part(SEED, index);
@@ -92,7 +91,6 @@ fn twin(statement: &str) -> Option<String> {
 
 #[test]
 fn duplication_changes_nothing() {
-    canary::plant().unwrap();
     let mut cases = 0;
     for index in 0..POLICIES {
         let mut rng = Rng::part(SEED, index ^ 0x1_0000);
@@ -122,7 +120,6 @@ fn duplication_changes_nothing() {
 
 #[test]
 fn formatting_changes_nothing() {
-    canary::plant().unwrap();
     let mut cases = 0;
     for index in 0..POLICIES {
         let mut rng = Rng::part(SEED, index ^ 0x2_0000);
@@ -136,7 +133,6 @@ fn formatting_changes_nothing() {
 
 #[test]
 fn a_further_deny_never_allows_more() {
-    canary::plant().unwrap();
     let mut cases = 0;
     for index in 0..POLICIES {
         let mut rng = Rng::part(SEED, index ^ 0x3_0000);
@@ -192,7 +188,6 @@ fn without(vector: &Vector, kind: CredentialKind) -> Vector {
 
 #[test]
 fn a_missing_credential_never_allows_more() {
-    canary::plant().unwrap();
     let mut compared = 0;
     for index in 0..4 * POLICIES {
         let mut rng = Rng::part(SEED, index ^ 0x4_0000);
@@ -225,7 +220,6 @@ fn a_missing_credential_never_allows_more() {
 
 #[test]
 fn a_hostile_spelling_never_reaches_what_is_denied() {
-    canary::plant().unwrap();
     let text = "gate 1;\nservice s { allow anyone to any /**; deny anyone to any /orders/**; }\n";
     let files = BTreeMap::new();
     let policy = checked(text, &files);

@@ -56,7 +56,6 @@ fn most_words(rules: usize) -> u64 {
 /// segments and some nodes, whatever the number of rules; a hundred have all that a hundred thousand have.
 #[test]
 fn words_touched_do_not_grow_with_rules() {
-    portcullis_tests::canary::plant().unwrap();
     let (few, all_shapes) = (most_words(10), most_words(100));
     assert!(few > 20, "the engine was not built to count: {few}");
     println!("10 rules: {few} words, 100 rules: {all_shapes}");
@@ -76,7 +75,6 @@ fn words_touched_do_not_grow_with_rules() {
 
 #[test]
 fn no_decision_reads_more_than_inspect_says() {
-    portcullis_tests::canary::plant().unwrap();
     let seed = 3;
     let mut worker = Worker::default();
     let mut nearest = 0;

@@ -8,7 +8,6 @@ use super::graph::{NO, Ref, YES};
 use super::lower::{Lowered, Part, Test};
 use super::routes::Instance;
 use super::vars::Vars;
-use crate::canary::canary;
 use crate::image::layout::lack;
 
 /// A deny, as one of the heads it can decide with.
@@ -83,7 +82,6 @@ impl<'p> Instances<'p> {
         let made = match of.effect {
             Effect::Allow => self.allow(vars, texts, at),
             Effect::Deny if !of.report => self.deny(vars, at),
-            Effect::Deny if canary!(ReportEnforced, true, false) => self.deny(vars, at),
             Effect::Deny | Effect::On => {
                 let condition = &self.lowered.instances[rule][target].condition;
                 Graphs::Standing {
@@ -104,7 +102,7 @@ impl<'p> Instances<'p> {
             let applies = if certain {
                 vars.graph_of(condition, true)
             } else {
-                canary!(DenyUnknown, vars.graph_of(condition, true), vars.maybe(condition))
+                vars.maybe(condition)
             };
             let mut push = |status, root| {
                 heads.push(Head {
@@ -150,17 +148,7 @@ impl<'p> Instances<'p> {
             let root = vars.graph_of(test, true);
             explained.push((kind, text, root));
             match part {
-                Part::Scope(..) => {
-                    scopes = canary!(
-                        ScopesAny,
-                        if scopes == YES {
-                            root
-                        } else {
-                            vars.or(scopes, root)
-                        },
-                        vars.and(scopes, root)
-                    );
-                }
+                Part::Scope(..) => scopes = vars.and(scopes, root),
                 Part::Acr(_) | Part::Age(_) => fresh = vars.and(fresh, root),
                 Part::Condition(..) => {}
             }

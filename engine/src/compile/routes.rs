@@ -8,7 +8,6 @@ use portcullis_lang::model::{CaptureKind, Effect, Owner, Pattern, Policy, Segmen
 
 use super::CompileError;
 use super::pattern::{self, Table};
-use crate::canary::canary;
 
 /// A rule with one of its targets.
 pub(super) type Instance = (u32, u32);
@@ -273,11 +272,7 @@ fn owners(policy: &Policy) -> (Vec<Vec<usize>>, Vec<usize>) {
 fn trie(policy: &Policy, slash_ignored: bool, rules: impl Iterator<Item = usize>) -> Vec<Node> {
     let mut trie = vec![Node::default()];
     for (r, rule) in rules.map(|r| (r, &policy.rules[r])) {
-        let wide = canary!(
-            DenySlash,
-            slash_ignored,
-            rule.effect != Effect::Allow || slash_ignored
-        );
+        let wide = rule.effect != Effect::Allow || slash_ignored;
         for (t, target) in rule
             .targets
             .iter()

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use portcullis_lang::model::{ANY_ALLOW_METHODS, Effect, Methods, Policy, RuleId, TargetKind};
 
 use super::routes::Instance;
-use crate::canary::canary;
 use crate::image::layout::{KINDS, fallback};
 
 /// All that selects a rule beside its path.
@@ -210,7 +209,7 @@ fn covers(kind: &Kind, shape: Shape<'_>) -> bool {
 }
 
 fn head_folds(method: &str) -> bool {
-    canary!(DenyHead, false, method == "HEAD")
+    method == "HEAD"
 }
 
 /// Picks the places of a taking.

@@ -12,7 +12,6 @@ use super::graph::{Graph, NO, Ref, YES};
 use super::lower::{Leaf, Lowered, Test};
 use super::pattern::{self, Table};
 use super::slots::Slots;
-use crate::canary::canary;
 use crate::image::config::{Slot, Source};
 use crate::image::layout::op;
 
@@ -80,12 +79,7 @@ pub(super) fn ip_number(ip: IpAddr) -> u128 {
 }
 
 fn last_address(net: &IpNet) -> u128 {
-    let last = ip_number(net.broadcast());
-    canary!(
-        CidrEdge,
-        last.saturating_sub(1).max(ip_number(net.network())),
-        last
-    )
+    ip_number(net.broadcast())
 }
 
 /// Networks as inclusive ranges, sorted and merged.

@@ -3,7 +3,6 @@
 use super::headers::{Lines, name};
 use super::text::{self, class};
 use super::{Arena, Malformed, target};
-use crate::canary::canary;
 use crate::limits;
 use crate::request::RequestView;
 use std::fmt::Write as _;
@@ -171,15 +170,11 @@ fn dns_name<'a>(host: &'a [u8], arena: &'a Arena) -> Option<&'a str> {
         return None;
     }
     let host = std::str::from_utf8(host).ok()?;
-    let host = canary!(
-        HostCase,
-        host,
-        if upper == 0 {
-            host
-        } else {
-            text::lower(host, arena)
-        }
-    );
+    let host = if upper == 0 {
+        host
+    } else {
+        text::lower(host, arena)
+    };
     let looks_numeric = last.iter().all(|b| b.is_ascii_digit()) || matches!(last, [b'0', b'x' | b'X', ..]);
     if looks_numeric && !host.parse::<Ipv4Addr>().is_ok_and(|v4| is_spelled(v4, host)) {
         return None;

@@ -6,7 +6,6 @@ use super::credentials::{Claims, Credentials, object_or_none};
 use super::headers::ContentType;
 use super::json::{Item, Json, Member};
 use super::{Arena, Canonical, Form, List, Text, address, text};
-use crate::canary::canary;
 use crate::data::Data;
 use crate::image::config::{Config, Issuer, IssuerClaim, Literal, SegmentKind, Slot, Source, Type};
 use crate::limits;
@@ -355,15 +354,7 @@ impl<'a> Facts<'a> {
         };
         let default = || Fetched::default(declared.default.as_ref(), self.arena);
         match sent {
-            Some(value) => canary!(
-                DefaultIllTyped,
-                if value.is_some() {
-                    Fetched::sent(value)
-                } else {
-                    default()
-                },
-                Fetched::sent(value)
-            ),
+            Some(value) => Fetched::sent(value),
             None => default(),
         }
     }

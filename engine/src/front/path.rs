@@ -3,7 +3,6 @@
 
 use super::text;
 use super::{Arena, Form, List, Malformed, Text};
-use crate::canary::canary;
 use crate::image::config::HostOptions;
 use crate::limits;
 
@@ -188,8 +187,7 @@ fn segment<'a>(
             false => Err(Malformed::bad("empty_segment")),
         };
     }
-    let once = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
-    let decoded = canary!(DoubleDecoding, twice(once, arena), once);
+    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
     if std::str::from_utf8(decoded).is_err() {
         return Err(Malformed::bad("bad_utf8"));
     }
@@ -225,11 +223,6 @@ fn segment<'a>(
         decoded,
         parameters,
     }))
-}
-
-#[cfg(feature = "canary")]
-fn twice<'a>(decoded: &'a [u8], arena: &'a Arena) -> &'a [u8] {
-    text::decode(decoded, false, arena).unwrap_or(decoded)
 }
 
 /// Step 14: segments without dots and without the empty last one, and whether a trailing slash is left.

@@ -2,7 +2,6 @@
 //! value is unknown, unfit for a header line, or not the one another rule sets, is a drop.
 
 use super::{Binding, Bound, Draft};
-use crate::canary::canary;
 use crate::decide::Decision;
 use crate::front::List;
 use crate::image::config::HeaderValue;
@@ -63,7 +62,7 @@ fn plan<'b: 'r, 'r>(b: &Binding<'b>, rules: impl Iterator<Item = &'r Bound<'b>>,
             };
             match plan.iter_mut().find(|(name, _)| *name == op.name) {
                 Some((_, before)) if *before != value => {
-                    *before = canary!(SetBeatsDrop, before.take().or(value), None);
+                    *before = None;
                 }
                 Some(_) => {}
                 None => plan.push((&op.name, value)),

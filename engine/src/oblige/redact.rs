@@ -1,7 +1,6 @@
 //! Redactions that bind -> one list: distinct `only` lists first, then the strongest operation per path, by path.
 //! Knows no JSON; paths are texts in canonical spelling, so equal paths are equal texts.
 
-use crate::canary::canary;
 use crate::decide::{Change, Redact};
 use crate::front::{Arena, List};
 use crate::image::config::{Redaction, RedactionOp};
@@ -54,11 +53,10 @@ fn stricter<'r>(a: Change<'r>, b: Change<'r>) -> Change<'r> {
         (Replace(x), Replace(y)) if x != y => Drop,
         (Mask { first: x, keep: k }, Mask { first: y, keep: l }) => {
             let keep = if x == y { k.min(l) } else { 0 };
-            let merged = Mask {
+            Mask {
                 first: x && keep > 0,
                 keep,
-            };
-            canary!(MaskLast, Mask { first: y, keep: l }, merged)
+            }
         }
         (Truncate(x), Truncate(y)) => Truncate(x.min(y)),
         // The order of the variants is their strength.
