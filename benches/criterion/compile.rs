@@ -47,7 +47,7 @@ fn shares(rules: usize, text: &str, bytes: usize) {
     let model = setup::model(text, &workload::files()).expect("it compiled before");
     let checked = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    black_box(portcullis::compile(&model)).expect("it compiled before");
+    black_box(portcullis_compile::compile(&model)).expect("it compiled before");
     let emitted = start.elapsed().as_secs_f64();
     let share = |part: f64| 100.0 * part / (checked + emitted);
     let _ = writeln!(

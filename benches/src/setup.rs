@@ -16,7 +16,7 @@ pub enum SetupError {
     Policy(String),
     /// The model does not compile.
     #[error("the policy does not compile: {0}")]
-    Compile(#[from] portcullis::CompileError),
+    Compile(#[from] portcullis_compile::CompileError),
     /// The image does not load.
     #[error("the image does not load: {0}")]
     Load(#[from] portcullis::LoadError),
@@ -29,12 +29,12 @@ pub fn model(text: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Policy, Se
 
 /// Text to image.
 pub fn image(text: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, SetupError> {
-    Ok(portcullis::compile(&model(text, files)?)?)
+    Ok(portcullis_compile::compile(&model(text, files)?)?)
 }
 
 /// A shape's policy to image.
 pub fn shape_image(shape: &Shape) -> Result<Vec<u8>, SetupError> {
-    Ok(portcullis::compile(&checked(shape.case.check())?)?)
+    Ok(portcullis_compile::compile(&checked(shape.case.check())?)?)
 }
 
 fn checked(checked: Checked) -> Result<Policy, SetupError> {

@@ -55,7 +55,7 @@ pub enum CliError {
         /// The policy.
         path: String,
         /// Why.
-        source: portcullis::CompileError,
+        source: portcullis_compile::CompileError,
     },
     /// Bytes that are no image.
     #[error("`{path}`: {source}")]

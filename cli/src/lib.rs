@@ -23,7 +23,6 @@ pub mod bridge;
 pub mod obligations;
 
 // policy -> policy in which facts are left open
-pub mod soften;
 
 // the verbs
 pub mod import;

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::{
-    CompileOptions, Data, Image, Now, OwnedDecision, RequestView, Snapshot, Trust, Worker, decide_explained,
-};
+use portcullis::{Data, Image, Now, OwnedDecision, RequestView, Snapshot, Trust, Worker, decide_explained};
+use portcullis_compile::CompileOptions;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
@@ -74,7 +73,7 @@ pub fn compile_with(
     path: &Path,
     options: &CompileOptions,
 ) -> Result<(Vec<u8>, Image), CliError> {
-    let bytes = portcullis::compile_with(policy, options).map_err(|source| CliError::Compile {
+    let bytes = portcullis_compile::compile_with(policy, options).map_err(|source| CliError::Compile {
         path: shown(path),
         source,
     })?;

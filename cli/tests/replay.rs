@@ -138,7 +138,7 @@ fn certain_means_every_completion() {
         .unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
     let snapshot = |policy: &_| {
         let image = Image::load(
-            &portcullis::compile(policy).unwrap(),
+            &portcullis_compile::compile(policy).unwrap(),
             &portcullis::Trust::Unsigned,
         )
         .unwrap();

@@ -34,15 +34,9 @@ pub mod verdict;
 // one proxied request and its response
 pub mod exchange;
 
-// model -> image
-#[cfg(feature = "compile")]
-pub mod compile;
-
 // sorting, in less code than std's
 mod order;
 
-#[cfg(feature = "compile")]
-pub use compile::{CompileError, CompileOptions, Form, compile, compile_with};
 pub use data::{Data, DataError};
 pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
 pub use exchange::{Engine, Exchange, Next};

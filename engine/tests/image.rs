@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 
 use portcullis::decide::Effect;
-use portcullis::{
-    CompileOptions, Data, Engine, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, compile_with,
-    decide,
-};
+use portcullis::{Data, Engine, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
+use portcullis_compile::{CompileOptions, compile_with};
 use sha2::{Digest, Sha256};
 
 const POLICY: &str = r#"gate 1;
@@ -208,7 +206,7 @@ fn a_bad_reload_keeps_the_last_good_data() {
                              deny anyone to any /** when client.ip in banned; }";
     let files = BTreeMap::from([("banned.txt".to_string(), Vec::new())]);
     let checked = portcullis_lang::check::load_text_with(WITH_LIST, &files);
-    let bytes = portcullis::compile(&checked.policy.unwrap()).unwrap();
+    let bytes = portcullis_compile::compile(&checked.policy.unwrap()).unwrap();
     let engine = Engine::new();
     let load = |list: Option<&str>| {
         let files = |_: &str| list.map(|text| text.as_bytes().to_vec());

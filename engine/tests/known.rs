@@ -30,7 +30,7 @@ fn snapshot(policy: &str) -> Snapshot {
     let policy = checked
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let image = Image::load(&portcullis::compile(&policy).unwrap(), &Trust::Unsigned).unwrap();
+    let image = Image::load(&portcullis_compile::compile(&policy).unwrap(), &Trust::Unsigned).unwrap();
     let data = Data::empty(image.config());
     Snapshot::new(image, data)
 }

@@ -20,7 +20,7 @@ const END: i64 = 1_000_000;
 
 fn policy(text: &str) -> Vec<u8> {
     let checked = portcullis_lang::check::load_text(text);
-    portcullis::compile(&checked.policy.unwrap()).unwrap()
+    portcullis_compile::compile(&checked.policy.unwrap()).unwrap()
 }
 
 fn image() -> Vec<u8> {

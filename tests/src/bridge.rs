@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use portcullis::request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
-use portcullis::{CompileOptions, Data, Form, Image, Now, Snapshot, Worker};
+use portcullis::{Data, Image, Now, Snapshot, Worker};
+use portcullis_compile::{CompileOptions, Form};
 use portcullis_lang::model::Policy;
 use portcullis_vectors::Vector;
 
@@ -190,7 +191,7 @@ impl Subject {
         files: &BTreeMap<String, Vec<u8>>,
         form: Form,
     ) -> Result<Subject, String> {
-        let bytes = portcullis::compile_with(
+        let bytes = portcullis_compile::compile_with(
             policy,
             &CompileOptions {
                 form,

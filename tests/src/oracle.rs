@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis::{Form, Worker};
+use portcullis::Worker;
+use portcullis_compile::Form;
 use portcullis_lang::check;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
@@ -91,7 +92,7 @@ impl<'p> Pair<'p> {
             let subject = Subject::compile_as(policy, files, form).map_err(|e| format!("{name}: {e}"))?;
             self.twins.push((name, subject, Worker::default()));
         }
-        let image = portcullis::compile(policy).map_err(|e| format!("compile: {e}"))?;
+        let image = portcullis_compile::compile(policy).map_err(|e| format!("compile: {e}"))?;
         let image = through_a_file(&image).map_err(|e| format!("file: {e}"))?;
         self.twins
             .push(("file", Subject::load(&image, files)?, Worker::default()));
@@ -235,7 +236,7 @@ pub fn seal(bytes: &[u8]) {
     assert!(load(&magic).is_err(), "nobody signed these bytes");
     let image = checked("gate 1;\n", &BTreeMap::new())
         .ok()
-        .and_then(|policy| portcullis::compile(&policy).ok())
+        .and_then(|policy| portcullis_compile::compile(&policy).ok())
         .unwrap_or_default();
     let said = Seal {
         key_id: "k",

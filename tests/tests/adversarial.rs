@@ -10,7 +10,8 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{CompileError, CompileOptions, Form, Worker, compile_with};
+use portcullis::Worker;
+use portcullis_compile::{CompileError, CompileOptions, Form, compile_with};
 use portcullis_tests::adversarial::{self, Shape};
 use portcullis_tests::bridge::Subject;
 use portcullis_tests::counts;
@@ -44,7 +45,7 @@ fn same_in_every_form(shape: &Shape) -> (Subject, u64, u64) {
         most = most.max(worker.words_touched() - before);
     }
     let subject = Subject::compile(&policy, &none).unwrap();
-    (subject, most, bare.image().inspect().words_max)
+    (subject, most, portcullis_compile::inspect(bare.image()).words_max)
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn x03_rules_that_share_nothing_stay_linear_in_bytes_and_words() {
     let mut decided = 0;
     for shape in adversarial::all() {
         let (subject, words, bound) = same_in_every_form(&shape);
-        let inspection = subject.image().inspect();
+        let inspection = portcullis_compile::inspect(subject.image());
         let bytes: usize = inspection.sections.iter().map(|section| section.1).sum();
         eprintln!(
             "{}: text {} bytes, image {bytes} bytes, {} nodes, {words} words touched at most, \
@@ -82,7 +83,7 @@ fn x03_a_wide_switch_is_one_node() {
     let words = [100, 10_000].map(|rules| {
         let policy = oracle::checked(&adversarial::subjects(rules).text, &BTreeMap::new()).unwrap();
         let subject = Subject::compile(&policy, &BTreeMap::new()).unwrap();
-        let inspection = subject.image().inspect();
+        let inspection = portcullis_compile::inspect(subject.image());
         // One that grants; what explains a denial asks each rule by itself.
         assert!(
             inspection.nodes <= 2 * rules + 10,
@@ -144,7 +145,7 @@ fn x03_steps_of_a_decision_have_a_bound() {
     let text = long_question("report deny anyone", 1_000, 1_000);
     let policy = oracle::checked(&text, &BTreeMap::new()).unwrap();
     let subject = Subject::compile(&policy, &BTreeMap::new()).unwrap();
-    assert!(subject.image().inspect().steps_max > 1_000_000);
+    assert!(portcullis_compile::inspect(subject.image()).steps_max > 1_000_000);
 }
 
 /// The text of a policy whose only condition is a regex.

@@ -122,7 +122,10 @@ fn every_gate_sample_checks() {
                     let shown =
                         portcullis_lang::render::render(&checked.diagnostics, &checked.sources, false);
                     let policy = checked.policy.unwrap_or_else(|| panic!("{place}: {shown}"));
-                    assert!(portcullis::compile(&policy).is_ok(), "{place} does not compile");
+                    assert!(
+                        portcullis_compile::compile(&policy).is_ok(),
+                        "{place} does not compile"
+                    );
                 }
             }
             samples += 1;

@@ -19,7 +19,7 @@ fn most_words(rules: usize) -> u64 {
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
     let image = Image::load(
-        &portcullis::compile(&policy).unwrap(),
+        &portcullis_compile::compile(&policy).unwrap(),
         &portcullis::Trust::Unsigned,
     )
     .unwrap();
@@ -82,16 +82,13 @@ fn no_decision_reads_more_than_inspect_says() {
         let mut rng = Rng::part(seed, index);
         let generated = generate::policy(&mut rng);
         let policy = oracle::checked(&generated.text(), &generated.files).unwrap();
-        let options = portcullis::CompileOptions {
+        let options = portcullis_compile::CompileOptions {
             symbols: false,
             ..Default::default()
         };
-        let image = portcullis::compile_with(&policy, &options).unwrap();
-        let bound = Image::load(&image, &portcullis::Trust::Unsigned)
-            .unwrap()
-            .inspect()
-            .words_max;
+        let image = portcullis_compile::compile_with(&policy, &options).unwrap();
         let subject = Subject::load(&image, &generated.files).unwrap();
+        let bound = portcullis_compile::inspect(subject.image()).words_max;
         let requests = generate::Requests::new(&policy, &generated.files);
         for request in 0..40 {
             let vector = requests.next(&mut rng, request.to_string());

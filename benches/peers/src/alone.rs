@@ -4,7 +4,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use portcullis::{CompileOptions, Image, Trust, Worker};
+use portcullis::{Image, Trust, Worker};
+use portcullis_compile::CompileOptions;
 use portcullis_benches::adapter::Requests;
 use portcullis_benches::setup;
 use portcullis_benches::shapes::{self, Shape};
@@ -105,7 +106,7 @@ fn source(rules: usize) -> (Source, Compiled) {
         compile_ms: f64::MAX,
         parse_ms: f64::MAX,
         load_ms: f64::MAX,
-        image_bytes: portcullis::compile_with(&model, &stripped).unwrap().len(),
+        image_bytes: portcullis_compile::compile_with(&model, &stripped).unwrap().len(),
     };
     (Source { text, image }, compiled)
 }

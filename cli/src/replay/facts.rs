@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis_lang::model::{Anchor, Atom, CredentialKind, Fact, PeerFact, Policy, Rule};
 
-use crate::soften::Open;
+use portcullis_compile::approximate::Open;
 
 /// Whether a credential on the request was good.
 pub(super) const VALIDITY: &str = "whether a credential was presented that failed";

@@ -1,7 +1,7 @@
 //! (policy, log line) -> allowed, denied, or cannot tell because of what.
 //!
 //! A log lacks claims, bodies, cookies, most headers. A judgement is certain only if it holds for every completion
-//! of the line: the policy is bent both ways over what the line leaves open ([`crate::soften`]), and the engine is
+//! of the line: the policy is approximated from both sides over what the line leaves open ([`approximate`]), and the engine is
 //! asked twice. What is left open but has few values (scheme, upgrade, preflight, gRPC) is tried in all of them.
 //!
 //! A completion is a well-formed request: headers that were not logged do not make it malformed, logged ones were
@@ -16,7 +16,7 @@ use portcullis_lang::model::{Atom, Fact, HostPattern, Owner, Policy, Rule, Targe
 use super::facts;
 use super::line::Entry;
 use crate::error::CliError;
-use crate::soften::{self, Open, Towards, WORST_NOW_US};
+use portcullis_compile::approximate::{self, Approximation, Open, WORST_NOW_US};
 
 /// What became of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ struct Logged {
     headers: BTreeSet<String>,
 }
 
-/// The policy bent both ways.
+/// The policy, approximated from both sides.
 struct Pair {
     grant: Snapshot,
     denial: Snapshot,
@@ -128,7 +128,7 @@ impl<'p> Judge<'p> {
         }
         let is_grpc = |rule: &Rule| rule.targets.iter().any(|t| t.kind == TargetKind::Grpc);
         Ok(Judge {
-            routes: prepare(&soften::routes(&policy))?,
+            routes: prepare(&approximate::routes(&policy))?,
             has_credentials: !policy.issuers.is_empty()
                 || !policy.keys.is_empty()
                 || !policy.peers.is_empty()
@@ -166,7 +166,7 @@ impl<'p> Judge<'p> {
         let route = route(&self.routes, &request, &variants, &mut self.worker);
         let best: Vec<OwnedDecision> = variants
             .iter()
-            .map(|variant| request.decide(&pair.grant, variant, Towards::Grant, &mut self.worker))
+            .map(|variant| request.decide(&pair.grant, variant, Approximation::Over, &mut self.worker))
             .collect();
         if let Some(first) = best.first()
             && best.iter().all(|d| d.effect == Effect::Deny)
@@ -179,7 +179,7 @@ impl<'p> Judge<'p> {
         }
         let worst: Vec<OwnedDecision> = variants
             .iter()
-            .map(|variant| request.decide(&pair.denial, variant, Towards::Denial, &mut self.worker))
+            .map(|variant| request.decide(&pair.denial, variant, Approximation::Under, &mut self.worker))
             .collect();
         let granted = best.iter().find(|d| d.effect != Effect::Deny);
         let rule = granted.map(|d| decider(&pair.grant.image, d)).unwrap_or_default();
@@ -229,8 +229,8 @@ impl<'p> Judge<'p> {
             credentials: true,
             query: !logged.query,
         };
-        let grant = soften::soften(&self.policy, &open, Towards::Grant);
-        let denial = soften::soften(&self.policy, &open, Towards::Denial);
+        let grant = approximate::approximate(&self.policy, &open, Approximation::Over);
+        let denial = approximate::approximate(&self.policy, &open, Approximation::Under);
         Ok(Pair {
             grant: (self.prepare)(&grant)?,
             denial: (self.prepare)(&denial)?,
@@ -388,7 +388,7 @@ impl Shaped<'_> {
         &self,
         snapshot: &Snapshot,
         v: &Variant,
-        towards: Towards,
+        side: Approximation,
         worker: &mut Worker,
     ) -> OwnedDecision {
         let entry = self.entry;
@@ -431,14 +431,14 @@ impl Shaped<'_> {
             headers: &headers,
             socket_peer: entry.client_ip,
             certificate: None,
-            sni: (towards == Towards::Grant).then_some(name.as_bytes()),
+            sni: (side == Approximation::Over).then_some(name.as_bytes()),
             protocol: entry.protocol.as_deref().unwrap_or_default().as_bytes(),
             credential: Credential::Absent,
             key: None,
             signature: None,
             context: b"",
         };
-        let worst_now = (towards == Towards::Denial).then_some(WORST_NOW_US);
+        let worst_now = (side == Approximation::Under).then_some(WORST_NOW_US);
         let now = Now {
             wall_us: entry.time_us.or(worst_now),
             mono_us: 0,
@@ -490,7 +490,7 @@ fn route(routes: &Snapshot, request: &Shaped<'_>, variants: &[Variant], worker: 
     let mut reached: Vec<OwnedDecision> = variants
         .iter()
         .filter(|v| !v.preflight)
-        .map(|v| request.decide(routes, v, Towards::Grant, worker))
+        .map(|v| request.decide(routes, v, Approximation::Over, worker))
         .collect();
     reached.sort_by_key(|d| d.effect != Effect::Allow);
     reached

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::CompileOptions;
+use portcullis_compile::CompileOptions;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use serde_json::json;
@@ -134,7 +134,7 @@ fn over_budget(args: &Args, policy: &Policy, path: &Path) -> Result<Vec<Over>, C
             ..Default::default()
         },
     )?;
-    let inspection = image.inspect();
+    let inspection = portcullis_compile::inspect(&image);
     let budgets = [
         ("steps", args.max_steps, inspection.steps_max),
         ("words of a decision", args.max_words, inspection.words_max),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portcullis::CompileOptions;
+use portcullis_compile::CompileOptions;
 
 use crate::error::{CliError, Exit, shown};
 use crate::output::{GOOD, Output, clean, count, paint};

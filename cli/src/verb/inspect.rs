@@ -42,10 +42,10 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         args.trust.admit(&args.path, output)?.image
     };
     if args.dot {
-        output.raw(portcullis::image::Inspection::dot(&image).as_bytes())?;
+        output.raw(portcullis_compile::Inspection::dot(&image).as_bytes())?;
         return Ok(Exit::Fine);
     }
-    let seen = image.inspect();
+    let seen = portcullis_compile::inspect(&image);
     let digest = format!("sha256:{}", hex(&seen.digest));
     let forms: Vec<(&str, usize)> = seen.forms.iter().map(|(form, n)| (form.name(), *n)).collect();
     let total: usize = seen.sections.iter().map(|(_, bytes)| bytes).sum();

@@ -13,11 +13,11 @@ use crate::bridge::{OwnedRequest, instant_text};
 use crate::error::{CliError, Exit};
 use crate::folder::Folder;
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, count, paint, table};
-use crate::soften::{Open, Towards, WORST_NOW_US, soften};
 use crate::subject::{self, Subject};
 use crate::trust::TrustArgs;
 use crate::verb::eval;
 use crate::{obligations, vectors};
+use portcullis_compile::approximate::{Approximation, Open, WORST_NOW_US, approximate};
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
@@ -115,7 +115,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     Ok(exit.and(broken).and(Exit::findings(total.failed > 0)))
 }
 
-/// The policy with `now` bent both ways: what differs between them rests on the time.
+/// The policy approximated from both sides over `now`: what differs between them rests on the time.
 struct Clock {
     grant: Subject,
     denial: Subject,
@@ -145,15 +145,15 @@ impl Clock {
             credentials: false,
             query: false,
         };
-        let bent = |towards| -> Result<Subject, CliError> {
-            let soft = soften(policy, &open, towards);
-            let (_, image) = subject::compile(&soft, path)?;
+        let side = |side| -> Result<Subject, CliError> {
+            let closed = approximate(policy, &open, side);
+            let (_, image) = subject::compile(&closed, path)?;
             let folder = Folder::open(path)?;
             Ok(Subject::of_image(path, image, &folder))
         };
         Ok(Some(Clock {
-            grant: bent(Towards::Grant)?,
-            denial: bent(Towards::Denial)?,
+            grant: side(Approximation::Over)?,
+            denial: side(Approximation::Under)?,
         }))
     }
 

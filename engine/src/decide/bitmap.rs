@@ -3,12 +3,8 @@
 //! read. Steps are bounded by the filter's size; nothing is allocated.
 
 use super::walk::Walk;
-use crate::image::layout::filter;
+use crate::image::layout::filter::{self, BLOCK_WORDS};
 use crate::image::tables::partition;
-
-/// Words of a bitmap that are and-ed at once: few enough to stop early where an item of high rank applies, enough that
-/// looking up a class is not the larger part.
-pub(crate) const BLOCK_WORDS: u32 = 32;
 
 /// The items of an array that can say something.
 pub(super) struct Candidates {

@@ -14,7 +14,6 @@ mod walk;
 
 use std::sync::Arc;
 
-pub(crate) use bitmap::BLOCK_WORDS;
 pub use decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
 pub use explain::decide_explained;
 pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};

@@ -20,7 +20,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Forgets the last decision without touching what it remembered.
     pub(super) fn start(&mut self, image: &Image) {
-        let len = |word| image.directory(word) as usize;
+        let len = |word| image.word(word) as usize;
         let (vars, bits) = (len(dir::VAR_COUNT), len(dir::BITS));
         self.epoch = self.epoch.wrapping_add(1);
         let fits = self.classes.len() == vars && self.bits.len() == bits;

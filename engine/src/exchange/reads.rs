@@ -4,10 +4,6 @@
 //! What a decision looks at has a slot ([`Source`]), a variable of the graphs, or a declaration; each of the three is
 //! looked through. A new kind of source does not compile until it is told here.
 
-#[cfg(all(test, feature = "compile"))]
-#[expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
-mod tests;
-
 use crate::front::credentials::PEER;
 use crate::image::Image;
 use crate::image::config::{Config, Source};
@@ -109,9 +105,9 @@ pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
 /// Whether some variable of the graphs asks if a certificate was presented, which no slot and no declaration tells.
 /// Whether one is valid ([`var::VALID`], [`var::ANCHOR`]) is settled without `peers`.
 fn asks_for_certificate(image: &Image) -> bool {
-    let (first, count) = (image.directory(dir::VARS), image.directory(dir::VAR_COUNT));
+    let (first, count) = (image.word(dir::VARS), image.word(dir::VAR_COUNT));
     (0..count).any(|id| {
-        let head = image.directory(first.saturating_add(id.saturating_mul(VAR)));
+        let head = image.word(first.saturating_add(id.saturating_mul(VAR)));
         let (kind, of) = (head >> var::KIND_SHIFT, head & var::A_MAX);
         // As a decision reads the kind of credential.
         kind == var::PRESENTED && of as u8 == PEER

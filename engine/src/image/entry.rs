@@ -5,28 +5,28 @@ use super::layout::{KINDS, entry, fallback, node};
 
 /// An entry's head, read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// [`fallback`]
-    pub(crate) fallback: u32,
+    pub fallback: u32,
     /// Text of the Allow header, where the fallback is a method's.
-    pub(crate) allow: u32,
+    pub allow: u32,
     /// Credential kinds that its allows read, a bit each.
-    pub(crate) kinds: u8,
+    pub kinds: u8,
     /// What leaf 1 means in labelled arrays.
     label: u32,
     labelled: u32,
     /// Offset of the offsets of its filters, 0 for none.
-    pub(crate) filters: u32,
+    pub filters: u32,
     /// First item and count of each array.
     arrays: [(u32, u32); entry::ARRAYS],
     /// One past the last word. Saturates where counts lie.
-    pub(crate) end: u32,
+    pub end: u32,
 }
 
 impl Entry {
     /// Reads the head of the entry at an offset.
     #[inline]
-    pub(crate) fn read(at: u32, word: impl Fn(u32) -> u32) -> Entry {
+    pub fn read(at: u32, word: impl Fn(u32) -> u32) -> Entry {
         let head = word(at);
         let mut out = Entry {
             fallback: head >> entry::FALLBACK_SHIFT & 3,
@@ -68,13 +68,13 @@ impl Entry {
 
     /// Offset of the first item of an array, and how many there are.
     #[inline]
-    pub(crate) fn array(&self, array: usize) -> (u32, u32) {
+    pub fn array(&self, array: usize) -> (u32, u32) {
         self.arrays.get(array).copied().unwrap_or((0, 0))
     }
 
     /// What a leaf of an array's graph means.
     #[inline]
-    pub(crate) fn meaning(&self, array: usize, leaf: u32) -> u32 {
+    pub fn meaning(&self, array: usize, leaf: u32) -> u32 {
         if leaf != 0 && self.labelled << entry::DENY >> array & 1 != 0 {
             self.label
         } else {
@@ -85,20 +85,22 @@ impl Entry {
 
 /// A node's shape.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    pub(crate) var: u32,
-    pub(crate) form: u32,
+pub struct Node {
+    /// The variable whose class is looked at.
+    pub var: u32,
+    /// One of the forms of [`node`].
+    pub form: u32,
     class: u32,
     at: u32,
     /// Arms but for the default.
-    pub(crate) count: u32,
+    pub count: u32,
     /// One past the last word. Saturates where the count lies.
-    pub(crate) end: u32,
+    pub end: u32,
 }
 
 impl Node {
     /// Reads the node at an offset.
-    pub(crate) fn read(at: u32, word: impl Fn(u32) -> u32) -> Node {
+    pub fn read(at: u32, word: impl Fn(u32) -> u32) -> Node {
         let head = word(at);
         let form = head >> node::FORM_SHIFT;
         let (count, len) = match form {
@@ -121,12 +123,12 @@ impl Node {
     }
 
     /// Offset of the default child; none where it is leaf 0.
-    pub(crate) fn default(&self) -> Option<u32> {
+    pub fn default(&self) -> Option<u32> {
         (self.form != node::FALL).then_some(self.at + 2)
     }
 
     /// Class and offset of the child of each arm.
-    pub(crate) fn arms<W: Fn(u32) -> u32>(self, word: W) -> impl Iterator<Item = (u32, u32)> {
+    pub fn arms<W: Fn(u32) -> u32>(self, word: W) -> impl Iterator<Item = (u32, u32)> {
         (0..self.count).map(move |i| match self.form {
             node::FALL | node::TWO => (self.class, self.at + 1),
             node::SPARSE => (word(self.at + 3 + i), self.at + 3 + self.count + i),
@@ -136,6 +138,6 @@ impl Node {
 }
 
 /// Words of a shape after its count: one half word for each kind of exchange and method, all others last.
-pub(crate) fn shape_words(methods: u32) -> u32 {
+pub fn shape_words(methods: u32) -> u32 {
     (methods.saturating_add(1)).saturating_mul(KINDS).div_ceil(2)
 }

@@ -33,7 +33,7 @@ fn half(bytes: &[u8], at: usize) -> u64 {
 
 /// The hash of a text in a context (a state of routes, a kind of host pattern) under a seed.
 #[inline]
-pub(crate) fn hash(seed: u32, context: u32, bytes: &[u8]) -> u64 {
+pub fn hash(seed: u32, context: u32, bytes: &[u8]) -> u64 {
     let len = bytes.len();
     let start = (u64::from(seed) << 32 | u64::from(context)) ^ K0;
     let mut h = fold(start, K1 ^ len as u64);
@@ -62,7 +62,7 @@ pub(crate) fn hash(seed: u32, context: u32, bytes: &[u8]) -> u64 {
 
 /// The slot of a hash under its bucket's displacement.
 #[inline]
-pub(crate) fn displaced(hash: u64, displacement: u32, slots: u32) -> u32 {
+pub fn displaced(hash: u64, displacement: u32, slots: u32) -> u32 {
     let spread = (hash ^ u64::from(displacement).wrapping_mul(K0)).wrapping_mul(K2) >> 32;
     ((spread * u64::from(slots)) >> 32) as u32
 }

@@ -2,27 +2,26 @@
 //! version, and every offset in it was checked once, in linear time; after that nothing fails and nothing panics.
 //! Knows nothing of requests.
 
+// what stands where, for those who write images or look into them
 pub mod config;
-pub(crate) mod entry;
-pub(crate) mod hash;
-pub mod inspect;
-#[cfg_attr(
-    not(feature = "compile"),
-    expect(dead_code, reason = "numbers that only the compiler writes")
-)]
-pub(crate) mod layout;
+pub mod entry;
+pub mod hash;
+pub mod layout;
 mod rules;
+pub mod symbols;
+pub mod tables;
+mod wire;
+
+// whom to trust
 pub mod seal;
-pub(crate) mod symbols;
-pub(crate) mod tables;
-pub mod trust;
+mod trust;
+
+// bytes -> image
 mod validate;
-pub(crate) mod wire;
 
 use sha2::{Digest, Sha256};
 
 use config::Config;
-pub use inspect::Inspection;
 pub use layout::FORMAT_VERSION;
 use trust::Admission;
 pub use trust::{HighWater, SealInfo, Trust, TrustError, TrustedKeys, WhenExpired};
@@ -226,13 +225,24 @@ impl Image {
         self.symbols.as_ref()
     }
 
-    /// Sizes, counts, worst-case steps, the graph.
-    pub fn inspect(&self) -> Inspection {
-        inspect::inspect(self)
+    /// Section ids and their lengths in bytes, in order.
+    pub fn sections(&self) -> &[(u32, usize)] {
+        &self.sections
     }
 
-    pub(crate) fn directory(&self, word: u32) -> u32 {
-        self.words.get(word as usize).copied().unwrap_or(0)
+    /// The words of routes, graphs and tables; [`layout`] says what stands where.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// The pool of bytes that words point into.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The word at an offset; 0 past the end.
+    pub fn word(&self, at: u32) -> u32 {
+        self.words.get(at as usize).copied().unwrap_or(0)
     }
 
     pub(crate) fn view<'i>(&'i self, touched: &'i std::cell::Cell<u64>) -> tables::View<'i> {
@@ -262,8 +272,7 @@ fn digest_of(image: &[u8]) -> [u8; 32] {
 }
 
 /// Puts the sections together. Deterministic.
-#[cfg(feature = "compile")]
-pub(crate) fn assemble(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>) -> Vec<u8> {
+pub fn assemble(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>) -> Vec<u8> {
     let mut wire = Vec::new();
     config.write(&mut wire);
     let rules = config.rules.section();

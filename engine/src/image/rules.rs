@@ -192,7 +192,6 @@ impl Rules {
     }
 
     /// The section: head, records, ends of scopes, pool.
-    #[cfg(feature = "compile")]
     pub(super) fn section(&self) -> Vec<u8> {
         let head = [self.len() as u32, self.scopes.len() as u32, self.ids_end];
         let words = head.iter().chain(&self.records).chain(&self.scopes);

@@ -245,7 +245,6 @@ impl Seal<'_> {
 }
 
 /// Seals an image: the same key, seal and image give the same bytes. Whether the image loads is for its door to say.
-#[cfg(feature = "compile")]
 pub fn sign(secret_key: &[u8; 32], seal: &Seal<'_>, image: &[u8]) -> Result<Vec<u8>, SealError> {
     use ed25519_dalek::Signer as _;
     seal.check()?;
@@ -275,7 +274,6 @@ pub fn sign(secret_key: &[u8; 32], seal: &Seal<'_>, image: &[u8]) -> Result<Vec<
 }
 
 /// The public key of a secret one.
-#[cfg(feature = "compile")]
 pub fn public_key(secret_key: &[u8; 32]) -> PublicKey {
     PublicKey(ed25519_dalek::SigningKey::from_bytes(secret_key).verifying_key())
 }

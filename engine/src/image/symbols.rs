@@ -6,21 +6,22 @@ use super::LoadError;
 /// Words before the records: entries, one past the records, one past the lists, texts.
 const HEAD: u32 = 4;
 /// Words of a part: kind, text, root.
-pub(crate) const PART: u32 = 3;
+pub const PART: u32 = 3;
 
 /// The section, read. Empty where the image has none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Symbols {
+pub struct Symbols {
     words: Vec<u32>,
     pool: String,
 }
 
 /// An allow with its parts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Explanation<'s> {
-    pub(crate) rule: u32,
+pub struct Explanation<'s> {
+    /// Index of the allow.
+    pub rule: u32,
     /// [`PART`] words each.
-    pub(crate) parts: &'s [u32],
+    pub parts: &'s [u32],
 }
 
 impl Symbols {
@@ -40,7 +41,7 @@ impl Symbols {
     }
 
     /// A text, by index.
-    pub(crate) fn text(&self, index: u32) -> &str {
+    pub fn text(&self, index: u32) -> &str {
         if index >= self.word(3) {
             return "";
         }
@@ -52,7 +53,7 @@ impl Symbols {
     }
 
     /// Sub-conditions to evaluate first, and the explanations, of the entry at an offset of the hot words.
-    pub(crate) fn of(&self, entry: u32) -> (&[u32], impl Iterator<Item = Explanation<'_>>) {
+    pub fn of(&self, entry: u32) -> (&[u32], impl Iterator<Item = Explanation<'_>>) {
         let index = self.slice(self.word(2), 2 * self.word(0));
         let found = super::tables::partition(self.word(0), |i| {
             index.get(2 * i as usize).is_some_and(|at| *at < entry)
@@ -73,13 +74,7 @@ impl Symbols {
     }
 
     /// The section: records, lists, index of entries, ends of texts, pool. Offsets count from the section's start.
-    #[cfg(feature = "compile")]
-    pub(crate) fn section(
-        entries: &[(u32, u32)],
-        body: &[u32],
-        records_end: u32,
-        texts: &[String],
-    ) -> Vec<u8> {
+    pub fn section(entries: &[(u32, u32)], body: &[u32], records_end: u32, texts: &[String]) -> Vec<u8> {
         let lists_end = HEAD + body.len() as u32;
         let head = [entries.len() as u32, records_end, lists_end, texts.len() as u32];
         let mut words: Vec<u32> = head.into_iter().chain(body.iter().copied()).collect();
@@ -97,8 +92,7 @@ impl Symbols {
     }
 
     /// Where records begin.
-    #[cfg(feature = "compile")]
-    pub(crate) const RECORDS: u32 = HEAD;
+    pub const RECORDS: u32 = HEAD;
 
     /// Reads the section and checks all of it but roots and sub-conditions, which `root` and `sub` check.
     pub(super) fn read(

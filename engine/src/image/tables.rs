@@ -8,17 +8,20 @@ use super::hash::{displaced, hash};
 
 /// The words and bytes of an image, with a count of the words read.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'i> {
-    pub(crate) words: &'i [u32],
-    pub(crate) bytes: &'i [u8],
+pub struct View<'i> {
+    /// Routes, graphs and tables.
+    pub words: &'i [u32],
+    /// Texts that words point to.
+    pub bytes: &'i [u8],
+    /// Words read so far, where the engine was built to count.
     #[cfg_attr(not(feature = "count"), allow(dead_code))]
-    pub(crate) touched: &'i Cell<u64>,
+    pub touched: &'i Cell<u64>,
 }
 
 impl<'i> View<'i> {
     /// The word at an offset.
     #[inline]
-    pub(crate) fn word(&self, at: u32) -> u32 {
+    pub fn word(&self, at: u32) -> u32 {
         #[cfg(feature = "count")]
         self.touched.set(self.touched.get() + 1);
         self.words.get(at as usize).copied().unwrap_or(0)
@@ -26,7 +29,7 @@ impl<'i> View<'i> {
 
     /// A record: words that follow each other, as many as it has.
     #[inline]
-    pub(crate) fn record<const N: usize>(&self, at: u32) -> [u32; N] {
+    pub fn record<const N: usize>(&self, at: u32) -> [u32; N] {
         #[cfg(feature = "count")]
         self.touched.set(self.touched.get() + N as u64);
         self.words
@@ -38,7 +41,7 @@ impl<'i> View<'i> {
 
     /// Words that follow each other.
     #[inline]
-    pub(crate) fn run(&self, at: u32, len: u32) -> &'i [u32] {
+    pub fn run(&self, at: u32, len: u32) -> &'i [u32] {
         #[cfg(feature = "count")]
         self.touched.set(self.touched.get() + u64::from(len));
         let start = at as usize;
@@ -49,7 +52,7 @@ impl<'i> View<'i> {
 
     /// Bytes of the byte pool.
     #[inline]
-    pub(crate) fn text(&self, offset: u32, len: u32) -> &'i [u8] {
+    pub fn text(&self, offset: u32, len: u32) -> &'i [u8] {
         #[cfg(feature = "count")]
         self.touched.set(self.touched.get() + u64::from(len.div_ceil(4)));
         let start = offset as usize;
@@ -60,15 +63,15 @@ impl<'i> View<'i> {
 }
 
 /// The length of an empty slot of a map.
-pub(crate) const EMPTY: u32 = u32::MAX;
+pub const EMPTY: u32 = u32::MAX;
 /// Words before a map's displacements: seed, bucket mask, slots.
-pub(crate) const MAP_HEAD: u32 = 3;
+pub const MAP_HEAD: u32 = 3;
 /// Words of a slot: context, high half of the hash, offset and length of the text, value.
-pub(crate) const MAP_SLOT: u32 = 5;
+pub const MAP_SLOT: u32 = 5;
 
 /// A text map: hash and displace, one probe. Layout: seed, bucket mask, slots; a displacement by bucket; the slots.
 #[derive(Clone, Copy)]
-pub(crate) struct Map {
+pub struct Map {
     seed: u32,
     mask: u32,
     slots: u32,
@@ -77,7 +80,8 @@ pub(crate) struct Map {
 
 impl Map {
     #[inline]
-    pub(crate) fn open(view: View<'_>, at: u32) -> Map {
+    /// The map at an offset.
+    pub fn open(view: View<'_>, at: u32) -> Map {
         let [seed, mask, slots] = view.record(at);
         Map {
             seed,
@@ -89,7 +93,7 @@ impl Map {
 
     /// The value of a text in a context.
     #[inline]
-    pub(crate) fn find(self, view: View<'_>, context: u32, key: &[u8]) -> Option<u32> {
+    pub fn find(self, view: View<'_>, context: u32, key: &[u8]) -> Option<u32> {
         if self.slots == 0 {
             return None;
         }
@@ -104,18 +108,18 @@ impl Map {
 }
 
 /// The value of a text in a map without contexts.
-pub(crate) fn find_text(view: View<'_>, map: u32, key: &[u8]) -> Option<u32> {
+pub fn find_text(view: View<'_>, map: u32, key: &[u8]) -> Option<u32> {
     Map::open(view, map).find(view, 0, key)
 }
 
 /// Words before an automaton's transitions: states, byte classes, start, then 64 words of byte classes.
-pub(crate) const DFA_HEAD: u32 = 3 + 64;
+pub const DFA_HEAD: u32 = 3 + 64;
 
 /// Runs an automaton over the whole text; the class of patterns that match it, 0 for none.
 ///
 /// Layout: states, byte classes, start, 256 byte classes packed into 64 words, `states * classes` transitions,
 /// `states` accept classes. State 0 is dead.
-pub(crate) fn run_dfa(view: View<'_>, dfa: u32, text: &[u8]) -> u32 {
+pub fn run_dfa(view: View<'_>, dfa: u32, text: &[u8]) -> u32 {
     let (states, classes, mut state) = (view.word(dfa), view.word(dfa + 1), view.word(dfa + 2));
     for byte in text {
         let class = view.word(dfa + 3 + u32::from(*byte >> 2)).to_le_bytes()[usize::from(*byte & 3)];
@@ -128,7 +132,7 @@ pub(crate) fn run_dfa(view: View<'_>, dfa: u32, text: &[u8]) -> u32 {
 }
 
 /// `1 +` how many of the sorted thresholds are at most `value`. Layout: count, then low and high words.
-pub(crate) fn find_threshold(view: View<'_>, table: u32, value: i64) -> u32 {
+pub fn find_threshold(view: View<'_>, table: u32, value: i64) -> u32 {
     let at = |i: u32| {
         let (low, high) = (view.word(table + 1 + 2 * i), view.word(table + 2 + 2 * i));
         (u64::from(low) | u64::from(high) << 32) as i64
@@ -138,7 +142,7 @@ pub(crate) fn find_threshold(view: View<'_>, table: u32, value: i64) -> u32 {
 
 /// The class of the last range that starts at or before `value`, 1 before the first. Layout: count, then four
 /// words of the start (low first) and the class.
-pub(crate) fn find_range(view: View<'_>, table: u32, value: u128) -> u32 {
+pub fn find_range(view: View<'_>, table: u32, value: u128) -> u32 {
     let start = |i: u32| {
         (0..4).fold(0u128, |acc, k| {
             acc | u128::from(view.word(table + 1 + 5 * i + k)) << (32 * k)
@@ -151,10 +155,10 @@ pub(crate) fn find_range(view: View<'_>, table: u32, value: u128) -> u32 {
 }
 
 /// Set on the count of IPv4 ranges whose classes are 2 and 1 in turn and not written.
-pub(crate) const IN_TURN: u32 = 1 << 31;
+pub const IN_TURN: u32 = 1 << 31;
 
 /// The same for IPv4. Layout: count (with [`IN_TURN`]), starts, classes.
-pub(crate) fn find_range4(view: View<'_>, table: u32, value: u32) -> u32 {
+pub fn find_range4(view: View<'_>, table: u32, value: u32) -> u32 {
     let count = view.word(table);
     let n = count & !IN_TURN;
     match partition(n, |i| view.word(table + 1 + i) <= value) {
@@ -166,7 +170,7 @@ pub(crate) fn find_range4(view: View<'_>, table: u32, value: u32) -> u32 {
 
 /// First index below `n` for which the predicate fails (it holds up to there and not after).
 #[inline]
-pub(crate) fn partition(n: u32, holds: impl Fn(u32) -> bool) -> u32 {
+pub fn partition(n: u32, holds: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (0, n);
     while low < high {
         let middle = low + (high - low) / 2;

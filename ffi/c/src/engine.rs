@@ -168,8 +168,8 @@ impl Policy {
             let shown = portcullis_lang::render::render(&checked.diagnostics, &checked.sources, false);
             Failure::told(PORTCULLIS_E_POLICY, shown)
         })?;
-        let image =
-            portcullis::compile(&policy).map_err(|e| Failure::told(PORTCULLIS_E_POLICY, e.to_string()))?;
+        let image = portcullis_compile::compile(&policy)
+            .map_err(|e| Failure::told(PORTCULLIS_E_POLICY, e.to_string()))?;
         self.load_with(&mut control, &image)
     }
 

@@ -221,7 +221,7 @@ fn compile(text: &[u8], files: &Files) -> Result<Vec<u8>, DeployError> {
     let said = first.map(|first| format!("{} {}", first.code, first.message));
     match (checked.policy, said) {
         (Some(policy), None) => {
-            portcullis::compile(&policy).map_err(|error| DeployError::Policy(error.to_string()))
+            portcullis_compile::compile(&policy).map_err(|error| DeployError::Policy(error.to_string()))
         }
         (_, said) => Err(DeployError::Policy(said.unwrap_or_default())),
     }

@@ -71,7 +71,7 @@ fn main() -> Result<(), Failure> {
     let work = Workload::new(RULES);
     let checked = portcullis_lang::check::load_text_with(&work.gate(), &workload::files());
     let policy = checked.policy.ok_or("the workload's policy has errors")?;
-    let image = portcullis::compile(&policy)?;
+    let image = portcullis_compile::compile(&policy)?;
     let module = Module::of(&std::fs::read(wasm::ship(Build::Images)?)?)?;
     for (name, headers) in [("json", Headers::None), ("json+headers", Headers::Usual)] {
         let raws: Vec<RawRequest> = work

@@ -4,11 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Checked;
-use crate::decide::BLOCK_WORDS;
 use crate::image::layout::filter;
-
-/// Lists of an entry that can have a filter: the arrays from denies to reports.
-pub(crate) const LISTS: u32 = 7;
 
 /// Words that filters take, by their start: length, rows.
 #[derive(Debug, Default)]
@@ -26,7 +22,7 @@ impl Filters {
         &mut self,
         words: &[u32],
         at: u32,
-        items: [u32; LISTS as usize],
+        items: [u32; filter::LISTS as usize],
         vars: u32,
     ) -> Checked {
         if at == 0 {
@@ -112,21 +108,6 @@ fn length(own: &[u32], items: u32, vars: u32) -> Option<u32> {
         at = end;
     }
     Some(at)
-}
-
-/// Words that asking a filter for all its rows reads at most: each bitmap once, with a search for the class in each
-/// block of it.
-pub(crate) fn words_max(words: &[u32], start: u32) -> u64 {
-    let word = |at: u32| u64::from(words.get((start + at) as usize).copied().unwrap_or(0));
-    let bitmap = word(filter::ROWS).div_ceil(u64::from(u32::BITS));
-    let blocks = bitmap.div_ceil(u64::from(BLOCK_WORDS));
-    let columns = (0..word(filter::COLUMNS) as u32).map(|i| {
-        let classes = word(filter::LEN + i * filter::COLUMN + 3);
-        let search = u64::from(64 - classes.leading_zeros());
-        let patched = 2 * u64::from(64 - bitmap.leading_zeros());
-        bitmap * 3 + blocks * (filter::COLUMN as u64 + search + u64::from(filter::CLASS) + patched)
-    });
-    u64::from(filter::LEN) + columns.sum::<u64>()
 }
 
 #[cfg(test)]

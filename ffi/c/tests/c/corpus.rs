@@ -143,7 +143,7 @@ fn script(texts: bool) -> Script {
             script.engine(&case, load, -9);
             continue;
         };
-        let image = portcullis::compile(&policy).unwrap();
+        let image = portcullis_compile::compile(&policy).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
         let lines: Vec<String> = case.vectors.iter().map(|v| subject.line(v).unwrap()).collect();
         script.engine(&case, |script| script.field('I', &image), 0);

@@ -32,7 +32,7 @@ fn images() -> [PathBuf; 2] {
         let text = format!("gate 1; service s on \"a.example\" {{ allow anyone to GET /{name}; }}");
         let policy = portcullis_lang::check::load_text(&text).policy.unwrap();
         let path = folder("threads").join(format!("{name}.image"));
-        std::fs::write(&path, portcullis::compile(&policy).unwrap()).unwrap();
+        std::fs::write(&path, portcullis_compile::compile(&policy).unwrap()).unwrap();
         path
     })
 }

@@ -14,7 +14,7 @@ const SECRET: [u8; 32] = [7; 32];
 
 fn image() -> Vec<u8> {
     let checked = portcullis_lang::check::load_text("gate 1; service s { allow anyone to GET /a; }");
-    portcullis::compile(&checked.policy.unwrap()).unwrap()
+    portcullis_compile::compile(&checked.policy.unwrap()).unwrap()
 }
 
 fn sealed(serial: u64, audience: &str) -> Vec<u8> {

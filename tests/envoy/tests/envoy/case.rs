@@ -58,7 +58,7 @@ impl Case {
     /// Compiles a case; its socket lies in `folder`.
     pub(crate) fn new(case: &CorpusCase, scheme: &'static str, folder: &Path) -> Case {
         let policy = case.check().policy.unwrap();
-        let image = portcullis::compile(&policy).unwrap();
+        let image = portcullis_compile::compile(&policy).unwrap();
         let asked = RefCell::new(BTreeMap::new());
         let subject = Subject::load(&image, &case.files).unwrap();
         // Only what the policy reads travels with it.

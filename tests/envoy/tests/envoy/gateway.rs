@@ -36,7 +36,7 @@ pub(crate) struct Gateway {
 pub(crate) fn open(path: &str) -> String {
     let text = format!("gate 1;\nservice s on \"h.example\" {{ allow anyone to GET {path}; }}\n");
     let policy = portcullis_lang::check::load_text_with(&text, &BTreeMap::<String, Vec<u8>>::new()).policy;
-    let image = portcullis::compile(&policy.unwrap()).unwrap();
+    let image = portcullis_compile::compile(&policy.unwrap()).unwrap();
     let mut configuration = plugin::configuration(&image, &BTreeMap::new(), &[]);
     configuration["log"] = "none".into();
     configuration.to_string()

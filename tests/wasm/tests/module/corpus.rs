@@ -23,7 +23,7 @@ fn crate_and_module_give_the_same_bytes() {
             .filter(|d| d.severity == Severity::Error)
             .collect();
         assert!(errors.is_empty(), "{}: {errors:?}", case.name);
-        let image = portcullis::compile(&checked.policy.unwrap()).unwrap();
+        let image = portcullis_compile::compile(&checked.policy.unwrap()).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
         let files = case
             .files
@@ -77,7 +77,7 @@ fn the_module_compiles_as_the_crate_does() {
             continue;
         };
         loaded.unwrap();
-        let image = portcullis::compile(&policy).unwrap();
+        let image = portcullis_compile::compile(&policy).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
         assert_eq!(module.digest().unwrap(), subject.digest(), "{}", case.name);
         for vector in case.vectors.iter().take(3) {

@@ -14,7 +14,7 @@ pub(crate) fn examples() -> PathBuf {
 pub(crate) fn image() -> Vec<u8> {
     let text = std::fs::read_to_string(examples().join("policy.gate")).unwrap();
     let checked = portcullis_lang::check::load_text(&text);
-    portcullis::compile(&checked.policy.unwrap()).unwrap()
+    portcullis_compile::compile(&checked.policy.unwrap()).unwrap()
 }
 
 const PRINTED: &str = "\

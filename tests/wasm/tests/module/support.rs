@@ -42,7 +42,7 @@ pub(crate) fn image_of(source: &str) -> Vec<u8> {
     let files = std::collections::BTreeMap::<String, Vec<u8>>::from([("banned.txt".into(), Vec::new())]);
     let gate = [("policy.gate".to_string(), source.as_bytes().to_vec())];
     let checked = portcullis_lang::check::load(&gate, &files);
-    portcullis::compile(&checked.policy.unwrap()).unwrap()
+    portcullis_compile::compile(&checked.policy.unwrap()).unwrap()
 }
 
 /// A request that [`POLICY`] allows.

@@ -338,7 +338,8 @@ fn a_bad_data_file_leaves_the_last_good_one() {
         service s { allow anyone to GET /a; deny anyone to any /** when client.ip in banned; }"#;
     let files = std::collections::BTreeMap::from([("banned.txt".to_string(), Vec::new())]);
     let gate = [("policy.gate".to_string(), text.as_bytes().to_vec())];
-    let image = portcullis::compile(&portcullis_lang::check::load(&gate, &files).policy.unwrap()).unwrap();
+    let image =
+        portcullis_compile::compile(&portcullis_lang::check::load(&gate, &files).policy.unwrap()).unwrap();
     let with = |list: &str| configuration(&image, json!({"data": {"banned.txt": base64(list.as_bytes())}}));
     let mut vm = SHIPPED.start(&with("nonsense\n")).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 403, "never loaded is unknown");

@@ -19,7 +19,7 @@ fn crate_and_plugin_do_the_same() {
         if case.refused {
             continue;
         }
-        let image = portcullis::compile(&case.check().policy.unwrap()).unwrap();
+        let image = portcullis_compile::compile(&case.check().policy.unwrap()).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
         let declared = |issuer: &str| {
             subject

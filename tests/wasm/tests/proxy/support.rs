@@ -61,7 +61,7 @@ service s on "a.example" {
 /// An image of a policy.
 pub(crate) fn image(text: &str) -> Vec<u8> {
     let checked = portcullis_lang::check::load_text(text);
-    portcullis::compile(
+    portcullis_compile::compile(
         &checked
             .policy
             .unwrap_or_else(|| panic!("{:?}", checked.diagnostics)),

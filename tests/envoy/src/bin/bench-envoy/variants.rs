@@ -48,7 +48,7 @@ pub(crate) fn start(work: &Workload, hello: &Path, module: &Path) -> Result<Vec<
         let files = workload::files();
         let policy = portcullis_lang::check::load_text_with(text, &files).policy;
         let policy = policy.ok_or("the workload's policy does not check")?;
-        let image = portcullis::compile(&policy).map_err(|error| error.to_string())?;
+        let image = portcullis_compile::compile(&policy).map_err(|error| error.to_string())?;
         let mut configuration = plugin::configuration(&image, &BTreeMap::new(), issuers);
         configuration["log"] = json!("none");
         Ok(configuration.to_string())

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Writer;
 use super::nodes::Nodes;
-use crate::compile::CompileError;
-use crate::compile::lower::Leaf;
-use crate::compile::vars::{Var, Vars};
-use crate::image::config::Slot;
-use crate::image::layout::{self, dir, var};
-use crate::image::tables::IN_TURN;
+use crate::CompileError;
+use crate::lower::Leaf;
+use crate::vars::{Var, Vars};
+use portcullis::image::config::Slot;
+use portcullis::image::layout::{self, dir, var};
+use portcullis::image::tables::IN_TURN;
 
 /// Elements of each set that is tested, with their bits.
 #[derive(Default)]

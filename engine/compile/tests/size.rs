@@ -1,14 +1,15 @@
 //! How large an image is for each rule of a gateway's workload: services of one host each, templates with parameters,
 //! one or two scopes, networks or roles now and then, a deny for every twentieth rule.
 //!
-//! `PORTCULLIS_RULES=100000 cargo test --release -p portcullis --test size -- --nocapture` prints the parts of a larger
+//! `PORTCULLIS_RULES=100000 cargo test --release -p portcullis-compile --test size -- --nocapture` prints the parts of a larger
 //! image, and what checking, compiling and loading took.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use portcullis::{CompileOptions, Image, Trust, compile_with};
+use portcullis::{Image, Trust};
+use portcullis_compile::{CompileOptions, compile_with};
 
 /// Bytes of an image without symbols for each of its rules.
 const BYTES_PER_RULE_MAX: usize = 160;
@@ -143,7 +144,7 @@ fn an_image_is_small_for_each_rule() {
     let start = Instant::now();
     let image = Image::load(&bytes, &Trust::Unsigned).unwrap();
     let load = start.elapsed();
-    let seen = image.inspect();
+    let seen = portcullis_compile::inspect(&image);
     let per_rule = |bytes: usize| bytes as f64 / rules as f64;
     println!(
         "{rules} rules: {} bytes, {:.1} a rule",

@@ -9,8 +9,8 @@ use portcullis_lang::model::{CaptureKind, Effect, Owner, Pattern, Policy, Segmen
 use super::CompileError;
 use super::pattern::{self, Table};
 
-/// A rule with one of its targets.
-pub(super) type Instance = (u32, u32);
+/// A rule with one of its targets: their indices.
+pub type Instance = (u32, u32);
 
 /// States that one service may have per node of its trie: determinising wildcards that overlap at every depth could
 /// double the states at each.
@@ -20,30 +20,32 @@ const STATES_MIN: usize = 4_096;
 
 /// A state of the deterministic automaton.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
+pub struct State {
     /// Next state of a segment that no edge and no class knows.
-    pub(super) default: u32,
+    pub default: u32,
     /// Index into [`Routes::tables`] and next states by its classes.
-    pub(super) classes: Option<(u32, Vec<u32>)>,
+    pub classes: Option<(u32, Vec<u32>)>,
     /// Index into [`Routes::accepts`].
-    pub(super) plain: u32,
+    pub plain: u32,
     /// Likewise, after a trailing slash.
-    pub(super) slash: u32,
+    pub slash: u32,
 }
 
 /// All services' automata in one numbering; state 0 is dead, accept 0 is empty.
 #[derive(Debug, Default)]
-pub(super) struct Routes {
-    pub(super) states: Vec<State>,
+pub struct Routes {
+    /// All states.
+    pub states: Vec<State>,
     /// (state, segment) -> state.
-    pub(super) edges: BTreeMap<(u32, String), u32>,
+    pub edges: BTreeMap<(u32, String), u32>,
     /// Sets of instances that match together, sorted.
-    pub(super) accepts: Vec<Vec<Instance>>,
+    pub accepts: Vec<Vec<Instance>>,
     /// Root state of each service.
-    pub(super) roots: Vec<u32>,
+    pub roots: Vec<u32>,
     /// Accept of requests without a path, by service.
-    pub(super) nopath: Vec<u32>,
-    pub(super) tables: Vec<Table>,
+    pub nopath: Vec<u32>,
+    /// Automata over segments.
+    pub tables: Vec<Table>,
     accept_index: HashMap<Vec<Instance>, u32>,
     table_index: HashMap<Vec<String>, u32>,
 }

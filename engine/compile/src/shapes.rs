@@ -7,7 +7,7 @@ use std::rc::Rc;
 use portcullis_lang::model::{ANY_ALLOW_METHODS, Effect, Methods, Policy, RuleId, TargetKind};
 
 use super::routes::Instance;
-use crate::image::layout::{KINDS, fallback};
+use portcullis::image::layout::{KINDS, fallback};
 
 /// All that selects a rule beside its path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -13,40 +13,50 @@ use super::routes::{Instance, Routes};
 use super::shapes::{Shapes, pick, rule};
 use super::vars::{Var, Vars};
 use super::{CompileError, Form};
+use portcullis::image::layout::filter;
 
 /// Graphs of one list that an entry is walked through in turn. A merge over budget leaves several; past this many,
 /// rule bitmaps find those that can say something.
 const LIST_GRAPHS_MAX: usize = 8;
 
 /// An allow and its parts: kind, text, root.
-pub(super) type Explanation = (u32, Rc<[(u32, u32, Ref)]>);
+pub type Explanation = (u32, Rc<[(u32, u32, Ref)]>);
 
-/// Which items of a list can say something: index into [`Plan::filters`]; `None` where all are tried.
-pub(super) type Filtered = Option<u32>;
+/// Which items of a list can say something: index into [`Entries::filters`]; `None` where all are tried.
+pub type Filtered = Option<u32>;
 
 /// The lists of an entry that can have a filter, in the order of its arrays.
-pub(super) const LISTS: usize = 7;
+pub const LISTS: usize = filter::LISTS as usize;
 
 /// An entry before it becomes words.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub struct Entry {
     /// The first rule that takes part, for messages; 0 where none does.
-    pub(super) first: u32,
-    pub(super) fallback: u32,
-    /// Index into [`Plan::texts`].
-    pub(super) allow: u32,
-    pub(super) kinds: u32,
-    pub(super) deny: Vec<Ref>,
-    pub(super) grant: Vec<Ref>,
-    pub(super) age: Vec<Ref>,
-    pub(super) scope: Vec<Ref>,
-    pub(super) oblige: Vec<(u32, Ref)>,
-    pub(super) standing: Vec<(u32, Ref, Ref)>,
-    pub(super) report: Vec<(u32, Ref, Ref)>,
+    pub first: u32,
+    /// What it answers where no allow applies: [`portcullis::image::layout::fallback`].
+    pub fallback: u32,
+    /// Index into [`Entries::texts`]: the Allow header of a 405.
+    pub allow: u32,
+    /// Kinds of credentials that its allows read, a bit each.
+    pub kinds: u32,
+    /// Deciding denies, best first; leaves are 1 + an index into [`Entries::heads`].
+    pub deny: Vec<Ref>,
+    /// Granting allows; leaves are 1 + the rule.
+    pub grant: Vec<Ref>,
+    /// Allows that lack nothing but acr or age; leaves are 1 + the rule.
+    pub age: Vec<Ref>,
+    /// Allows that lack nothing but scopes, the smallest set first; leaves are 1 + the rule.
+    pub scope: Vec<Ref>,
+    /// Allows with obligations, and when each grants.
+    pub oblige: Vec<(u32, Ref)>,
+    /// Standing obligations: when each is true, and when true or unknown.
+    pub standing: Vec<(u32, Ref, Ref)>,
+    /// Reported rules, likewise.
+    pub report: Vec<(u32, Ref, Ref)>,
     /// Rule, parts (kind, text, root).
-    pub(super) closest: Vec<Explanation>,
+    pub closest: Vec<Explanation>,
     /// Deny, grant, age, scope, oblige, standing, report.
-    pub(super) filters: [Filtered; LISTS],
+    pub filters: [Filtered; LISTS],
 }
 
 impl Entry {
@@ -71,16 +81,19 @@ impl Entry {
 
 /// Everything that an image's hot part says, but for variables and routes.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) methods: Vec<String>,
+pub struct Entries {
+    /// Methods that the policy tells apart.
+    pub methods: Vec<String>,
     /// By accept: entry by kind × (methods + 1).
-    pub(super) rows: Vec<Vec<u32>>,
-    pub(super) entries: Vec<Entry>,
+    pub rows: Vec<Vec<u32>>,
+    /// Each once.
+    pub entries: Vec<Entry>,
     /// Shared by entries with equal lists.
-    pub(super) filters: Vec<Filter>,
+    pub filters: Vec<Filter>,
     /// Rule, certain, status.
-    pub(super) heads: Vec<(u32, bool, u16)>,
-    pub(super) texts: Vec<String>,
+    pub heads: Vec<(u32, bool, u16)>,
+    /// Texts of explanations and Allow headers, each once; 0 is the empty one.
+    pub texts: Vec<String>,
 }
 
 /// Plans all entries.
@@ -90,7 +103,7 @@ pub(super) fn plan(
     routes: &Routes,
     vars: &mut Vars,
     form: Form,
-) -> Result<Plan, CompileError> {
+) -> Result<Entries, CompileError> {
     let mut shapes = Shapes::new(policy);
     let mut planner = Planner {
         policy,
@@ -101,9 +114,9 @@ pub(super) fn plan(
         heads: HashMap::new(),
         known: HashMap::new(),
         merged: HashMap::new(),
-        plan: Plan {
+        plan: Entries {
             methods: shapes.methods.clone(),
-            ..Plan::default()
+            ..Entries::default()
         },
     };
     for accept in &routes.accepts {
@@ -149,7 +162,7 @@ struct Planner<'p> {
     known: HashMap<(Vec<Instance>, u32, u32), u32>,
     /// Ranked lists, as merged: rules of guards take part everywhere, often in equal lists.
     merged: HashMap<Vec<Ref>, (Vec<Ref>, Filtered)>,
-    plan: Plan,
+    plan: Entries,
 }
 
 /// A deny in the order of section 6.
@@ -352,7 +365,7 @@ impl Planner<'_> {
     }
 
     /// What the entries do not reach is dropped; merges left much of it.
-    fn finish(mut self) -> Plan {
+    fn finish(mut self) -> Entries {
         let mut roots = Vec::new();
         for entry in &mut self.plan.entries {
             entry.roots(&mut |root| roots.push(*root));

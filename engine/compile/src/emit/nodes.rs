@@ -2,10 +2,10 @@
 //! is smallest for it.
 
 use super::Writer;
-use crate::compile::CompileError;
-use crate::compile::graph::{Node, Ref};
-use crate::compile::vars::{Var, Vars};
-use crate::image::layout::{LEAF, dir, node};
+use crate::CompileError;
+use crate::graph::{Node, Ref};
+use crate::vars::{Var, Vars};
+use portcullis::image::layout::{LEAF, dir, node};
 
 /// A dense node may be this many words larger than a sparse one: it is found by index and not by search.
 const DENSE_SLACK: u32 = 4;

@@ -20,14 +20,14 @@ const GROUP_BYTES_PER_BYTE: usize = 512;
 
 /// An automaton as tables; state 0 is dead.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub struct Table {
     classes: Vec<u8>,
     class_count: u32,
     transitions: Vec<u32>,
     start: u32,
     accept: Vec<u32>,
     /// Accept class -> indices of the patterns that match; entry 0 is empty.
-    pub(super) sets: Vec<Vec<usize>>,
+    pub sets: Vec<Vec<usize>>,
 }
 
 /// A set that is too large to determinise.

@@ -1,21 +1,38 @@
-//! checked model --lower--> tests over facts --classify--> variables with classes --plan--> decision graphs per entry
-//! --emit--> image bytes. Deterministic: equal models give equal bytes. Knows no syntax; may be slow and allocate.
+//! checked model --[`Plan::of`]--> [`Plan`] --emit--> image bytes. Deterministic: equal models give equal bytes. Knows no
+//! syntax, no requests and no hosts; may be slow and allocate.
+//!
+//! A plan is the policy as decision graphs: `lower` turns rules into tests over facts, `vars` into variables with
+//! classes, `routes` paths into an automaton, and `entries` what meets at one of its ends into graphs. An image is what
+//! [`compile`] writes of it; [`inspect()`] reads an image for people and budgets.
 
-mod bitmap;
+// model -> model without some of its facts
+pub mod approximate;
+
+// model -> plan
+pub mod bitmap;
 mod config;
-mod emit;
-mod entries;
+pub mod entries;
 mod explain;
-mod graph;
+pub mod graph;
 mod hash;
 mod hours;
 mod instances;
-mod lower;
-mod pattern;
-mod routes;
+pub mod lower;
+pub mod pattern;
+mod plan;
+pub mod routes;
 mod shapes;
 mod slots;
-mod vars;
+pub mod vars;
+
+// plan -> image
+mod emit;
+
+// image -> what people want to know of it
+pub mod inspect;
+
+pub use inspect::{Inspection, inspect};
+pub use plan::Plan;
 
 use portcullis_lang::model::Policy;
 
@@ -84,9 +101,9 @@ pub enum CompileError {
     },
     /// What was written is not what the image's door lets in: a fault of the compiler, found before it does harm.
     #[error("the compiled image is not in order, which is a fault of this compiler: {0}")]
-    Unsound(#[source] crate::LoadError),
+    Unsound(#[source] portcullis::LoadError),
     /// Offsets are 31 bits wide.
-    #[error("the image would be larger than {} bytes", crate::image::IMAGE_BYTES_MAX)]
+    #[error("the image would be larger than {} bytes", portcullis::image::IMAGE_BYTES_MAX)]
     ImageTooLarge,
 }
 
@@ -135,11 +152,5 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, CompileError> {
 
 /// The same, with a say in what goes into the image.
 pub fn compile_with(policy: &Policy, options: &CompileOptions) -> Result<Vec<u8>, CompileError> {
-    let mut slots = slots::Slots::default();
-    let lowered = lower::lower(policy, &mut slots);
-    let mut vars = vars::Vars::plan(&lowered, &slots, options.nodes_max)?;
-    let routes = routes::Routes::plan(policy)?;
-    let (config, patterns) = config::config(policy, &mut slots)?;
-    let plan = entries::plan(policy, &lowered, &routes, &mut vars, options.form)?;
-    emit::emit(policy, config, patterns, vars, &routes, plan, options)
+    emit::emit(Plan::of(policy, options)?, options)
 }

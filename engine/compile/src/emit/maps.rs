@@ -2,9 +2,9 @@
 //! 2009). Keys fall into buckets; the largest bucket first, each gets the first displacement under which all its keys
 //! find empty slots.
 
-use crate::compile::CompileError;
-use crate::image::hash::{displaced, hash};
-use crate::image::tables::EMPTY;
+use crate::CompileError;
+use portcullis::image::hash::{displaced, hash};
+use portcullis::image::tables::EMPTY;
 
 /// Keys that share a displacement, on average.
 const BUCKET_KEYS: usize = 4;
@@ -87,7 +87,7 @@ fn place(keys: &[Key<'_>], seed: u32, slots: usize) -> Option<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::tables::{Map, View};
+    use portcullis::image::tables::{Map, View};
 
     #[test]
     fn every_key_is_found_and_no_other() {

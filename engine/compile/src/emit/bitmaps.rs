@@ -1,13 +1,13 @@
 //! Filters -> words of an image, as `layout::filter` says.
 
 use super::Writer;
-use crate::compile::bitmap::Filter;
-use crate::compile::entries::{Entry, Plan};
-use crate::image::layout::filter;
+use crate::bitmap::Filter;
+use crate::entries::{Entries, Entry};
+use portcullis::image::layout::filter;
 
 impl Writer {
     /// Writes all filters; gives of each entry the offset of the offsets of its own, or 0 where it has none.
-    pub(super) fn filters(&mut self, plan: &Plan) -> Vec<u32> {
+    pub(super) fn filters(&mut self, plan: &Entries) -> Vec<u32> {
         let filters: Vec<u32> = plan.filters.iter().map(|f| self.push(&words_of(f))).collect();
         plan.entries
             .iter()

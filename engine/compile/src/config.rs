@@ -6,8 +6,8 @@ use portcullis_lang::model::{self, Atom, CredentialKind, Fact, Policy};
 use super::slots::{Slots, capture};
 use super::vars::ranges;
 use super::{CompileError, hours, instances::kinds_of, pattern};
-use crate::image::config::*;
 use pattern::Table;
+use portcullis::image::config::*;
 
 /// Config and the pattern tables that its obligations name.
 pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<Table>), CompileError> {

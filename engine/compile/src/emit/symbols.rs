@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::entries::subs;
 use super::nodes::Nodes;
-use crate::compile::entries::{Explanation, Plan};
-use crate::compile::vars::Vars;
-use crate::image::layout::lack;
-use crate::image::symbols::Symbols;
+use crate::entries::{Entries, Explanation};
+use crate::vars::Vars;
+use portcullis::image::layout::lack;
+use portcullis::image::symbols::Symbols;
 
 /// The section of symbols.
-pub(super) fn section(plan: &Plan, vars: &Vars, nodes: &Nodes, entries: &[u32]) -> Vec<u8> {
+pub(super) fn section(plan: &Entries, vars: &Vars, nodes: &Nodes, entries: &[u32]) -> Vec<u8> {
     let mut texts: Vec<String> = Vec::new();
     let mut text_index: HashMap<u32, u32> = HashMap::new();
     let mut text = |kind: u32, index: u32| {

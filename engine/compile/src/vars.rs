@@ -12,16 +12,17 @@ use super::graph::{Graph, NO, Ref, YES};
 use super::lower::{Leaf, Lowered, Test};
 use super::pattern::{self, Table};
 use super::slots::Slots;
-use crate::image::config::{Slot, Source};
-use crate::image::layout::op;
+use portcullis::image::config::{Slot, Source};
+use portcullis::image::layout::op;
 
 /// A variable and its classifier.
 #[derive(Clone, Debug)]
-pub(super) enum Var {
+pub enum Var {
     /// Sorted literals; the class of the i-th is i + 2.
     Text(Slot, Vec<String>),
     /// Sorted thresholds; class 1 + how many are at most the value.
     Number(Slot, Vec<i64>),
+    /// An automaton; its accept classes are the classes but one.
     Pattern(Slot, Table),
     /// (start, class), sorted; class 1 before the first.
     Address(Slot, Vec<(u128, u32)>),
@@ -58,9 +59,11 @@ type Meanings = Vec<(Leaf, Vec<u32>)>;
 
 /// All variables, their graph and what is known of it.
 #[derive(Debug, Default)]
-pub(super) struct Vars {
-    pub(super) vars: Vec<Var>,
-    pub(super) graph: Graph,
+pub struct Vars {
+    /// By number.
+    pub vars: Vec<Var>,
+    /// Of all entries and sub-conditions.
+    pub graph: Graph,
     /// By leaf: the graphs of "certainly false" and "certainly true".
     leaves: Vec<[Ref; 2]>,
     meanings: HashMap<Leaf, Meaning>,

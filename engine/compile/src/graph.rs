@@ -15,7 +15,7 @@ mod tests;
 
 /// A node or a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Ref {
+pub enum Ref {
     /// A value; 0 is false or nothing.
     Leaf(u32),
     /// Index into the graph's nodes; its children are smaller.
@@ -23,9 +23,9 @@ pub(super) enum Ref {
 }
 
 /// False, or no rule.
-pub(super) const NO: Ref = Ref::Leaf(0);
+pub const NO: Ref = Ref::Leaf(0);
 /// True.
-pub(super) const YES: Ref = Ref::Leaf(1);
+pub const YES: Ref = Ref::Leaf(1);
 
 /// An operation needed more steps than its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,13 @@ type Arms = Rc<[(u32, Ref)]>;
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Node {
+pub struct Node {
     /// Variable; smaller than those of its children.
-    pub(super) var: u32,
+    pub var: u32,
     /// Child of class 1 and of every class that no arm names.
-    pub(super) default: Ref,
+    pub default: Ref,
     /// Other classes, ascending, each with a child that is not the default.
-    pub(super) arms: Arms,
+    pub arms: Rc<[(u32, Ref)]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ struct Budget {
 
 /// All nodes of a policy, shared between its graphs.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub struct Graph {
     nodes: Vec<Node>,
     /// Hash of a node -> the last node with it; `chain` leads to the others.
     unique: Numbered<u64, u32>,
@@ -103,11 +103,13 @@ impl Default for Graph {
 }
 
 impl Graph {
-    pub(super) fn node(&self, index: u32) -> &Node {
+    /// The node at an index that a [`Ref::Node`] of this graph holds.
+    pub fn node(&self, index: u32) -> &Node {
         &self.nodes[index as usize]
     }
 
-    pub(super) fn nodes(&self) -> &[Node] {
+    /// All nodes; a child comes before its parents.
+    pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 

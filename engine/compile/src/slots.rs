@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use portcullis_lang::model::{CaptureKind, Fact, Pattern, PeerFact, Policy, Segment, Tail};
 
-use crate::image::config::{SegmentKind, Slot, Source};
+use portcullis::image::config::{SegmentKind, Slot, Source};
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {

@@ -8,7 +8,7 @@ use super::graph::{NO, Ref, YES};
 use super::lower::{Lowered, Part, Test};
 use super::routes::Instance;
 use super::vars::Vars;
-use crate::image::layout::lack;
+use portcullis::image::layout::lack;
 
 /// A deny, as one of the heads it can decide with.
 #[derive(Clone, Copy, Debug)]

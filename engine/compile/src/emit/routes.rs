@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use portcullis_lang::model::{HostPattern, Policy};
 
 use super::Writer;
-use crate::compile::CompileError;
-use crate::compile::entries::Plan;
-use crate::compile::routes::Routes;
-use crate::image::layout::{self, HAS_EDGES, dir, host};
+use crate::CompileError;
+use crate::entries::Entries;
+use crate::routes::Routes;
+use portcullis::image::layout::{self, HAS_EDGES, dir, host};
 
 /// Words that hold an index of an accept until accepts are written.
 pub(super) struct Pending(Vec<u32>);
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Rows of entries, as a shape that many accepts share and the few entries that differ.
-    pub(super) fn accepts(&mut self, plan: &Plan) -> Result<Accepts, CompileError> {
+    pub(super) fn accepts(&mut self, plan: &Entries) -> Result<Accepts, CompileError> {
         let mut shapes: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut split = Vec::with_capacity(plan.rows.len());
         self.directory(dir::SHAPES, self.here());

@@ -11,28 +11,21 @@ mod symbols;
 
 use std::collections::HashMap;
 
-use portcullis_lang::model::Policy;
-
-use super::entries::Plan;
-use super::pattern::Table;
-use super::routes::Routes;
-use super::vars::Vars;
-use super::{CompileError, CompileOptions};
-use crate::image::config::Config;
-use crate::image::layout::{self, dir};
-use crate::image::{ENTRY_STEPS_MAX, IMAGE_BYTES_MAX, Image, LoadError, Trust, assemble};
+use super::{CompileError, CompileOptions, Plan};
 use nodes::Nodes;
+use portcullis::image::layout::{self, dir};
+use portcullis::image::{ENTRY_STEPS_MAX, IMAGE_BYTES_MAX, Image, LoadError, Trust, assemble};
 
 /// Writes the image.
-pub(super) fn emit(
-    policy: &Policy,
-    mut config: Config,
-    patterns: Vec<Table>,
-    mut vars: Vars,
-    routes: &Routes,
-    plan: Plan,
-    options: &CompileOptions,
-) -> Result<Vec<u8>, CompileError> {
+pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, CompileError> {
+    let Plan {
+        policy,
+        mut config,
+        patterns,
+        mut vars,
+        routes,
+        entries: plan,
+    } = plan;
     let mut out = Writer {
         words: vec![0; dir::LEN as usize],
         ..Writer::default()
@@ -63,7 +56,7 @@ pub(super) fn emit(
     out.text_map(dir::METHOD_MAP, &methods)?;
     out.hosts(policy)?;
     out.part();
-    let states = out.routes(routes)?;
+    let states = out.routes(&routes)?;
     out.part();
     // Routes name accepts and accepts name entries, which come later: their places are filled in at the end.
     let accepts = out.accepts(&plan)?;

@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Writer;
 use super::nodes::Nodes;
-use crate::compile::entries::{Entry, Explanation, Plan};
-use crate::compile::graph::{Ref, YES};
-use crate::compile::vars::{Var, Vars};
-use crate::image::config::Config;
-use crate::image::layout::{dir, entry, fallback, lack};
+use crate::entries::{Entries, Entry, Explanation};
+use crate::graph::{Ref, YES};
+use crate::vars::{Var, Vars};
+use portcullis::image::config::Config;
+use portcullis::image::layout::{dir, entry, fallback, lack};
 
 /// No leaf but 0.
 const NONE: u32 = 0;
@@ -28,7 +28,7 @@ pub(super) struct Labels {
 }
 
 /// Finds the graphs that have one leaf and gives them leaf 1.
-pub(super) fn labels(plan: &Plan, vars: &mut Vars) -> Vec<Labels> {
+pub(super) fn labels(plan: &Entries, vars: &mut Vars) -> Vec<Labels> {
     let mut leaves = Vec::with_capacity(vars.graph.nodes().len());
     for node in vars.graph.nodes() {
         // Children have smaller indices.
@@ -78,7 +78,7 @@ fn leaf_of(root: Ref, leaves: &[u32]) -> u32 {
 }
 
 /// Keeps the texts of Allow headers; gives their indices by the plan's.
-pub(super) fn allow_texts(plan: &Plan, config: &mut Config) -> HashMap<u32, u32> {
+pub(super) fn allow_texts(plan: &Entries, config: &mut Config) -> HashMap<u32, u32> {
     let used = plan.entries.iter().filter(|e| e.fallback == fallback::METHOD);
     let used: BTreeSet<u32> = used.map(|e| e.allow).collect();
     config.texts = used.iter().map(|i| plan.texts[*i as usize].clone()).collect();
@@ -86,7 +86,7 @@ pub(super) fn allow_texts(plan: &Plan, config: &mut Config) -> HashMap<u32, u32>
 }
 
 /// Every graph that the image needs.
-pub(super) fn roots(plan: &Plan, labels: &[Labels], symbols: bool) -> Vec<Ref> {
+pub(super) fn roots(plan: &Entries, labels: &[Labels], symbols: bool) -> Vec<Ref> {
     let mut out = Vec::new();
     for (of, labels) in plan.entries.iter().zip(labels) {
         out.extend(hot_roots(of, labels));
@@ -115,7 +115,7 @@ impl Writer {
     /// Gives the offset of each entry.
     pub(super) fn entries(
         &mut self,
-        plan: &Plan,
+        plan: &Entries,
         vars: &Vars,
         labels: &[Labels],
         allow_texts: &HashMap<u32, u32>,

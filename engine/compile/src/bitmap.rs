@@ -17,20 +17,22 @@ const GRAPH_NODES_MAX: usize = 500;
 
 /// Bitmaps of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Filter {
+pub struct Filter {
     /// Length of the list.
-    pub(super) rows: u32,
-    pub(super) columns: Vec<Column>,
+    pub rows: u32,
+    /// By variable.
+    pub columns: Vec<Column>,
 }
 
 /// One variable's bitmaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) var: u32,
+pub struct Column {
+    /// The variable.
+    pub var: u32,
     /// The bitmap of every class that `classes` does not name.
-    pub(super) default: Vec<u32>,
+    pub default: Vec<u32>,
     /// Classes, ascending, with the words that differ from the default's: (index, word), ascending.
-    pub(super) classes: Vec<(u32, Vec<(u32, u32)>)>,
+    pub classes: Vec<(u32, Vec<(u32, u32)>)>,
 }
 
 /// Classes of a variable: these, or all but these; sorted.

@@ -1,7 +1,9 @@
 //! Which facts a policy reads, by what its text says.
 
-use super::*;
-use crate::image::Trust;
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use portcullis::exchange::{Reads, claims_read};
+use portcullis::{Image, Trust};
 
 fn image(declarations: &str, clauses: &str) -> Image {
     let text = format!(
@@ -11,7 +13,7 @@ fn image(declarations: &str, clauses: &str) -> Image {
     let policy = checked
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let image = crate::compile(&policy).unwrap();
+    let image = portcullis_compile::compile(&policy).unwrap();
     Image::load(&image, &Trust::Unsigned).unwrap()
 }
 

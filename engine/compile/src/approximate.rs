@@ -1,7 +1,7 @@
-//! policy model -> policy model in which some facts are left open.
+//! policy model -> policy model that no longer asks for some facts, which are left open.
 //!
-//! A condition over open facts is bounded from both sides: pushed [`Towards::Grant`], every test of an open fact
-//! comes out as is best for the request, pushed [`Towards::Denial`] as is worst. Kleene's logic is monotone, so
+//! A condition over open facts is bounded from both sides: in the over-approximation of what is allowed every test of an
+//! open fact comes out as is best for the request, in the under-approximation as is worst. Kleene's logic is monotone, so
 //! what the first still denies is denied whatever the open facts are, and what the second still allows is allowed
 //! whatever they are. Deciding stays with the engine: both policies are compiled and asked like any other.
 
@@ -10,13 +10,13 @@ use portcullis_lang::model::{
     Policy, Quota, Requires, Rule, Segment, Tail, Target, TargetKind,
 };
 
-/// Which way open facts are bent.
+/// From which side what a policy allows is approximated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Towards {
-    /// As is best for the request.
-    Grant,
-    /// As is worst for it.
-    Denial,
+pub enum Approximation {
+    /// At least what it allows: open facts are as is best for the request.
+    Over,
+    /// At most what it allows: they are as is worst for it.
+    Under,
 }
 
 /// What is left open.
@@ -82,39 +82,39 @@ impl Open<'_> {
     }
 }
 
-/// The policy with its open facts bent. Reports, tests, proofs and penalties are left out: they decide nothing.
-pub fn soften(policy: &Policy, open: &Open<'_>, towards: Towards) -> Policy {
-    let mut soft = policy.clone();
-    soft.tests.clear();
-    soft.proofs.clear();
-    soft.rules.retain(|rule| !rule.report);
-    for fact in &mut soft.context {
+/// The policy without its open facts. Reports, tests, proofs and penalties are left out: they decide nothing.
+pub fn approximate(policy: &Policy, open: &Open<'_>, side: Approximation) -> Policy {
+    let mut closed = policy.clone();
+    closed.tests.clear();
+    closed.proofs.clear();
+    closed.rules.retain(|rule| !rule.report);
+    for fact in &mut closed.context {
         if (open.fact)(&Fact::Context(fact.name.clone())) {
             fact.default = None;
         }
     }
     let mut added = Vec::new();
-    for rule in &mut soft.rules {
-        match towards {
-            Towards::Grant => ease(rule, open),
-            Towards::Denial => harden(rule, open, &mut added),
+    for rule in &mut closed.rules {
+        match side {
+            Approximation::Over => ease(rule, open),
+            Approximation::Under => harden(rule, open, &mut added),
         }
     }
-    for service in &mut soft.services {
+    for service in &mut closed.services {
         service.penalties.clear();
-        if towards == Towards::Grant {
+        if side == Approximation::Over {
             service.default_limit = None;
         }
     }
-    soft.guards.iter_mut().for_each(|guard| guard.penalties.clear());
-    if towards == Towards::Denial {
+    closed.guards.iter_mut().for_each(|guard| guard.penalties.clear());
+    if side == Approximation::Under {
         added.extend(default_limits(policy));
     }
     for (i, mut rule) in added.into_iter().enumerate() {
         rule.id = format!("{OPEN_RULE}/{i}");
-        soft.rules.push(rule);
+        closed.rules.push(rule);
     }
-    soft
+    closed
 }
 
 /// The policy with nothing left but its allows' targets: which of them a request reaches.
@@ -124,7 +124,7 @@ pub fn routes(policy: &Policy) -> Policy {
         credentials: true,
         query: true,
     };
-    let mut routes = soften(policy, &everything, Towards::Grant);
+    let mut routes = approximate(policy, &everything, Approximation::Over);
     routes.rules.retain(|rule| rule.effect == Effect::Allow);
     for service in &mut routes.services {
         service.require.clear();
@@ -138,7 +138,7 @@ pub fn routes(policy: &Policy) -> Policy {
 fn ease(rule: &mut Rule, open: &Open<'_>) {
     let rests_on_open = open.rule(rule);
     let grants = rule.effect == Effect::Allow;
-    rule.condition = bend(&rule.condition, false, grants, open);
+    rule.condition = replace_open(&rule.condition, false, grants, open);
     if open.credentials {
         rule.requires = Requires::default();
     } else if (open.fact)(&Fact::Now) {
@@ -156,7 +156,7 @@ fn ease(rule: &mut Rule, open: &Open<'_>) {
 fn harden(rule: &mut Rule, open: &Open<'_>, added: &mut Vec<Rule>) {
     let grants = rule.effect == Effect::Allow;
     let rests_on_open = open.rule(rule);
-    let binding = bend(&rule.condition, false, true, open);
+    let binding = replace_open(&rule.condition, false, true, open);
     if open.query && rule.obligations.accept.iter().any(is_query) {
         added.push(beside(
             rule,
@@ -177,7 +177,7 @@ fn harden(rule: &mut Rule, open: &Open<'_>, added: &mut Vec<Rule>) {
             added.push(beside(rule, Effect::On, binding, body));
         }
     }
-    rule.condition = bend(&rule.condition, false, !grants, open);
+    rule.condition = replace_open(&rule.condition, false, !grants, open);
     if grants && open.requires(&rule.requires) {
         rule.condition = falsehood();
         rule.requires = Requires::default();
@@ -252,14 +252,17 @@ fn falsehood() -> Cond {
 
 /// The condition with negations at its atoms and every test of an open fact replaced by `to`.
 /// Depth is bounded by the checker.
-fn bend(cond: &Cond, negated: bool, to: bool, open: &Open<'_>) -> Cond {
+fn replace_open(cond: &Cond, negated: bool, to: bool, open: &Open<'_>) -> Cond {
     let truth = |value: bool| if value { Cond::True } else { falsehood() };
     match cond {
         Cond::True => truth(!negated),
-        Cond::Not(inner) => bend(inner, !negated, to, open),
+        Cond::Not(inner) => replace_open(inner, !negated, to, open),
         Cond::All(parts) | Cond::Any(parts) => {
             let all = matches!(cond, Cond::All(_)) != negated;
-            let parts: Vec<Cond> = parts.iter().map(|part| bend(part, negated, to, open)).collect();
+            let parts: Vec<Cond> = parts
+                .iter()
+                .map(|part| replace_open(part, negated, to, open))
+                .collect();
             let decisive = truth(!all);
             if parts.contains(&decisive) {
                 return decisive;
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn open_tests_are_bent_and_known_ones_stay() {
+    fn open_tests_are_replaced_and_known_ones_stay() {
         let open = Open {
             fact: &|f| matches!(f, Fact::Context(_)),
             credentials: true,
@@ -295,12 +298,12 @@ mod tests {
         let unknown = atom(Fact::Context("x".into()));
         // not (known or unknown) = not known and not unknown
         let cond = Cond::any([known.clone(), unknown.clone()]).negate();
-        assert_eq!(bend(&cond, false, true, &open), known.clone().negate());
-        assert_eq!(bend(&cond, false, false, &open), falsehood());
+        assert_eq!(replace_open(&cond, false, true, &open), known.clone().negate());
+        assert_eq!(replace_open(&cond, false, false, &open), falsehood());
         // Negated twice it is itself again.
-        assert_eq!(bend(&cond.clone().negate(), false, false, &open), known);
+        assert_eq!(replace_open(&cond.clone().negate(), false, false, &open), known);
         assert_eq!(
-            bend(&Cond::all([known.clone(), unknown]), false, true, &open),
+            replace_open(&Cond::all([known.clone(), unknown]), false, true, &open),
             known
         );
     }

@@ -4,13 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Nodes, children, roots};
-use crate::image::Image;
-use crate::image::config::Source;
-use crate::image::entry::{Entry, Node};
-use crate::image::layout::{self, HAS_EDGES, LEAF, dir, entry, node, var};
-use crate::image::tables::{DFA_HEAD, EMPTY, IN_TURN, MAP_HEAD, MAP_SLOT};
-use crate::image::validate::bitmaps;
-use crate::limits;
+use portcullis::image::Image;
+use portcullis::image::config::Source;
+use portcullis::image::entry::{Entry, Node};
+use portcullis::image::layout::{self, HAS_EDGES, LEAF, dir, entry, filter, node, var};
+use portcullis::image::tables::{DFA_HEAD, EMPTY, IN_TURN, MAP_HEAD, MAP_SLOT};
+use portcullis::limits;
 
 /// Words of opening a map and of one probe that finds its text.
 fn probe(image: &Image, map: u32) -> u64 {
@@ -27,7 +26,7 @@ pub(super) struct Slot {
 
 /// The slots of a map that are taken.
 pub(super) fn slots(image: &Image, map: u32) -> impl Iterator<Item = Slot> + '_ {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     let first = map + MAP_HEAD + w(map + 1) + 1;
     let slots = (0..w(map + 2)).map(move |i| first + i * MAP_SLOT);
     slots.filter(move |at| w(at + 3) != EMPTY).map(move |at| Slot {
@@ -74,10 +73,10 @@ fn text_bytes(source: Option<&Source>) -> usize {
 
 /// Words of classifying a variable once; elements of sets are counted with their set.
 fn classifier(image: &Image, id: u32) -> u64 {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     let at = w(dir::VARS) + id * layout::VAR;
     let (head, b) = (w(at), w(at + 1));
-    let source = image.config.sources.get((head & var::A_MAX) as usize);
+    let source = image.config().sources.get((head & var::A_MAX) as usize);
     // The place of variables, the kind (looked at twice), both parameters.
     4 + match head >> var::KIND_SHIFT {
         var::TEXT => probe(image, b),
@@ -94,13 +93,13 @@ fn classifier(image: &Image, id: u32) -> u64 {
 /// Words of looking through a set once. Its elements came in a token, a context or a certificate, each with at least a
 /// separator, and each costs a probe.
 fn set(image: &Image, set: u32) -> u64 {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     let at = w(dir::SETS) + set * layout::SET;
-    let source = image.config.sources.get(w(at) as usize);
+    let source = image.config().sources.get(w(at) as usize);
     let elements = (text_bytes(source) / 2 + 1) as u64;
     // Implied scopes come on top of those that were sent.
     let implied: usize = image
-        .config
+        .config()
         .issuers
         .iter()
         .map(|i| i.implies.iter().map(|(_, all)| all.len()).sum::<usize>())
@@ -111,7 +110,7 @@ fn set(image: &Image, set: u32) -> u64 {
 
 /// Host, path and method.
 fn route(image: &Image) -> u64 {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     // Exact, one label, and each suffix; options once more.
     let hosts = (limits::HOST_BYTES / 2 + 3) as u64;
     let segments = limits::SEGMENTS as u64;
@@ -131,19 +130,34 @@ fn route(image: &Image) -> u64 {
         + 24
 }
 
+/// Words that asking a filter for all its rows reads at most: each bitmap once, with a search for the class in each
+/// block of it.
+fn filter_words_max(words: &[u32], start: u32) -> u64 {
+    let word = |at: u32| u64::from(words.get((start + at) as usize).copied().unwrap_or(0));
+    let bitmap = word(filter::ROWS).div_ceil(u64::from(u32::BITS));
+    let blocks = bitmap.div_ceil(u64::from(filter::BLOCK_WORDS));
+    let columns = (0..word(filter::COLUMNS) as u32).map(|i| {
+        let classes = word(filter::LEN + i * filter::COLUMN + 3);
+        let search = u64::from(64 - classes.leading_zeros());
+        let patched = 2 * u64::from(64 - bitmap.leading_zeros());
+        bitmap * 3 + blocks * (filter::COLUMN as u64 + search + u64::from(filter::CLASS) + patched)
+    });
+    u64::from(filter::LEN) + columns.sum::<u64>()
+}
+
 /// Words of an entry's filters, each read to its end.
 pub(super) fn filters(image: &Image, of: &Entry) -> u64 {
-    let lists = (0..bitmaps::LISTS).filter(|_| of.filters != 0);
+    let lists = (0..filter::LISTS).filter(|_| of.filters != 0);
     lists
-        .map(|list| image.directory(of.filters + list))
+        .map(|list| image.word(of.filters + list))
         .filter(|at| *at != 0)
-        .map(|at| 1 + bitmaps::words_max(&image.words, at))
+        .map(|at| 1 + filter_words_max(image.words(), at))
         .sum()
 }
 
 /// The bound of an image.
 pub(super) fn words(image: &Image, nodes: &Nodes, entries: &[(u32, Entry)]) -> u64 {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     let mut vars = HashMap::new();
     let mut sets = HashMap::new();
     let mut worst = 0;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use super::bound::slots;
 use super::{Inspection, children, entries, roots};
-use crate::image::Image;
-use crate::image::entry::Node;
-use crate::image::layout::{self, LEAF, dir, var};
+use portcullis::image::Image;
+use portcullis::image::entry::Node;
+use portcullis::image::layout::{self, LEAF, dir, var};
 
 /// Nodes that a picture shows at most: past that nobody reads it.
 const DOT_NODES_MAX: usize = 400;
@@ -40,7 +40,7 @@ impl Inspection {
                         );
                         break 'entries;
                     }
-                    let read = Node::read(node, |at| image.directory(at));
+                    let read = Node::read(node, |at| image.word(at));
                     let _ = writeln!(
                         out,
                         "  n{node} [label=\"{}\"];",
@@ -73,11 +73,11 @@ fn escape(text: &str) -> String {
 }
 
 fn variable(image: &Image, id: u32) -> String {
-    let at = image.directory(dir::VARS) + id * layout::VAR;
-    let (head, b) = (image.directory(at), image.directory(at + 1));
+    let at = image.word(dir::VARS) + id * layout::VAR;
+    let (head, b) = (image.word(at), image.word(at + 1));
     let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
     let fact = |slot: u32| {
-        let source = image.config.sources.get(slot as usize);
+        let source = image.config().sources.get(slot as usize);
         source.map_or_else(String::new, |s| format!("{s:?}"))
     };
     match kind {
@@ -99,9 +99,9 @@ fn variable(image: &Image, id: u32) -> String {
 }
 
 fn element(image: &Image, set: u32, bit: u32, fact: &dyn Fn(u32) -> String) -> String {
-    let at = image.directory(dir::SETS) + set * layout::SET;
-    let text = slots(image, image.directory(at + 1)).find(|slot| slot.value == bit);
-    let text = text.and_then(|t| image.bytes.get(t.offset as usize..(t.offset + t.len) as usize));
+    let at = image.word(dir::SETS) + set * layout::SET;
+    let text = slots(image, image.word(at + 1)).find(|slot| slot.value == bit);
+    let text = text.and_then(|t| image.bytes().get(t.offset as usize..(t.offset + t.len) as usize));
     let text = String::from_utf8_lossy(text.unwrap_or(&[]));
-    format!("{} has {text}", fact(image.directory(at)))
+    format!("{} has {text}", fact(image.word(at)))
 }

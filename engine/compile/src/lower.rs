@@ -8,8 +8,8 @@ use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Patt
 
 use super::slots::Slots;
 use super::{pattern, vars::ip_number};
-use crate::image::config::Slot;
-use crate::image::layout::op;
+use portcullis::image::config::Slot;
+use portcullis::image::layout::op;
 
 /// A condition over slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Test {
 
 /// One test of one variable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Leaf {
+pub enum Leaf {
     /// The text is one of these.
     TextIn(Slot, Vec<String>),
     /// The number compares.
@@ -42,16 +42,25 @@ pub(super) enum Leaf {
     Known(Slot),
     /// The bool is true.
     Bool(Slot),
+    /// A value was sent.
     Exists(Slot),
+    /// The credential of this kind is that of the declaration at an index.
     Anchor(u8, u32),
+    /// A credential of this kind was presented.
     Presented(u8),
+    /// A valid credential of this kind is there.
     Valid(u8),
+    /// Two facts compare by an operator ([`op`]); whether text ignores case.
     Compare(Slot, Slot, u32, bool),
+    /// The set (first) holds the text of the other fact.
     Contains(Slot, Slot),
+    /// The value is in the list at an index.
     List(Slot, u32),
+    /// The instant lies in the hours at an index.
     Hours(Slot, u32),
+    /// The value's sample under a name lies below a threshold.
     Sample(Slot, String, u128),
-    /// auth_time, now, µs
+    /// auth_time, now, µs: the first is at most so old.
     Age(Slot, Slot, i64),
 }
 

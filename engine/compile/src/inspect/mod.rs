@@ -3,9 +3,9 @@
 mod bound;
 mod dot;
 
-use super::Image;
-use super::entry::{Entry, Node};
-use super::layout::{self, LEAF, dir, entry};
+use portcullis::Image;
+use portcullis::image::entry::{Entry, Node};
+use portcullis::image::layout::{self, LEAF, dir, entry};
 
 /// What an image holds and what a decision can cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +77,9 @@ impl Form {
     }
 }
 
-pub(super) fn inspect(image: &Image) -> Inspection {
-    let w = |at: u32| image.directory(at);
+/// Sizes, counts, worst-case steps and words of an image.
+pub fn inspect(image: &Image) -> Inspection {
+    let w = |at: u32| image.word(at);
     let nodes = Nodes::read(image);
     let entries: Vec<(u32, Entry)> = entries(image).collect();
     let (mut steps_max, mut graphs_max) = (0, 0);
@@ -107,13 +108,17 @@ pub(super) fn inspect(image: &Image) -> Inspection {
     });
     Inspection {
         format: layout::FORMAT_VERSION,
-        digest: image.digest,
-        sections: image.sections.iter().map(|(id, len)| (name(*id), *len)).collect(),
+        digest: image.digest(),
+        sections: image
+            .sections()
+            .iter()
+            .map(|(id, len)| (name(*id), *len))
+            .collect(),
         parts: parts.collect(),
         forms,
-        services: image.config.services.len(),
-        rules: image.config.rules.len(),
-        facts: image.config.sources.len(),
+        services: image.config().services.len(),
+        rules: image.config().rules.len(),
+        facts: image.config().sources.len(),
         methods: w(dir::METHODS) as usize,
         states: w(dir::STATE_COUNT) as usize,
         accepts: accepts(image),
@@ -129,11 +134,11 @@ pub(super) fn inspect(image: &Image) -> Inspection {
 
 /// Offset and head of every entry, in order.
 fn entries(image: &Image) -> impl Iterator<Item = (u32, Entry)> + '_ {
-    let (mut at, end) = (image.directory(dir::ENTRIES), image.directory(dir::ENTRIES_END));
+    let (mut at, end) = (image.word(dir::ENTRIES), image.word(dir::ENTRIES_END));
     std::iter::from_fn(move || {
         let from = at;
         (from < end).then(|| {
-            let entry = Entry::read(from, |at| image.directory(at));
+            let entry = Entry::read(from, |at| image.word(at));
             at = entry.end;
             (from, entry)
         })
@@ -141,10 +146,10 @@ fn entries(image: &Image) -> impl Iterator<Item = (u32, Entry)> + '_ {
 }
 
 fn accepts(image: &Image) -> usize {
-    let (mut at, end) = (image.directory(dir::ACCEPTS), image.directory(dir::ACCEPTS_END));
+    let (mut at, end) = (image.word(dir::ACCEPTS), image.word(dir::ACCEPTS_END));
     let mut count = 0;
     while at < end {
-        at += 1 + image.directory(image.directory(at));
+        at += 1 + image.word(image.word(at));
         count += 1;
     }
     count
@@ -168,7 +173,7 @@ struct Nodes {
 impl Nodes {
     /// Edges point forward, so one pass from the end does.
     fn read(image: &Image) -> Nodes {
-        let word = |at: u32| image.directory(at);
+        let word = |at: u32| image.word(at);
         let (mut at, end) = (word(dir::NODES), word(dir::NODES_END));
         let mut nodes = Nodes { depths: Vec::new() };
         while at < end {
@@ -201,7 +206,7 @@ impl Nodes {
 
 /// Class (none for the default) and target of every edge that is written.
 fn children(image: &Image, node: Node) -> impl Iterator<Item = (Option<u32>, u32)> + '_ {
-    let word = |at: u32| image.directory(at);
+    let word = |at: u32| image.word(at);
     let default = node.default().map(|at| (None, word(at)));
     let arms = node.arms(word).map(move |(class, at)| (Some(class), word(at)));
     default.into_iter().chain(arms)
@@ -209,7 +214,7 @@ fn children(image: &Image, node: Node) -> impl Iterator<Item = (Option<u32>, u32
 
 /// All graphs of an entry with what they are for. Subs come first.
 fn roots(image: &Image, of: &Entry) -> Vec<(&'static str, u32)> {
-    let w = |at: u32| image.directory(at);
+    let w = |at: u32| image.word(at);
     let names = [
         "sub",
         "deny",

@@ -1,0 +1,56 @@
+//! checked model -> [`Plan`]. The steps in their order, and nothing else.
+
+use portcullis::image::config::Config;
+use portcullis_lang::model::Policy;
+
+use crate::entries::{self, Entries};
+use crate::pattern::Table;
+use crate::routes::Routes;
+use crate::slots::Slots;
+use crate::vars::Vars;
+use crate::{CompileError, CompileOptions, config, lower};
+
+/// A policy as decision graphs, which say what it decides for every request.
+///
+/// A path leads through [`Plan::routes`] to a set of rules that match (an accept); the set, the method and the kind of
+/// exchange select an entry of [`Plan::entries`], whose graphs test variables ([`Plan::vars`]). A variable maps the value
+/// of a fact, which its slot ([`Config::sources`]) names, to a class.
+#[derive(Debug)]
+pub struct Plan<'p> {
+    /// What is planned.
+    pub policy: &'p Policy,
+    /// Declarations, facts by slot, and what rules oblige to.
+    pub config: Config,
+    /// Automata that obligations name by index.
+    pub patterns: Vec<Table>,
+    /// Variables and all graphs.
+    pub vars: Vars,
+    /// Paths.
+    pub routes: Routes,
+    /// Rules that take part together, as graphs.
+    pub entries: Entries,
+}
+
+impl<'p> Plan<'p> {
+    /// Plans a policy, within [`CompileOptions::nodes_max`].
+    ///
+    /// # Errors
+    ///
+    /// A pattern, the routes or the conditions would be too large, or a time zone is not known.
+    pub fn of(policy: &'p Policy, options: &CompileOptions) -> Result<Plan<'p>, CompileError> {
+        let mut slots = Slots::default();
+        let lowered = lower::lower(policy, &mut slots);
+        let mut vars = Vars::plan(&lowered, &slots, options.nodes_max)?;
+        let routes = Routes::plan(policy)?;
+        let (config, patterns) = config::config(policy, &mut slots)?;
+        let entries = entries::plan(policy, &lowered, &routes, &mut vars, options.form)?;
+        Ok(Plan {
+            policy,
+            config,
+            patterns,
+            vars,
+            routes,
+            entries,
+        })
+    }
+}
