@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 
-use portcullis::decide::Effect;
+use portcullis::decision::Effect;
 use portcullis::{Claim, Credential, KnownToken, NoToken, Now, RequestView, Snapshot, Worker};
 use portcullis_tests::bridge::OwnedRequest;
 use portcullis_tests::workload::{Headers, RawRequest, Workload};

@@ -8,7 +8,7 @@ mod common;
 use std::io::Write as _;
 
 use common::{Folder, POLICY, garbage};
-use portcullis::decide::Effect;
+use portcullis::decision::Effect;
 use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide_explained};
 use portcullis_cli::replay::judge::{Assumptions, Judge, Outcome};
 use portcullis_cli::replay::line;

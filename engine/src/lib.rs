@@ -1,45 +1,48 @@
-//! policy model --compile--> image --load--> [`Image`]; request bytes --[`decide()`]--> [`Decision`]
+//! image --load--> [`Image`]; request bytes --[`decide()`]--> [`Decision`]; a proxied request --[`Exchange`]--> what its
+//! host does next.
 //!
-//! The way of a request, and the folders it passes:
+//! The modules are floors: each knows those above it in this list and none below it. A request passes them in this
+//! order too.
 //!
-//! ```text
-//! RequestView --front--> canonical request, credentials, facts
-//!             --decide--> service, entry, graph walks, head of the verdict
-//!             --oblige--> what binds with it: quotas, headers, redaction, bodies
-//!             --verdict--> one line of JSON, the same bytes in every host
-//! ```
-//!
-//! The way of a policy: `compile` lowers the checked model to true and false tests over facts, determinises the
-//! routes, builds classifiers and decision graphs and writes an image; `image` is the only door back in.
-//!
-//! This crate knows no policy syntax, no HTTP server and no gateway. Deciding is a pure function of image, data,
-//! request and now: no clock, no randomness, no I/O, no threads, no recursion.
+//! This crate knows no policy text, no HTTP server and no gateway. Deciding is a pure function of image, data, request
+//! and now: no clock, no randomness, no I/O, no threads, no recursion. `portcullis-compile` makes images.
 
-// bytes -> image, and what an image holds
+// bounds on all that comes from outside
+pub mod limits;
+
+// memory of a decision, values, forms of text
+mod value;
+
+// what a decision says, and what a host hands over
+pub mod decision;
+pub mod view;
+
+// bytes -> image, and what an image holds; lists and tables beside it
+pub mod data;
 pub mod image;
 
-// lists and tables beside the policy
-pub mod data;
+// request -> its one spelling -> credentials -> facts
+mod facts;
+mod identity;
+mod request;
 
-// request -> facts
-pub mod front;
-pub mod request;
+// who granted -> what binds with it
+mod obligations;
 
-// facts -> verdict
+// facts -> decision
 pub mod decide;
-pub mod limits;
-pub mod oblige;
+
+// decision -> one line of JSON, the same in every host
 pub mod verdict;
 
 // one proxied request and its response
 pub mod exchange;
 
-// sorting, in less code than std's
-mod order;
-
 pub use data::{Data, DataError};
-pub use decide::{Decision, Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
+pub use decide::{Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
+pub use decision::Decision;
 pub use exchange::{Engine, Exchange, Next};
-pub use front::known::{KnownToken, NoToken};
+pub use facts::{Reads, claims_read};
+pub use identity::NoToken;
 pub use image::{Image, LoadError, Trust, TrustedKeys};
-pub use request::{Claim, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+pub use view::{Claim, Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact};

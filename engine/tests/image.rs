@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::decide::Effect;
+use portcullis::decision::Effect;
 use portcullis::{Data, Engine, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
 use portcullis_compile::{CompileOptions, compile_with};
 use sha2::{Digest, Sha256};

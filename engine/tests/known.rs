@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::limits::{KNOWN_TOKENS, SET_ELEMENTS};
 use portcullis::{
     Claim, Credential, Data, Image, KnownToken, NoToken, Now, RequestView, Snapshot, Trust, Worker, decide,

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
-use portcullis::exchange::{Reads, claims_read};
 use portcullis::{Image, Trust};
+use portcullis::{Reads, claims_read};
 
 fn image(declarations: &str, clauses: &str) -> Image {
     let text = format!(

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::image::seal::{
     self, HEAD, PublicKey, SERIAL_MAX, SIGNATURE, Seal, SealError, public_key, sign,
 };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use portcullis::request::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+use portcullis::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 use portcullis::{Data, Image, Now, Snapshot, Worker};
 use portcullis_compile::{CompileOptions, Form};
 use portcullis_lang::model::Policy;

@@ -41,8 +41,8 @@ fn most_words(rules: usize) -> u64 {
             ..RequestView::default()
         };
         let before = worker.words_touched();
-        let allowed =
-            decide(&snapshot, &view, Now::default(), &mut worker).effect == portcullis::decide::Effect::Allow;
+        let allowed = decide(&snapshot, &view, Now::default(), &mut worker).effect
+            == portcullis::decision::Effect::Allow;
         assert_eq!(
             allowed, work.truth[index],
             "{rules} rules, request {index}: {raw:?}"

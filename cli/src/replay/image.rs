@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::{Now, RequestView};
 
 use super::judge::{Judgement, Outcome, decider};

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::{Credential, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained};
 use portcullis_lang::model::{Atom, Fact, HostPattern, Owner, Policy, Rule, TargetKind, Trust};
 

@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use portcullis::decide::{Effect, Lack, Reason};
+use portcullis::decide::Lack;
+use portcullis::decision::{Effect, Reason};
 use portcullis::{OwnedDecision, Snapshot, Worker, decide_explained};
 use portcullis_lang::model::{Policy, Rule};
 use portcullis_lang::source::Sources;

@@ -133,7 +133,7 @@ fn spread<K: Key>(keys: &[K], seed: u64) -> (u64, Vec<(u32, u32)>) {
         .zip(keys)
         .map(|(index, key)| (bucket(key.hash(seed), keys.len()), index))
         .collect();
-    crate::order::sort(&mut order);
+    crate::value::order::sort(&mut order);
     (seed, order)
 }
 

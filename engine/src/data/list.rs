@@ -3,9 +3,9 @@
 
 use super::buckets::{Buckets, Key};
 use super::{Canonical, Problem};
-use crate::front::{Value, address, text};
 use crate::image::config::Type;
 use crate::limits;
+use crate::value::{Value, address, text};
 
 /// A set of values, each found by one look-up.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ fn values<'b, T: Ord>(
     let mut values = Vec::new();
     let mut add = |line| read(line).map(|value| values.push(value)).is_some();
     lines(bytes, wanted, &mut add)?;
-    crate::order::sort(&mut values);
+    crate::value::order::sort(&mut values);
     values.dedup();
     Ok(values)
 }

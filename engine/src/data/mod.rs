@@ -8,8 +8,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::front::Value;
 use crate::image::config::{Config, ListDecl, TableDecl};
+use crate::value::Value;
 use list::List;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub enum Problem {
     NotOfType(&'static str),
     /// A table that is no JSON.
     #[error("{0}")]
-    Json(#[from] crate::front::json::JsonFault),
+    Json(#[from] crate::value::json::JsonFault),
     /// A table that is no object of objects.
     #[error("not a JSON object of objects")]
     NotRows,

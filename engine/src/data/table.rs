@@ -4,10 +4,10 @@
 use super::buckets::Buckets;
 use super::list::seed;
 use super::{Canonical, Problem};
-use crate::front::json::{Item, Json, Member};
-use crate::front::{Arena, Value};
 use crate::image::config::Type;
 use crate::limits;
+use crate::value::json::{Item, Json, Member};
+use crate::value::{Arena, Value};
 
 /// Rows, each found by one look-up: twelve bytes for each beside its key, sixteen for each cell beside its text.
 #[derive(Clone, Debug)]
@@ -173,7 +173,7 @@ pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Pr
             .collect::<Result<_, _>>()?;
         rows.push(Row { key, cells });
     }
-    crate::order::sort_by(&mut rows, |a, b| a.key.cmp(b.key));
+    crate::value::order::sort_by(&mut rows, |a, b| a.key.cmp(b.key));
     Ok(Table::new(&rows, columns))
 }
 

@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 
 use crate::data::Data;
-use crate::front::{Credentials, Facts, Value};
+use crate::facts::Facts;
+use crate::identity::Credentials;
 use crate::image::config::{Config, Hours};
 use crate::image::layout::{ELEMENT, SET, dir, op, var};
 use crate::image::tables::{Map, View, find_range, find_range4, find_text, find_threshold, run_dfa};
+use crate::value::Value;
 use sha2::{Digest, Sha256};
 
 use super::scratch::Memory;

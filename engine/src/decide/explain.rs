@@ -1,9 +1,10 @@
 //! A denial -> the allows that came closest and what each lacked: a second, cold walk that allocates, for people.
 //! Decides nothing.
 
-use super::{Case, Closest, Effect, Lack, Now, OwnedDecision, Reason, Snapshot, Worker, with_case};
+use super::{Case, Closest, Lack, Now, OwnedDecision, Snapshot, Worker, with_case};
+use crate::decision::{Effect, Reason};
 use crate::image::layout::lack;
-use crate::request::RequestView;
+use crate::view::RequestView;
 
 /// How many allows an explanation names at most.
 const CLOSEST_MAX: usize = 3;

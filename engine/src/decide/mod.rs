@@ -5,7 +5,6 @@
 
 mod bitmap;
 mod classify;
-mod decision;
 mod explain;
 mod owned;
 mod route;
@@ -14,20 +13,22 @@ mod walk;
 
 use std::sync::Arc;
 
-pub use decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
 pub use explain::decide_explained;
 pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
 
 use crate::data::Data;
-use crate::front::credentials::Seen;
-use crate::front::known::{KnownToken, TokenCache};
-use crate::front::{self, Arena, Canonical, Credentials, Facts, Malformed};
+use crate::decision::{Decision, Reason, Set};
+use crate::facts::Facts;
+use crate::identity::{Credentials, Seen, TokenCache};
 use crate::image::Image;
 use crate::image::config::{Config, HostOptions, RuleIndex};
 use crate::image::layout::fallback;
 use crate::image::symbols::Symbols;
-use crate::oblige::{self, Binding, Draft};
-use crate::request::RequestView;
+use crate::image::tables::View;
+use crate::obligations::{self, Binding, Draft};
+use crate::request::{Canonical, Head, Malformed};
+use crate::value::Arena;
+use crate::view::{KnownToken, RequestView};
 use route::Found;
 use scratch::Scratch;
 use walk::Walk;
@@ -172,12 +173,10 @@ fn with_case<'d, T>(
     let (memory, touched) = scratch.split();
     let view = s.image.view(touched);
 
-    let mut group = None;
-    let canonical = front::normalise(r, config, arena, &mut |host| {
-        group = route::host_group(view, host);
-        group.map_or_else(HostOptions::default, |g| route::host_options(view, g))
-    });
-    let canonical = canonical?;
+    let head = Head::read(r, config, arena)?;
+    let group = route::host_group(view, head.host());
+    let options = group.map_or_else(HostOptions::default, |g| route::host_options(view, g));
+    let canonical = head.normalise(options)?;
     let found = group
         .and_then(|g| route::find(view, g, canonical, config.has_grpc))
         .ok_or(Turned {
@@ -210,8 +209,6 @@ fn with_case<'d, T>(
         arena,
         found.entry,
     );
-    let matches: &'d dyn Fn(u32, &[u8]) -> bool =
-        arena.alloc(move |pattern: u32, text: &[u8]| walk::matches(view, pattern, text));
     Ok(f(&mut Case {
         config,
         symbols: s.image.symbols(),
@@ -220,7 +217,7 @@ fn with_case<'d, T>(
         credentials,
         facts,
         walk,
-        matches,
+        view,
         found,
         sni: r.sni,
         now,
@@ -245,7 +242,7 @@ struct Case<'c, 'd> {
     credentials: &'d Credentials<'d>,
     facts: &'d Facts<'d>,
     walk: Walk<'c, 'd>,
-    matches: &'d dyn Fn(u32, &[u8]) -> bool,
+    view: View<'d>,
     found: Found,
     sni: Option<&'d [u8]>,
     now: Now,
@@ -260,8 +257,8 @@ impl<'d> Case<'_, 'd> {
         let mut draft = Draft::new(decision, self.arena);
         draft.decision.report = self.walk.reports(self.arena);
         if self.refused(standing, &mut draft) {
-            oblige::refuse(&self.binding(&[], standing), &mut draft);
-        } else if !self.walk.obliges() && oblige::nothing(self.config, self.found.service) {
+            obligations::refuse(&self.binding(&[], standing), &mut draft);
+        } else if !self.walk.obliges() && obligations::nothing(self.config, self.found.service) {
             // Most allows oblige to nothing.
             draft.allow(self.walk.grant().checked_sub(1));
             draft.decision.upstream_target = Some(self.canonical.upstream_target());
@@ -283,7 +280,7 @@ impl<'d> Case<'_, 'd> {
             now_us: self.now.wall_us,
             granting,
             standing,
-            match_pattern: self.matches,
+            view: self.view,
         }
     }
 
@@ -296,8 +293,8 @@ impl<'d> Case<'_, 'd> {
             return true;
         };
         // Most services demand nothing of the connection and have no sunset, and nothing stands over most entries.
-        let bare = standing.is_empty() && oblige::is_bare(service);
-        if !bare && let Some(detail) = oblige::transport(&self.binding(&[], standing)) {
+        let bare = standing.is_empty() && obligations::is_bare(service);
+        if !bare && let Some(detail) = obligations::transport(&self.binding(&[], standing)) {
             draft.refuse(Reason::TransportRefused);
             draft.decision.detail = Some(detail);
             return true;
@@ -320,7 +317,7 @@ impl<'d> Case<'_, 'd> {
         if self.denied(draft) {
             return true;
         }
-        if !bare && oblige::sunset(&self.binding(&[], standing)) == oblige::Sunset::Gone {
+        if !bare && obligations::sunset(&self.binding(&[], standing)) == obligations::Sunset::Gone {
             draft.refuse(Reason::Gone);
             return true;
         }
@@ -340,18 +337,18 @@ impl<'d> Case<'_, 'd> {
             .get(self.found.service as usize)?
             .cors
             .as_ref()?;
-        oblige::is_preflight(self.canonical, cors).then_some(cors)
+        obligations::is_preflight(self.canonical, cors).then_some(cors)
     }
 
     /// A preflight's answer, or an allow with what binds.
     fn answer(&mut self, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) {
         if let Some(cors) = self.preflight() {
-            return oblige::preflight(&self.binding(&[], standing), cors, draft);
+            return obligations::preflight(&self.binding(&[], standing), cors, draft);
         }
         let deciding = self.walk.grant();
         let granting = self.walk.granting(deciding.saturating_sub(1), self.arena);
         draft.allow(deciding.checked_sub(1));
-        oblige::allow(&self.binding(granting, standing), draft);
+        obligations::allow(&self.binding(granting, standing), draft);
     }
 
     /// The deciding deny, if one applies.
@@ -374,7 +371,7 @@ impl<'d> Case<'_, 'd> {
             draft.response_set.extend(challenges(of.kinds));
         }
         if let Some(seconds) = of.retry_after_s {
-            let seconds = oblige::text(self.arena, format_args!("{seconds}"));
+            let seconds = obligations::text(self.arena, format_args!("{seconds}"));
             draft.response_set.push(("retry-after", seconds));
         }
         if let Some(location) = of.location {
@@ -404,7 +401,7 @@ impl<'d> Case<'_, 'd> {
             let (acr, age) = self.walk.lacked_acr_and_age(rule);
             let acr = of.and_then(|r| r.acr).filter(|_| acr);
             let age = of.and_then(|r| r.max_age_us).filter(|_| age);
-            let text = oblige::text(
+            let text = obligations::text(
                 self.arena,
                 format_args!(
                     "Bearer error=\"insufficient_user_authentication\"{}{}",
@@ -422,7 +419,7 @@ impl<'d> Case<'_, 'd> {
         }
         if let Some(rule) = self.walk.lacks_scope().checked_sub(1) {
             let scopes = self.config.rules.get(rule as usize).map_or("", |r| r.scopes);
-            let text = oblige::text(
+            let text = obligations::text(
                 self.arena,
                 format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
             );

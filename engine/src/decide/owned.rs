@@ -1,7 +1,7 @@
 //! [`Decision`] -> [`OwnedDecision`]: a decision that outlives its request, with the explanation of a denial. For
 //! whoever waits (an exchange, a log, a verdict line); deciding itself keeps nothing.
 
-use super::decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
+use crate::decision::{Change, Charge, Decision, Effect, Reason, Redact, RequestBody, ResponsePlan, Set};
 use crate::image::config::{Redaction, RedactionOp, RuleIndex};
 
 /// One quota charge.

@@ -1,10 +1,10 @@
 //! Host, path and method -> service and entry: one walk over the path's segments, whose cost does not depend on how
 //! many rules or routes there are.
 
-use crate::front::{Canonical, Form, Upgrade};
 use crate::image::config::HostOptions;
 use crate::image::layout::{GROUP, HAS_EDGES, SERVICE, STATE, dir, host};
 use crate::image::tables::{Map, View, find_text, run_dfa};
+use crate::request::{Canonical, Form, Upgrade};
 
 /// A decoded segment of a path.
 type Segment<'s> = &'s [u8];

@@ -2,12 +2,14 @@
 //! order, and edges point forward, so it ends; what it cost is bounded by `inspect`.
 
 use crate::data::Data;
-use crate::front::{Arena, Credentials, Facts, List};
+use crate::facts::Facts;
+use crate::identity::Credentials;
 use crate::image::config::{Config, RuleIndex};
 use crate::image::entry::Entry;
 use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, node, var};
 use crate::image::symbols::{PART, Symbols};
-use crate::image::tables::{View, partition, run_dfa};
+use crate::image::tables::{View, partition};
+use crate::value::{Arena, List};
 
 use super::bitmap::Candidates;
 use super::classify::{Set, Sight, classify};
@@ -204,7 +206,7 @@ impl<'c, 'd> Walk<'c, 'd> {
                 rules.push(self.word(at));
             }
         }
-        crate::order::sort(&mut rules);
+        crate::value::order::sort(&mut rules);
         rules.dedup();
         rules.into_bump_slice()
     }
@@ -298,10 +300,4 @@ impl<'c, 'd> Walk<'c, 'd> {
             f(explanation.rule, parts);
         }
     }
-}
-
-/// Whether a pattern table of the image matches a text.
-pub(super) fn matches(view: View<'_>, pattern: u32, text: &[u8]) -> bool {
-    let at = view.word(dir::PATTERNS) + pattern;
-    pattern < view.word(dir::PATTERN_COUNT) && run_dfa(view, view.word(at), text) != 0
 }

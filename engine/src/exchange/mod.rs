@@ -9,21 +9,17 @@
 //! [`Rewrites`]: a host that cannot carry it out must not forward. A refusal after an allow (429, 503, a body)
 //! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
 
-mod reads;
 #[cfg(test)]
 mod tests;
-
-pub use reads::{Reads, claims_read};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::data::DataError;
-use crate::decide::{
-    Effect, Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Reason, Snapshot, Worker, decide,
-};
+use crate::decide::{Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Snapshot, Worker, decide};
+use crate::decision::{Effect, Reason};
 use crate::image::{Image, LoadError, Trust, TrustError};
-use crate::oblige::grpc_status;
-use crate::request::RequestView;
+use crate::obligations::grpc_status;
+use crate::view::RequestView;
 
 /// The policy in force, shared by all threads. Without one, everything is denied.
 #[derive(Debug, Default)]

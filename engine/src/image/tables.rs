@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use super::hash::{displaced, hash};
+use super::layout::dir;
 
 /// The words and bytes of an image, with a count of the words read.
 #[derive(Clone, Copy)]
@@ -129,6 +130,12 @@ pub fn run_dfa(view: View<'_>, dfa: u32, text: &[u8]) -> u32 {
         }
     }
     view.word(dfa + DFA_HEAD + states * classes + state)
+}
+
+/// Whether a text matches the pattern table at an index of the image's.
+pub fn matches(view: View<'_>, pattern: u32, text: &[u8]) -> bool {
+    let at = view.word(dir::PATTERNS).saturating_add(pattern);
+    pattern < view.word(dir::PATTERN_COUNT) && run_dfa(view, view.word(at), text) != 0
 }
 
 /// `1 +` how many of the sorted thresholds are at most `value`. Layout: count, then low and high words.

@@ -5,7 +5,8 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::{Closest, Effect, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
+use crate::decide::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
+use crate::decision::Effect;
 use crate::image::config::{Config, Period, Redaction, RedactionOp, RuleIndex};
 use json::Writer;
 

@@ -1,7 +1,7 @@
 //! The line as text: the empty decision, a full one, and hostile texts.
 
 use super::*;
-use crate::decide::Reason;
+use crate::decision::Reason;
 use crate::image::config::{Amount, Quota, RuleDecl, Rules};
 
 fn rule(id: &str) -> RuleDecl {

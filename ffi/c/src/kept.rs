@@ -3,9 +3,8 @@
 //! must carry out of an allow: an allow that demands more is not taken over.
 
 use portcullis::Decision;
-use portcullis::decide::{
-    Closest, Effect, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan, Reason,
-};
+use portcullis::decide::{Closest, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
+use portcullis::decision::{Effect, Reason};
 use portcullis::image::config::RuleIndex;
 
 /// Bytes of text that an exchange keeps between decisions: what honest decisions need, many times over.

@@ -1,6 +1,6 @@
 //! An exchange -> the structs and the line of its verdict. Nothing is copied but the line; nothing is decided.
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::image::config::{Config, Period, RuleIndex};
 use portcullis::verdict::to_json;
 

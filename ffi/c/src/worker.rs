@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::{Snapshot, Worker, decide, decide_explained};
 
 use crate::engine::{self, ENGINES, Policy};

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 
 use crate::host::Host;
 

@@ -4,10 +4,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis::exchange::{Reads, claims_read};
 use portcullis::image::config::Config as PolicyConfig;
 use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
+use portcullis::{Reads, claims_read};
 
 use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Options, Source};
 use crate::counters::Outcome;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use portcullis::exchange::Reads;
+use portcullis::Reads;
 use portcullis::limits::CONTEXT_BYTES;
 use portcullis::{Credential, PeerCert, RequestView};
 use serde::de::IgnoredAny;

@@ -8,7 +8,8 @@
 use std::rc::Rc;
 
 use portcullis::Now;
-use portcullis::decide::{Effect, OwnedDecision, Reason};
+use portcullis::decide::OwnedDecision;
+use portcullis::decision::{Effect, Reason};
 use portcullis::exchange::{ChargeOutcome, Exchange, Next, Reply, Rewrites};
 
 use crate::config::Logged;

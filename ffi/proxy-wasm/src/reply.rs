@@ -2,7 +2,7 @@
 //! (RFC 9457). It says what the policy says aloud (`because`); rules, details and facts stay in the log, and so does
 //! the reason unless the operator wants clients to know it.
 
-use portcullis::decide::Reason;
+use portcullis::decision::Reason;
 
 use crate::host::LocalReply;
 use crate::text::quote;

@@ -1,6 +1,6 @@
 //! Decision and what was sent for it -> [`Ruling`], what counters and log lines tell. Knows no gateway.
 
-use portcullis::decide::{Effect, Reason};
+use portcullis::decision::{Effect, Reason};
 use portcullis::exchange::{Exchange, Reply};
 
 /// What became of a request, as counters and log lines tell it.

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use portcullis::decide::Effect;
+use portcullis::decision::Effect;
 use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Trust, Worker};
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
 use portcullis_tests_wasm::layout::request;

@@ -237,7 +237,7 @@ fn every_reason_has_one_counter_and_each_decision_counts_once() {
         );
     }
     let names = vm.gateway().counters.clone();
-    assert_eq!(names.len(), portcullis::decide::Reason::ALL.len() + 2);
+    assert_eq!(names.len(), portcullis::decision::Reason::ALL.len() + 2);
     vm.configure(&configuration(&only("/a"), json!({}))).unwrap();
     exchange(&mut vm, &get("/a"));
     assert_eq!(vm.gateway().counters, names, "nothing is made known twice");

@@ -1,0 +1,115 @@
+//! Image -> which facts of a connection no decision of it can depend on, so that a host need not ask for them. Says
+//! "reads" where it can not tell. Knows no requests.
+//!
+//! What a decision looks at has a slot ([`Source`]), a variable of the graphs, or a declaration; each of the three is
+//! looked through. A new kind of source does not compile until it is told here.
+
+use crate::identity::PEER;
+use crate::image::Image;
+use crate::image::config::{Config, Source};
+use crate::image::layout::{VAR, dir, var};
+
+/// Facts of the connection and the clock that decisions of a policy can depend on. The default reads nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The socket's address.
+    pub address: bool,
+    /// The client certificate, or whether there is one. Only of one without a fault: a
+    /// host that finds a fault in one hands that over whatever this says.
+    pub certificate: bool,
+    /// TLS server name.
+    pub sni: bool,
+    /// The protocol's name.
+    pub protocol: bool,
+    /// The wall clock.
+    pub clock: bool,
+    /// Context facts.
+    pub context: bool,
+}
+
+impl Reads {
+    /// Of a policy.
+    pub fn of(image: &Image) -> Reads {
+        let config = image.config();
+        let (services, bodies) = (&config.services, config.rules.bodies());
+        let demands_sni =
+            services.iter().any(|service| service.require_sni) || bodies.iter().any(|body| body.require_sni);
+        let has_sunset = services.iter().any(|service| service.sunset_us.is_some())
+            || bodies.iter().any(|body| body.sunset_us.is_some());
+        let mut reads = Reads {
+            // Without `peers` no certificate is a valid credential, nor one that a principal trusts.
+            certificate: !config.peers.is_empty() || asks_for_certificate(image),
+            sni: demands_sni,
+            clock: has_sunset || image.admission().is_shut(None),
+            context: !config.context.is_empty(),
+            ..Reads::default()
+        };
+        config.sources.iter().for_each(|source| reads.add(source));
+        reads
+    }
+
+    fn add(&mut self, source: &Source) {
+        match source {
+            // A header is believed by the address that it comes from.
+            Source::ClientIp | Source::ConnectionIp | Source::Trusted(_) => self.address = true,
+            Source::PeerSpiffe | Source::PeerDns | Source::PeerSubject | Source::PeerFingerprint => {
+                self.certificate = true;
+            }
+            Source::Sni => self.sni = true,
+            Source::Protocol => self.protocol = true,
+            Source::Now => self.clock = true,
+            Source::Context(_) => self.context = true,
+            // Of the request's own bytes.
+            Source::Method
+            | Source::Scheme
+            | Source::Host
+            | Source::Port
+            | Source::Path
+            | Source::Query(_)
+            | Source::Header(_)
+            | Source::Cookie(_)
+            | Source::Size
+            | Source::ContentType
+            | Source::Segment { .. }
+            | Source::Rest { .. } => {}
+            // Of credentials that are always handed over.
+            Source::Claim(_)
+            | Source::Scopes
+            | Source::KeyId
+            | Source::KeyField(_)
+            | Source::SignatureName => {}
+            // Its key is another source.
+            Source::Cell { .. } => {}
+        }
+    }
+}
+
+/// Members at the top of an issuer's claims that decisions can read, sorted. What else a token says changes no decision,
+/// so a host may leave it out of what it hands over, once it has seen that it can be read and that no name is there
+/// twice.
+pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
+    let reads = |wanted: &Source| config.sources.contains(wanted);
+    let Some(issuer) = config.issuers.iter().find(|own| own.name == issuer) else {
+        return Vec::new();
+    };
+    let claims = issuer.claims.iter();
+    let claims = claims.filter(|claim| reads(&Source::Claim(claim.claim)));
+    let scopes = reads(&Source::Scopes).then_some(issuer.scopes_member.as_str());
+    let firsts = claims.filter_map(|claim| claim.path.first().map(String::as_str));
+    let mut members: Vec<&str> = firsts.chain(scopes).collect();
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+/// Whether some variable of the graphs asks if a certificate was presented, which no slot and no declaration tells.
+/// Whether one is valid ([`var::VALID`], [`var::ANCHOR`]) is settled without `peers`.
+fn asks_for_certificate(image: &Image) -> bool {
+    let (first, count) = (image.word(dir::VARS), image.word(dir::VAR_COUNT));
+    (0..count).any(|id| {
+        let head = image.word(first.saturating_add(id.saturating_mul(VAR)));
+        let (kind, of) = (head >> var::KIND_SHIFT, head & var::A_MAX);
+        // As a decision reads the kind of credential.
+        kind == var::PRESENTED && of as u8 == PEER
+    })
+}

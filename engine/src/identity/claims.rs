@@ -1,0 +1,216 @@
+//! A verified token's claims, in whatever form the host has them -> typed values by declaration, and scopes with those
+//! that they imply. Knows no rules; whether a token is good was settled before.
+
+use crate::image::config::{Issuer, IssuerClaim, Literal, Type};
+use crate::limits;
+use crate::value::json::{Item, Json, Member};
+use crate::value::{Arena, Fetched, List, Value, address, order, text};
+use crate::view::{Claim, KnownToken};
+
+/// Scopes that a token has room for before its list grows.
+const SCOPES_USUAL: usize = 16;
+
+/// The policy's name of the set of scopes, in claims that the host split.
+const SCOPE: &str = "scope";
+
+/// What a token says.
+#[derive(Clone, Debug)]
+pub(crate) enum Claims<'a> {
+    /// A JSON object, read.
+    Json(Json<'a>),
+    /// Split by the host, by the policy's names.
+    Split(&'a [(&'a str, Claim<'a>)]),
+    /// Read before.
+    Known(&'a KnownToken),
+}
+
+impl<'a> Claims<'a> {
+    /// Reads a JSON object; else the detail code of what is wrong with it.
+    pub(crate) fn read(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'static str> {
+        if claims.len() > limits::CLAIMS_BYTES {
+            return Err("token_too_large");
+        }
+        match Json::parse(claims, limits::CLAIMS_BYTES, arena) {
+            Ok(claims) if claims.object().is_none() => Err("malformed_token"),
+            Ok(claims) if claims.has_duplicate_members() => Err("duplicate_member"),
+            Ok(claims) => Ok(Claims::Json(claims)),
+            Err(_) => Err("malformed_token"),
+        }
+    }
+
+    /// A claim that the issuer declares, by the name and type that it has in the policy.
+    pub(crate) fn fetch(
+        &self,
+        declared: &'a IssuerClaim,
+        name: &str,
+        ty: Type,
+        arena: &'a Arena,
+    ) -> Fetched<'a> {
+        let sent = match self {
+            Claims::Json(claims) => json_claim(claims, declared, ty, arena),
+            Claims::Known(token) => token.claim(declared.claim, arena),
+            Claims::Split(claims) => match only(claims, name) {
+                Some(Ok(claim)) => Some(split_claim(claim, ty, declared.or_string, arena)),
+                Some(Err(GivenTwice)) => Some(None),
+                None => None,
+            },
+        };
+        match sent {
+            Some(value) => Fetched::sent(value),
+            None => Fetched::absent_or(declared.default.as_ref().map(|default| literal(default, arena))),
+        }
+    }
+
+    /// The scopes of a token, implied ones among them.
+    pub(crate) fn scopes(&self, issuer: &'a Issuer, arena: &'a Arena) -> Fetched<'a> {
+        let words = |text: &'a [u8]| {
+            let mut scopes = List::with_capacity_in(SCOPES_USUAL, arena);
+            let mut from = 0;
+            let mut cut = |at| {
+                scopes.extend(text.get(from..at).filter(|scope| !scope.is_empty()));
+                from = at + 1;
+                Some(())
+            };
+            text::each_place(text, b' ', &mut cut);
+            cut(text.len());
+            scopes.into_bump_slice() as &[_]
+        };
+        let given: &'a [&'a [u8]] = match self {
+            Claims::Json(claims) => {
+                let member = claims
+                    .object()
+                    .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
+                let Some(Member::Once(item)) = member else {
+                    return Fetched::ABSENT;
+                };
+                match (item.string(), item.strings()) {
+                    (Some(text), _) => words(text),
+                    (None, Some(scopes)) => scopes,
+                    (None, None) => return Fetched::ILL,
+                }
+            }
+            Claims::Known(token) => {
+                return match token.scopes(arena) {
+                    Some(value) => Fetched::sent(value),
+                    None => Fetched::ABSENT,
+                };
+            }
+            Claims::Split(claims) => match only(claims, SCOPE) {
+                None => return Fetched::ABSENT,
+                Some(Ok(Claim::Text(text))) if text.len() <= limits::CLAIMS_BYTES => words(text.as_bytes()),
+                Some(Ok(Claim::Texts(texts))) if texts.len() <= limits::SET_ELEMENTS => {
+                    elements(texts, arena)
+                }
+                Some(_) => return Fetched::ILL,
+            },
+        };
+        if issuer.implies.is_empty() {
+            return Fetched::sent(Some(Value::Set(given)));
+        }
+        // Each once: a hostile token repeats a scope that implies many.
+        let mut scopes = List::with_capacity_in(given.len(), arena);
+        scopes.extend_from_slice_copy(given);
+        order::sort(&mut scopes);
+        scopes.dedup();
+        for at in 0..scopes.len() {
+            let Some(scope) = scopes.get(at).copied() else {
+                break;
+            };
+            let found = issuer
+                .implies
+                .binary_search_by(|(from, _)| from.as_bytes().cmp(scope));
+            if let Some((_, implied)) = found.ok().and_then(|at| issuer.implies.get(at)) {
+                scopes.extend(implied.iter().map(|scope| scope.as_bytes()));
+            }
+        }
+        Fetched::sent(Some(Value::Set(scopes.into_bump_slice())))
+    }
+}
+
+/// `None` where the claim is not there, `Some(None)` where it is ill-typed.
+pub(crate) fn json_claim<'a>(
+    claims: &Json<'a>,
+    declared: &IssuerClaim,
+    ty: Type,
+    arena: &'a Arena,
+) -> Option<Option<Value<'a>>> {
+    let mut item = claims.object();
+    for step in &declared.path {
+        item = item.and_then(|object| match object.member(step.as_bytes()) {
+            Member::Once(value) => Some(value),
+            // The whole token is refused where a member is given twice.
+            Member::Absent | Member::Twice => None,
+        });
+    }
+    item.map(|item| typed(item, ty, declared.or_string, arena))
+}
+
+fn split_claim<'a>(claim: &Claim<'a>, ty: Type, or_string: bool, arena: &'a Arena) -> Option<Value<'a>> {
+    match (ty, claim) {
+        (Type::Bool, Claim::Bool(value)) => Some(Value::Bool(*value)),
+        (Type::Int, Claim::Int(value)) => Some(Value::Int(*value)),
+        (Type::Instant, Claim::Int(seconds)) => seconds.checked_mul(1_000_000).map(Value::Int),
+        (Type::String, Claim::Text(text)) => Some(Value::Bytes(text.as_bytes())),
+        (Type::Ip, Claim::Text(text)) => address::parse(text.as_bytes()).map(Value::Ip),
+        (Type::Set, Claim::Text(lone)) if or_string => {
+            Some(Value::Set(arena.alloc_slice_copy(&[lone.as_bytes()])))
+        }
+        (Type::Set, Claim::Texts(texts)) if texts.len() <= limits::SET_ELEMENTS => {
+            Some(Value::Set(elements(texts, arena)))
+        }
+        _ => None,
+    }
+}
+
+fn elements<'a>(texts: &[&'a str], arena: &'a Arena) -> &'a [&'a [u8]] {
+    arena.alloc_slice_fill_iter(texts.iter().map(|text| text.as_bytes()))
+}
+
+/// One name, several values.
+struct GivenTwice;
+
+/// The claim of a name, where it is given once.
+fn only<'c, 'a>(claims: &'c [(&'a str, Claim<'a>)], name: &str) -> Option<Result<&'c Claim<'a>, GivenTwice>> {
+    let mut found = claims.iter().filter(|(given, _)| *given == name);
+    match (found.next(), found.next()) {
+        (None, _) => None,
+        (Some((_, claim)), None) => Some(Ok(claim)),
+        (Some(_), Some(_)) => Some(Err(GivenTwice)),
+    }
+}
+
+/// A literal of the policy as a value.
+pub(crate) fn literal<'a>(literal: &'a Literal, arena: &'a Arena) -> Value<'a> {
+    match literal {
+        Literal::Bool(value) => Value::Bool(*value),
+        Literal::Int(value) => Value::Int(*value),
+        Literal::String(value) => Value::Bytes(value.as_bytes()),
+        Literal::Ip(value) => Value::Ip(*value),
+        Literal::Set(elements) => {
+            Value::Set(arena.alloc_slice_fill_iter(elements.iter().map(|element| element.as_bytes())))
+        }
+    }
+}
+
+/// JSON as a type. Instants are whole seconds.
+pub(crate) fn typed<'a>(
+    item: Item<'_, 'a>,
+    ty: Type,
+    or_string: bool,
+    arena: &'a Arena,
+) -> Option<Value<'a>> {
+    match ty {
+        Type::Bool => item.bool().map(Value::Bool),
+        Type::Int => item.int().map(Value::Int),
+        Type::Instant => item
+            .int()
+            .and_then(|seconds| seconds.checked_mul(1_000_000))
+            .map(Value::Int),
+        Type::String => item.string().map(Value::Bytes),
+        Type::Ip => address::parse(item.string()?).map(Value::Ip),
+        Type::Set => match item.string() {
+            Some(lone) if or_string => Some(Value::Set(arena.alloc_slice_copy(&[lone]))),
+            _ => item.strings().map(Value::Set),
+        },
+    }
+}

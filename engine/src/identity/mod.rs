@@ -1,0 +1,520 @@
+//! What the request presents and what the host verified -> one state a kind. Two of one kind, and one that nobody
+//! verified, are invalid, never ignored. Knows no rules; does no cryptography.
+
+mod cached;
+pub(crate) mod claims;
+
+pub use cached::NoToken;
+pub(crate) use cached::TokenCache;
+
+use crate::image::config::{Config, KeySet, TokenPlace};
+use crate::limits;
+use crate::request::{Canonical, headers};
+use crate::value::json::Json;
+use crate::value::{Arena, List, text};
+use crate::view::{Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact};
+use claims::Claims;
+
+/// Token, key, peer, signature: the order in which failures are told.
+pub(crate) const TOKEN: u8 = 0;
+/// API key.
+pub(crate) const KEY: u8 = 1;
+/// Client certificate.
+pub(crate) const PEER: u8 = 2;
+/// Signed message.
+pub(crate) const SIGNATURE: u8 = 3;
+
+/// CredentialState of a credential kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialState {
+    /// Nothing presented, nothing handed over.
+    Absent,
+    /// Verified.
+    Valid,
+    /// Presented and not good.
+    Invalid,
+}
+
+/// A credential of one kind.
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a, T> {
+    Absent,
+    Valid(T),
+    /// Detail code.
+    Invalid(&'a str),
+}
+
+impl<'a, T> Kind<'a, T> {
+    fn state(&self) -> CredentialState {
+        match self {
+            Kind::Absent => CredentialState::Absent,
+            Kind::Valid(_) => CredentialState::Valid,
+            Kind::Invalid(_) => CredentialState::Invalid,
+        }
+    }
+
+    fn valid(&self) -> Option<&T> {
+        match self {
+            Kind::Valid(credential) => Some(credential),
+            _ => None,
+        }
+    }
+
+    fn fault(&self) -> Option<&'a str> {
+        match self {
+            Kind::Invalid(detail) => Some(detail),
+            _ => None,
+        }
+    }
+}
+
+/// A verified token.
+#[derive(Clone, Debug)]
+pub(crate) struct Token<'a> {
+    pub(crate) issuer: usize,
+    pub(crate) claims: Claims<'a>,
+}
+
+/// A verified API key.
+#[derive(Clone, Debug)]
+pub(crate) struct Key<'a> {
+    pub(crate) keys: usize,
+    pub(crate) id: &'a str,
+    pub(crate) fields: Json<'a>,
+}
+
+/// A verified certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer<'a> {
+    pub(crate) certificate: &'a PeerCert<'a>,
+    /// The `peers` that its trust domain belongs to.
+    claimed_by: &'a [u32],
+}
+
+/// All credentials of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials<'a> {
+    token: Kind<'a, Token<'a>>,
+    key: Kind<'a, Key<'a>>,
+    peer: Kind<'a, Peer<'a>>,
+    signature: Kind<'a, usize>,
+}
+
+/// What of earlier requests and of the clock a token may be looked up by.
+pub(crate) struct Seen<'a, 'p> {
+    /// Tokens known by their bearer.
+    pub tokens: Option<&'a mut TokenCache>,
+    /// Digest of the policy.
+    pub policy: &'p [u8; 32],
+    /// µs since the epoch.
+    pub now_us: Option<i64>,
+}
+
+#[cfg(test)]
+impl Seen<'_, 'static> {
+    /// Nothing was seen before.
+    pub(crate) fn nothing() -> Self {
+        Seen {
+            tokens: None,
+            policy: &[0; 32],
+            now_us: None,
+        }
+    }
+}
+
+/// How often a kind is presented in the headers.
+enum Presented {
+    No,
+    Once,
+    Malformed,
+    Ambiguous,
+}
+
+impl Presented {
+    /// With further ones: `well_formed` of each presented credential.
+    fn and(self, found: impl Iterator<Item = bool>) -> Presented {
+        found.fold(self, |before, well_formed| match (before, well_formed) {
+            (Presented::No, true) => Presented::Once,
+            (Presented::No, false) => Presented::Malformed,
+            _ => Presented::Ambiguous,
+        })
+    }
+
+    /// What the headers say against the host's word; `None` where the host's word counts.
+    fn verdict<T>(self, handed_over: bool) -> Option<Kind<'static, T>> {
+        match (self, handed_over) {
+            (Presented::Ambiguous, _) => Some(Kind::Invalid("ambiguous_credential")),
+            (Presented::Malformed, _) => Some(Kind::Invalid("malformed_credential")),
+            (Presented::Once, false) => Some(Kind::Invalid("not_verified")),
+            (Presented::No, false) => Some(Kind::Absent),
+            (_, true) => None,
+        }
+    }
+}
+
+impl<'a> Credentials<'a> {
+    /// Reads all kinds.
+    pub(crate) fn read(
+        view: &'a RequestView<'a>,
+        canonical: &Canonical<'a>,
+        config: &Config,
+        seen: Seen<'a, '_>,
+        arena: &'a Arena,
+    ) -> Credentials<'a> {
+        Credentials {
+            token: token(view, canonical, config, seen, arena),
+            key: key(view, canonical, config, arena),
+            peer: peer(view, config, arena),
+            signature: signature(view, canonical, config),
+        }
+    }
+
+    /// CredentialState of a kind; kinds that are none are absent.
+    pub(crate) fn state(&self, kind: u8) -> CredentialState {
+        match kind {
+            TOKEN => self.token.state(),
+            KEY => self.key.state(),
+            PEER => self.peer.state(),
+            SIGNATURE => self.signature.state(),
+            _ => CredentialState::Absent,
+        }
+    }
+
+    /// Whether a valid credential of the kind is there; a peer also needs some `peers` that claims it.
+    pub(crate) fn valid(&self, kind: u8) -> bool {
+        match kind {
+            PEER => self.peer.valid().is_some_and(|peer| !peer.claimed_by.is_empty()),
+            _ => self.state(kind) == CredentialState::Valid,
+        }
+    }
+
+    /// Whether a credential of the kind was presented, good or not.
+    pub(crate) fn presented(&self, kind: u8) -> bool {
+        self.state(kind) != CredentialState::Absent
+    }
+
+    /// Whether the declaration at `place` of the kind verified what is there.
+    pub(crate) fn anchor(&self, kind: u8, place: u32) -> bool {
+        let index = place as usize;
+        match kind {
+            TOKEN => self.token.valid().is_some_and(|token| token.issuer == index),
+            KEY => self.key.valid().is_some_and(|key| key.keys == index),
+            PEER => self
+                .peer
+                .valid()
+                .is_some_and(|peer| peer.claimed_by.contains(&place)),
+            SIGNATURE => self.signature.valid() == Some(&index),
+            _ => false,
+        }
+    }
+
+    /// The first invalid kind with its detail code.
+    #[inline]
+    pub(crate) fn first_invalid(&self) -> Option<(u8, &'a str)> {
+        let of = |kind: u8, fault: Option<&'a str>| fault.map(|fault| (kind, fault));
+        of(TOKEN, self.token.fault())
+            .or_else(|| of(KEY, self.key.fault()))
+            .or_else(|| of(PEER, self.peer.fault()))
+            .or_else(|| of(SIGNATURE, self.signature.fault()))
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token<'a>> {
+        self.token.valid()
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key<'a>> {
+        self.key.valid()
+    }
+
+    pub(crate) fn peer(&self) -> Option<&Peer<'a>> {
+        self.peer.valid()
+    }
+
+    pub(crate) fn signature(&self) -> Option<usize> {
+        self.signature.valid().copied()
+    }
+}
+
+fn token<'a>(
+    view: &'a RequestView<'a>,
+    canonical: &Canonical<'a>,
+    config: &Config,
+    seen: Seen<'a, '_>,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
+    let (presented, presented_by) = presented_tokens(canonical, config);
+    if let (Credential::FromHeaders, Presented::Once) = (&view.credential, &presented) {
+        let found = seen.tokens.and_then(|tokens| {
+            let (issuer, token) = tokens.find(the_bearer(canonical)?, seen.policy, seen.now_us)?;
+            // Another issuer's token counts in its own place only.
+            let place = config.issuers.get(issuer).map(|of| &of.place);
+            (place == Some(&TokenPlace::Authorization)).then_some((issuer, token))
+        });
+        return match found {
+            Some((issuer, token)) => Kind::Valid(Token {
+                issuer,
+                claims: Claims::Known(token),
+            }),
+            None => Kind::Invalid("not_verified"),
+        };
+    }
+    let handed_over = !matches!(view.credential, Credential::Absent | Credential::FromHeaders);
+    let is_presented = matches!(presented, Presented::Once);
+    if let Some(verdict) = presented.verdict(handed_over) {
+        return verdict;
+    }
+    let token = handed_over_token(view, config, seen, arena);
+    // What is presented where its issuer does not look is a second one, which nobody has verified.
+    let place = |issuer: usize| config.issuers.get(issuer).map(|of| &of.place);
+    match &token {
+        Kind::Valid(of)
+            if is_presented && of.issuer != presented_by && place(of.issuer) != place(presented_by) =>
+        {
+            Kind::Invalid("ambiguous_credential")
+        }
+        _ => token,
+    }
+}
+
+/// The host's word.
+fn handed_over_token<'a>(
+    view: &'a RequestView<'a>,
+    config: &Config,
+    seen: Seen<'a, '_>,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
+    match view.credential {
+        Credential::Absent | Credential::FromHeaders => Kind::Absent,
+        Credential::Verified { issuer, claims } => verified(issuer, claims, config, arena),
+        Credential::Split { claims, .. } if claims.len() > limits::SPLIT_CLAIMS => {
+            Kind::Invalid("token_too_large")
+        }
+        Credential::Split { issuer, claims } => match place_of(issuer, config) {
+            Some(issuer) => Kind::Valid(Token {
+                issuer,
+                claims: Claims::Split(claims),
+            }),
+            None => Kind::Invalid("unknown_issuer"),
+        },
+        Credential::Known(token) if token.is_over(seen.now_us) => Kind::Invalid("expired"),
+        Credential::Known(token) => known(token, seen.policy, config, arena),
+        Credential::Invalid { fault, .. } => Kind::Invalid(fault),
+    }
+}
+
+fn place_of(issuer: &str, config: &Config) -> Option<usize> {
+    config.issuers.iter().position(|own| own.name == issuer)
+}
+
+fn verified<'a>(issuer: &str, claims: &'a [u8], config: &Config, arena: &'a Arena) -> Kind<'a, Token<'a>> {
+    match (place_of(issuer, config), Claims::read(claims, arena)) {
+        (None, _) => Kind::Invalid("unknown_issuer"),
+        (Some(issuer), Ok(claims)) => Kind::Valid(Token { issuer, claims }),
+        (Some(_), Err(fault)) => Kind::Invalid(fault),
+    }
+}
+
+/// A token whose facts are at hand and that the host vouches for. Under another policy than they were read for, its
+/// claims are read again.
+fn known<'a>(
+    token: &'a KnownToken,
+    policy: &[u8; 32],
+    config: &Config,
+    arena: &'a Arena,
+) -> Kind<'a, Token<'a>> {
+    match token.place(policy) {
+        Some(issuer) => Kind::Valid(Token {
+            issuer,
+            claims: Claims::Known(token),
+        }),
+        None => verified(token.issuer(), token.claims(), config, arena),
+    }
+}
+
+/// The token of the one Authorization line, well-formed by an earlier look, where its scheme asks for no proof of each
+/// request as DPoP does.
+fn the_bearer<'a>(canonical: &Canonical<'a>) -> Option<&'a [u8]> {
+    let mut lines = canonical
+        .headers
+        .framing(headers::name::AUTHORIZATION, "authorization");
+    lines.find_map(|line| {
+        let (scheme, token) = text::split_once(line, b' ')?;
+        scheme.eq_ignore_ascii_case(b"bearer").then_some(token)
+    })
+}
+
+fn is_bearer(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop")
+}
+
+/// How often tokens are presented, and the first issuer that looks where the first one is.
+fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, usize) {
+    // Several issuers may look at one place, which presents its tokens once.
+    let places = config
+        .issuers
+        .iter()
+        .enumerate()
+        .filter(|(at, issuer)| !config.issuers.iter().take(*at).any(|i| i.place == issuer.place))
+        .map(|(at, issuer)| (at, &issuer.place));
+    let (mut presented, mut by) = (Presented::No, 0);
+    for (at, place) in places {
+        let before = matches!(presented, Presented::No);
+        presented = match place {
+            TokenPlace::Authorization => presented.and(
+                canonical
+                    .headers
+                    .framing(headers::name::AUTHORIZATION, "authorization")
+                    .flat_map(bearer),
+            ),
+            TokenPlace::Header(name) => presented.and(canonical.headers.all(name).map(is_token68)),
+            TokenPlace::Cookie(name) => presented.and(canonical.cookie_values(name).map(is_token68)),
+        };
+        if before && !matches!(presented, Presented::No) {
+            by = at;
+        }
+    }
+    (presented, by)
+}
+
+/// The tokens of an Authorization line, each well-formed or not; none for another scheme.
+fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
+    let end = line
+        .iter()
+        .position(|b| !text::is_token_byte(*b))
+        .unwrap_or(line.len());
+    let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
+    let found = if !is_bearer(scheme) {
+        [None, None]
+    } else if rest.contains(&b',') {
+        [Some(false), Some(false)]
+    } else {
+        [Some(rest.strip_prefix(b" ").is_some_and(is_token68)), None]
+    };
+    found.into_iter().flatten()
+}
+
+fn is_token68(value: &[u8]) -> bool {
+    let end = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
+    let token = value.get(..end).unwrap_or_default();
+    !token.is_empty() && text::is_token68(token)
+}
+
+fn key<'a>(
+    view: &'a RequestView<'a>,
+    canonical: &Canonical<'a>,
+    config: &Config,
+    arena: &'a Arena,
+) -> Kind<'a, Key<'a>> {
+    let not_empty = |value: &[u8]| !value.is_empty();
+    let mut presented = Presented::No;
+    for (at, keys) in config.keys.iter().enumerate() {
+        let mut before = config.keys.iter().take(at);
+        if let Some(name) = keys.header.as_deref()
+            && !before.clone().any(|other| other.header.as_deref() == Some(name))
+        {
+            presented = presented.and(canonical.headers.all(name).map(not_empty));
+        }
+        if let Some(name) = keys.cookie.as_deref()
+            && !before.any(|other| other.cookie.as_deref() == Some(name))
+        {
+            presented = presented.and(canonical.cookie_values(name).map(not_empty));
+        }
+    }
+    let is_presented = matches!(presented, Presented::Once);
+    if let Some(verdict) = presented.verdict(view.key.is_some()) {
+        return verdict;
+    }
+    let key = handed_over_key(view, config, arena);
+    // As with tokens. One is presented, so it is in the set's own place or in another's.
+    let is_own = |keys: &KeySet| {
+        let header = keys.header.as_deref();
+        let cookie = keys.cookie.as_deref();
+        header.is_some_and(|name| canonical.headers.all(name).next().is_some())
+            || cookie.is_some_and(|name| canonical.cookie_values(name).next().is_some())
+    };
+    match &key {
+        Kind::Valid(of) if is_presented && !config.keys.get(of.keys).is_some_and(is_own) => {
+            Kind::Invalid("ambiguous_credential")
+        }
+        _ => key,
+    }
+}
+
+/// The host's word.
+fn handed_over_key<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Arena) -> Kind<'a, Key<'a>> {
+    let find = |name: &str| config.keys.iter().position(|keys| keys.name == name);
+    match &view.key {
+        None => Kind::Absent,
+        Some(KeyFact::Verified { keys, id, fields }) => match find(keys) {
+            Some(keys) => verified_key(keys, id, fields, arena),
+            None => Kind::Invalid("unknown_keys"),
+        },
+        Some(KeyFact::Invalid { fault, .. }) => Kind::Invalid(fault),
+    }
+}
+
+fn verified_key<'a>(keys: usize, id: &'a str, fields: &'a [u8], arena: &'a Arena) -> Kind<'a, Key<'a>> {
+    match Json::object_or_none(fields, limits::CLAIMS_BYTES, arena) {
+        Some(fields) if fields.has_duplicate_members() => Kind::Invalid("duplicate_member"),
+        Some(fields) => Kind::Valid(Key { keys, id, fields }),
+        None => Kind::Invalid("malformed_key"),
+    }
+}
+
+fn peer<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Arena) -> Kind<'a, Peer<'a>> {
+    let Some(certificate) = &view.certificate else {
+        return Kind::Absent;
+    };
+    if let Some(fault) = certificate.fault {
+        return Kind::Invalid(fault);
+    }
+    let domain = certificate.spiffe.and_then(trust_domain);
+    let claims = |domains: &Vec<String>| domains.iter().any(|d| Some(d.as_bytes()) == domain);
+    let mut claimed_by = List::new_in(arena);
+    claimed_by.extend(
+        (0..)
+            .zip(&config.peers)
+            .filter(|(_, domains)| claims(domains))
+            .map(|(index, _)| index),
+    );
+    Kind::Valid(Peer {
+        certificate,
+        claimed_by: claimed_by.into_bump_slice(),
+    })
+}
+
+/// `spiffe://DOMAIN/..`; SPIFFE writes it in lower case, and another spelling is another domain.
+fn trust_domain(spiffe: &[u8]) -> Option<&[u8]> {
+    spiffe.strip_prefix(b"spiffe://")?.split(|b| *b == b'/').next()
+}
+
+fn signature<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'_>, config: &Config) -> Kind<'a, usize> {
+    let mut presented = Presented::No;
+    for (at, (_, header)) in config.signatures.iter().enumerate() {
+        if !config
+            .signatures
+            .iter()
+            .take(at)
+            .any(|(_, other)| other == header)
+        {
+            presented = presented.and(canonical.headers.all(header).map(|value| !value.is_empty()));
+        }
+    }
+    let is_presented = matches!(presented, Presented::Once);
+    if let Some(verdict) = presented.verdict(view.signature.is_some()) {
+        return verdict;
+    }
+    let find = |wanted: &str| config.signatures.iter().position(|(name, _)| name == wanted);
+    let is_own = |(_, header): &(String, String)| canonical.headers.all(header).next().is_some();
+    match &view.signature {
+        None => Kind::Absent,
+        Some(SignatureFact::Verified { name }) => match find(name) {
+            Some(index) if is_presented && !config.signatures.get(index).is_some_and(is_own) => {
+                Kind::Invalid("ambiguous_credential")
+            }
+            Some(index) => Kind::Valid(index),
+            None => Kind::Invalid("unknown_signature"),
+        },
+        Some(SignatureFact::Invalid { fault, .. }) => Kind::Invalid(fault),
+    }
+}

@@ -1,0 +1,197 @@
+//! Query parameters and the `accept query`s that bind -> a refusal, or the target to forward. A closed world: all
+//! that bind apply, and a parameter is known only where all of them know it.
+
+use std::str::FromStr;
+
+use super::{Binding, Bound};
+use crate::image::config::{QueryField, QueryType};
+use crate::image::tables::matches;
+use crate::request::Param;
+use crate::value::instant;
+use crate::value::text::is_spelled;
+use crate::value::{List, Text};
+
+/// Why a query is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) detail: &'static str,
+}
+
+const SYNTAX: Refusal = Refusal {
+    status: 400,
+    detail: "query_syntax",
+};
+const SHAPE: Refusal = Refusal {
+    status: 422,
+    detail: "query_shape",
+};
+
+/// A parameter as text.
+struct Given<'p> {
+    name: &'p str,
+    value: &'p str,
+    raw: &'p [u8],
+}
+
+/// Judges the query; the target comes back without the parameters that are stripped.
+pub(super) fn judge<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Result<&'b str, Refusal> {
+    let accepts = b.list(rules.iter().flat_map(|bound| &bound.rule.body.accept_query));
+    let target = b.canonical.upstream_target();
+    if accepts.is_empty() {
+        return Ok(target);
+    }
+    let mut all = List::new_in(b.arena);
+    for param in b.canonical.params() {
+        all.push(given(param).ok_or(SYNTAX)?);
+    }
+    let known = |name: &str| {
+        accepts
+            .iter()
+            .all(|accept| accept.fields.iter().any(|f| f.name == name))
+    };
+    let stripped = all.iter().any(|param| !known(param.name));
+    if stripped && accepts.iter().any(|accept| !accept.strip_unknown) {
+        return Err(SHAPE);
+    }
+    let fits = |field: &QueryField| field_fits(field, &all, &|pattern, text| matches(b.view, pattern, text));
+    if !accepts.iter().all(|accept| accept.fields.iter().all(fits)) {
+        return Err(SHAPE);
+    }
+    if !stripped {
+        return Ok(target);
+    }
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let mut kept = Text::from_str_in(path, b.arena);
+    let mut separator = '?';
+    for param in all.iter().filter(|param| known(param.name)) {
+        kept.push(separator);
+        // ASCII, as all of the target.
+        kept.push_str(std::str::from_utf8(param.raw).unwrap_or_default());
+        separator = '&';
+    }
+    Ok(kept.into_bump_str())
+}
+
+fn given<'p>(param: &Param<'p>) -> Option<Given<'p>> {
+    Some(Given {
+        name: std::str::from_utf8(param.name?).ok()?,
+        value: std::str::from_utf8(param.value?).ok()?,
+        raw: param.raw,
+    })
+}
+
+fn field_fits(field: &QueryField, given: &[Given], matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {
+    let mut count = 0u64;
+    for param in given.iter().filter(|param| param.name == field.name) {
+        if !value_fits(field, param.value, matches) {
+            return false;
+        }
+        count += 1;
+    }
+    let (least, most) = field.items.unwrap_or((1, 1));
+    if count == 0 {
+        field.optional
+    } else {
+        (least..=most).contains(&count)
+    }
+}
+
+fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {
+    // What `min` and `max` measure; a type that has no measure is only checked for its form.
+    let measure = match field.ty {
+        QueryType::Bool if matches!(text, "true" | "false") => None,
+        QueryType::Int => match canonical_int(text) {
+            None => return false,
+            value => value,
+        },
+        QueryType::String => i64::try_from(text.chars().count()).ok(),
+        QueryType::Ip if canonical_ip(text) => None,
+        QueryType::Instant => match instant::parse(text.as_bytes()) {
+            None => return false,
+            value => value,
+        },
+        QueryType::Bool | QueryType::Ip => return false,
+    };
+    measure.is_none_or(|n| field.min.is_none_or(|min| n >= min) && field.max.is_none_or(|max| n <= max))
+        && field
+            .one_of
+            .as_ref()
+            .is_none_or(|texts| texts.iter().any(|one| one == text))
+        && field.matches.is_none_or(|table| matches(table, text.as_bytes()))
+}
+
+/// `-?(0|[1-9][0-9]*)` within i64, `-0` left out.
+fn canonical_int(text: &str) -> Option<i64> {
+    let value = i64::from_str(text).ok()?;
+    is_spelled(value, text).then_some(value)
+}
+
+/// Four canonical decimals, or IPv6 text without a zone.
+fn canonical_ip(text: &str) -> bool {
+    crate::value::address::parse(text.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(ty: QueryType, min: Option<i64>, max: Option<i64>) -> QueryField {
+        QueryField {
+            name: "f".into(),
+            optional: true,
+            items: None,
+            ty,
+            min,
+            max,
+            one_of: None,
+            matches: None,
+        }
+    }
+
+    #[test]
+    fn values_have_canonical_forms() {
+        for (ty, good, bad) in [
+            (QueryType::Bool, "true", "True"),
+            (QueryType::Int, "-7", "+7"),
+            (QueryType::Int, "0", "-0"),
+            (QueryType::Int, "9223372036854775807", "9223372036854775808"),
+            (QueryType::Int, "12", "012"),
+            (QueryType::Ip, "192.0.2.1", "192.0.2.01"),
+            (QueryType::Ip, "2001:db8::1", "2001:db8::1%eth0"),
+            (QueryType::Instant, "2026-12-31T00:00:00Z", "2026-12-31T00:00:00"),
+        ] {
+            assert!(value_fits(&field(ty, None, None), good, &|_, _| false), "{good}");
+            assert!(!value_fits(&field(ty, None, None), bad, &|_, _| false), "{bad}");
+        }
+    }
+
+    #[test]
+    fn strings_are_measured_in_characters() {
+        let text = field(QueryType::String, Some(2), Some(3));
+        for (value, fits) in [("ä", false), ("äö", true), ("äöü", true), ("äöüß", false)] {
+            assert_eq!(value_fits(&text, value, &|_, _| false), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        let param = |value| Given {
+            name: "f",
+            value,
+            raw: b"",
+        };
+        let mut f = field(QueryType::Int, Some(1), None);
+        let check = |f: &QueryField, given: &[Given]| field_fits(f, given, &|_, _| false);
+        assert!(check(&f, &[]) && check(&f, &[param("1")]));
+        assert!(!check(&f, &[param("0")]) && !check(&f, &[param("1"), param("1")]));
+        f.optional = false;
+        f.items = Some((0, 2));
+        assert!(
+            !check(&f, &[]),
+            "a field that must be there is missing, whatever its count may be"
+        );
+        assert!(check(&f, &[param("1"), param("2")]));
+        assert!(!check(&f, &[param("1"), param("2"), param("3")]));
+    }
+}

@@ -1,0 +1,525 @@
+//! What binds, from hand-made rules and real requests: one scene, one question a test.
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::data::Data;
+use crate::decide::OwnedDecision;
+use crate::image::config::{
+    AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, KeyFact, Limit,
+    Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type,
+};
+use crate::request::Head;
+use crate::view::RequestView;
+
+const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// A request and a policy of one service, with knobs for what a test is about.
+struct Scene<'s> {
+    config: Config,
+    target: &'s [u8],
+    method: &'s [u8],
+    headers: Vec<(&'s [u8], &'s [u8])>,
+    context: &'s [u8],
+    sni: Option<&'s [u8]>,
+    now_us: Option<i64>,
+    granting: Vec<RuleIndex>,
+    standing: Vec<(RuleIndex, bool)>,
+}
+
+fn rule(id: &str, body: Body) -> RuleDecl {
+    RuleDecl {
+        id: id.into(),
+        body,
+        ..RuleDecl::default()
+    }
+}
+
+/// Slots: 0 `connection.ip`, 1 `context.n` (int), 2 `key.id`, 3 `context.s` (string).
+fn scene<'s>(bodies: Vec<Body>, granting: &[RuleIndex], standing: &[(RuleIndex, bool)]) -> Scene<'s> {
+    let fact = |name: &str, ty| ContextFact {
+        name: name.into(),
+        ty,
+        default: None,
+    };
+    let service = Service {
+        name: "s".into(),
+        anonymous: false,
+        require_tls: false,
+        require_sni: false,
+        sunset_us: None,
+        default_limit: None,
+        cors: None,
+    };
+    let config = Config {
+        sources: vec![
+            Source::ConnectionIp,
+            Source::Context(0),
+            Source::KeyId,
+            Source::Context(1),
+        ],
+        context: vec![fact("n", Type::Int), fact("s", Type::String)],
+        services: vec![service],
+        rules: Rules::of(
+            bodies
+                .into_iter()
+                .enumerate()
+                .map(|(i, body)| rule(&format!("p.gate:{i}"), body))
+                .collect(),
+        ),
+        ..Config::default()
+    };
+    Scene {
+        config,
+        target: b"/a?x=1",
+        method: b"GET",
+        headers: Vec::new(),
+        context: b"",
+        sni: None,
+        now_us: None,
+        granting: granting.to_vec(),
+        standing: standing.to_vec(),
+    }
+}
+
+impl Scene<'_> {
+    fn with<R>(&self, f: impl for<'b> FnOnce(&Binding<'b>) -> R) -> R {
+        let arena = &Arena::new();
+        let view = RequestView {
+            method: self.method,
+            authority: Some(b"a.example"),
+            target: self.target,
+            headers: &self.headers,
+            socket_peer: Some(IP),
+            sni: self.sni,
+            context: self.context,
+            ..RequestView::default()
+        };
+        let touched = std::cell::Cell::new(0);
+        let head = Head::read(&view, &self.config, arena).expect("a head");
+        let canonical = head.normalise(HostOptions::default()).expect("canonical");
+        let credentials = Credentials::read(
+            &view,
+            canonical,
+            &self.config,
+            crate::identity::Seen::nothing(),
+            arena,
+        );
+        let data = Data::empty(&self.config);
+        let facts = Facts::new(
+            &self.config,
+            &data,
+            &view,
+            canonical,
+            &credentials,
+            self.now_us,
+            arena,
+        );
+        f(&Binding {
+            config: &self.config,
+            service: 0,
+            facts: &facts,
+            arena,
+            canonical,
+            credentials: &credentials,
+            sni: self.sni,
+            now_us: self.now_us,
+            granting: &self.granting,
+            standing: &self.standing,
+            view: View {
+                words: &[],
+                bytes: &[],
+                touched: &touched,
+            },
+        })
+    }
+
+    fn allow(&self) -> OwnedDecision {
+        let head = Decision {
+            effect: Effect::Allow,
+            status: 200,
+            reason: Reason::Allowed,
+            rule: self.granting.first().copied(),
+            report: &[(0, false)],
+            ..Decision::default()
+        };
+        self.with(|b| {
+            let mut decision = head;
+            let mut draft = Draft::new(&mut decision, b.arena);
+            allow(b, &mut draft);
+            draft.finish();
+            decision.to_owned()
+        })
+    }
+
+    fn refuse(&self, status: u16) -> OwnedDecision {
+        let head = Decision {
+            status,
+            reason: Reason::NoRule,
+            ..Decision::default()
+        };
+        self.with(|b| {
+            let mut decision = head;
+            let mut draft = Draft::new(&mut decision, b.arena);
+            refuse(b, &mut draft);
+            draft.finish();
+            decision.to_owned()
+        })
+    }
+
+    fn service(&mut self) -> &mut Service {
+        &mut self.config.services[0]
+    }
+}
+
+fn quota(name: &str, by: &[(u32, Option<u8>)]) -> Quota {
+    let fact = |&(slot, kind): &(u32, Option<u8>)| KeyFact {
+        slot,
+        prefix: None,
+        kind,
+    };
+    Quota {
+        name: name.into(),
+        limit: Amount::Fixed(10),
+        period: Period::Rate(1_000_000, None),
+        by: vec![by.iter().map(fact).collect()],
+        cost: Amount::Fixed(1),
+        limit_kind: None,
+        cost_kind: None,
+        counting_denied: false,
+    }
+}
+
+fn limits(uses: &[(u32, Option<Amount>)]) -> Body {
+    let limit = |(quota, cost): &(u32, Option<Amount>)| Limit {
+        quota: *quota,
+        cost: cost.clone(),
+        cost_kind: None,
+    };
+    Body {
+        limits: uses.iter().map(limit).collect(),
+        ..Body::default()
+    }
+}
+
+fn header(name: &str, value: Option<HeaderValue>) -> HeaderOp {
+    HeaderOp {
+        request: false,
+        name: name.into(),
+        value,
+    }
+}
+
+fn literal(text: &str) -> Option<HeaderValue> {
+    Some(HeaderValue::Literal(text.into()))
+}
+
+fn headers_of(ops: Vec<HeaderOp>) -> Body {
+    Body {
+        headers: ops,
+        ..Body::default()
+    }
+}
+
+fn names(headers: &[(String, String)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn a_quota_is_charged_once_at_its_largest_cost() {
+    let bodies = vec![
+        limits(&[(0, Some(Amount::Fixed(3)))]),
+        limits(&[(0, None)]),
+        Body::default(),
+    ];
+    let mut scene = scene(bodies, &[0, 2], &[(1, false)]);
+    scene.config.quotas = vec![quota("q", &[(0, None)])];
+    let decision = scene.allow();
+    assert_eq!(
+        decision.quotas,
+        [crate::decide::OwnedCharge {
+            quota: 0,
+            key: "192.0.2.1".into(),
+            cost: 3,
+            limit: 10
+        }]
+    );
+    assert_eq!(decision.rules, [0, 1], "an allow without a body obliges nothing");
+    assert_eq!(decision.upstream_target.as_deref(), Some("/a?x=1"));
+}
+
+#[test]
+fn the_default_limit_binds_where_no_rate_does() {
+    let mut scene = scene(vec![limits(&[(0, None)])], &[0], &[]);
+    scene.config.quotas = vec![quota("a", &[(0, None)]), quota("b", &[(0, None)])];
+    scene.service().default_limit = Some(Limit {
+        quota: 1,
+        cost: None,
+        cost_kind: None,
+    });
+    let charged = |scene: &Scene| scene.allow().quotas.iter().map(|c| c.quota).collect::<Vec<_>>();
+    assert_eq!(charged(&scene), [0]);
+    scene.config.quotas[0].period = Period::InFlight;
+    assert_eq!(charged(&scene), [0, 1]);
+}
+
+#[test]
+fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
+    let mut scene = scene(vec![limits(&[(1, None), (0, None)])], &[0], &[]);
+    scene.config.quotas = vec![quota("a", &[(2, Some(1)), (1, None)]), quota("b", &[(1, None)])];
+    let decision = scene.allow();
+    assert_eq!((decision.status, decision.reason), (401, Reason::QuotaKeyUnknown));
+    assert_eq!(decision.detail.as_deref(), Some("a"));
+    assert_eq!(
+        decision.response_set,
+        [("www-authenticate".to_string(), "ApiKey".to_string())]
+    );
+    assert_eq!((decision.rule, decision.report), (None, vec![(0, false)]));
+    scene.context = br#"{"n": 7}"#;
+    assert_eq!(
+        scene
+            .allow()
+            .quotas
+            .iter()
+            .map(|c| c.key.as_str())
+            .collect::<Vec<_>>(),
+        ["7", "7"]
+    );
+    scene.config.quotas[1].cost = Amount::Fact(1, None);
+    scene.context = br#"{"n": 0}"#;
+    let decision = scene.allow();
+    assert_eq!(
+        (decision.status, decision.detail.as_deref()),
+        (403, Some("b")),
+        "a cost below 1 is unknown"
+    );
+}
+
+#[test]
+fn a_denial_carries_what_stands_for_certain_and_what_counts_denials() {
+    let mut counting = limits(&[(0, None), (1, None), (2, None)]);
+    counting.tags = vec!["t".into()];
+    let bodies = vec![
+        headers_of(vec![header("x-a", literal("1")), header("x-b", None)]),
+        counting,
+        headers_of(vec![header("x-c", literal("1"))]),
+    ];
+    let mut scene = scene(bodies, &[], &[(0, true), (1, false), (2, false)]);
+    scene.config.quotas = vec![
+        quota("a", &[(0, None)]),
+        quota("b", &[(0, None)]),
+        quota("c", &[(1, None)]),
+    ];
+    scene.config.quotas[0].counting_denied = true;
+    scene.config.quotas[2].counting_denied = true;
+    scene.config.request_headers_set = vec!["x-user".into()];
+    let decision = scene.refuse(403);
+    assert_eq!(
+        decision.quotas.iter().map(|c| c.quota).collect::<Vec<_>>(),
+        [0],
+        "c cannot be keyed"
+    );
+    assert_eq!(names(&decision.response_set), ["x-a"]);
+    assert_eq!(decision.response_drop, ["x-b"]);
+    assert_eq!((decision.rules, decision.tags), (vec![0, 1], vec![]));
+    assert!(decision.request_drop.is_empty());
+}
+
+#[test]
+fn drop_beats_set_and_clashes_drop() {
+    let fact = |slot| Some(HeaderValue::Fact(slot));
+    let bodies = vec![
+        headers_of(vec![
+            header("a", literal(" same\t")),
+            header("b", literal("1")),
+            header("c", literal("1")),
+            header("d", fact(3)),
+            header("e", fact(1)),
+        ]),
+        headers_of(vec![
+            header("a", literal("same")),
+            header("b", literal("2")),
+            header("f", fact(0)),
+        ]),
+        headers_of(vec![header("c", None), header("g", literal("1"))]),
+    ];
+    let mut scene = scene(bodies, &[0, 1], &[(2, false)]);
+    scene.context = b"{\"s\": \"line\\nbreak\"}";
+    let decision = scene.allow();
+    let set = |name: &str, value: &str| (name.to_string(), value.to_string());
+    assert_eq!(decision.response_set, [set("a", "same"), set("f", "192.0.2.1")]);
+    assert_eq!(
+        decision.response_drop,
+        ["b", "c", "d", "e"],
+        "a set of an unknown rule does not bind"
+    );
+}
+
+#[test]
+fn request_headers_that_the_policy_sets_are_removed_first() {
+    let op = |name: &str, value| HeaderOp {
+        request: true,
+        name: name.into(),
+        value,
+    };
+    let mut scene = scene(
+        vec![headers_of(vec![op("x-a", literal("1")), op("z", None)])],
+        &[0],
+        &[],
+    );
+    scene.config.request_headers_set = vec!["x-a".into(), "x-b".into()];
+    let decision = scene.allow();
+    assert_eq!(
+        (names(&decision.request_set), decision.request_drop),
+        (vec!["x-a"], vec!["x-b".into(), "z".into()])
+    );
+}
+
+#[test]
+fn our_own_headers_come_first_and_stay() {
+    let cors = Cors {
+        origins: vec!["https://b.example".into()],
+        any_origin: false,
+        methods: "GET, POST".into(),
+        headers: "x-h".into(),
+        credentials: true,
+        max_age_s: Some(600),
+    };
+    let body = headers_of(vec![header("a", literal("1")), header("vary", literal("accept"))]);
+    let mut scene = scene(vec![body], &[], &[(0, true)]);
+    scene.service().cors = Some(cors.clone());
+    scene.service().sunset_us = Some(1_798_761_600_000_000);
+    scene.headers = vec![
+        (b"Origin", b"https://b.example"),
+        (b"content-type", b"application/grpc+proto"),
+    ];
+    let decision = scene.refuse(403);
+    let own = [
+        "sunset",
+        "access-control-allow-origin",
+        "access-control-allow-credentials",
+        "vary",
+        "grpc-status",
+        "a",
+    ];
+    assert_eq!(names(&decision.response_set), own);
+    assert!(decision.response_set.contains(&("vary".into(), "origin".into())));
+
+    scene.method = b"OPTIONS";
+    scene.headers = vec![
+        (b"origin", b"https://b.example"),
+        (b"access-control-request-method", b"PUT"),
+    ];
+    assert!(scene.with(|b| is_preflight(b.canonical, &cors)));
+    let answer = |scene: &Scene| {
+        let decision = scene.with(|b| {
+            let mut decision = Decision::default();
+            let mut draft = Draft::new(&mut decision, b.arena);
+            let cors = b.service().and_then(|service| service.cors.as_ref());
+            preflight(b, cors.expect("set above"), &mut draft);
+            draft.finish();
+            decision.to_owned()
+        });
+        assert_eq!((decision.effect, decision.status), (Effect::Answer, 204));
+        decision.response_set
+    };
+    let full = [
+        "sunset",
+        "access-control-allow-origin",
+        "access-control-allow-methods",
+        "access-control-allow-headers",
+        "access-control-allow-credentials",
+        "access-control-max-age",
+        "vary",
+        "a",
+    ];
+    assert_eq!(names(&answer(&scene)), full);
+    scene.headers[0].1 = b"https://evil.example";
+    assert_eq!(
+        names(&answer(&scene)),
+        ["sunset", "vary", "a"],
+        "a foreign origin learns nothing"
+    );
+}
+
+#[test]
+fn sunset_and_transport() {
+    let body = |end| Body {
+        sunset_us: Some(end),
+        require_sni: true,
+        ..Body::default()
+    };
+    let mut scene = scene(vec![body(50), body(70)], &[], &[(0, false), (1, true)]);
+    scene.service().sunset_us = Some(60);
+    let at = |scene: &mut Scene, now| {
+        scene.now_us = now;
+        scene.with(sunset)
+    };
+    assert_eq!(at(&mut scene, None), Sunset::Before(50));
+    assert_eq!(at(&mut scene, Some(49)), Sunset::Before(50));
+    assert_eq!(at(&mut scene, Some(50)), Sunset::Gone);
+    assert_eq!(scene.with(transport), Some("sni"));
+    scene.sni = Some(b"A.example");
+    assert_eq!(scene.with(transport), None);
+}
+
+#[test]
+fn bodies_take_the_smallest_limit() {
+    let accept = |max_bytes, strip_unknown, media| AcceptBody {
+        max_bytes,
+        strip_unknown,
+        media,
+    };
+    let body = |accept| Body {
+        accept,
+        ..Body::default()
+    };
+    let bodies = vec![
+        body(vec![accept(None, true, false)]),
+        body(vec![accept(Some(9), false, true)]),
+        Body::default(),
+    ];
+    let demand = scene(bodies, &[0, 2], &[(1, false)])
+        .allow()
+        .request_body
+        .expect("a demand");
+    assert_eq!(
+        (demand.accept, demand.max_bytes, demand.strip_unknown),
+        (vec![0, 1], 9, true)
+    );
+}
+
+#[test]
+fn queries_are_a_closed_world() {
+    let accepts = |strip_unknown| Body {
+        accept_query: vec![AcceptQuery {
+            strip_unknown,
+            fields: vec![QueryField {
+                name: "x".into(),
+                optional: false,
+                items: None,
+                ty: QueryType::Int,
+                min: None,
+                max: Some(5),
+                one_of: None,
+                matches: None,
+            }],
+        }],
+        ..Body::default()
+    };
+    let outcome = |target: &'static [u8], strip: bool| {
+        let mut scene = scene(vec![accepts(strip)], &[0], &[]);
+        scene.target = target;
+        let decision = scene.allow();
+        (decision.status, decision.upstream_target)
+    };
+    let forwarded = |target: &str| (200, Some(target.to_string()));
+    assert_eq!(outcome(b"/a?x=1", false), forwarded("/a?x=1"));
+    assert_eq!(outcome(b"/a?x=1&y=2", false), (422, None));
+    assert_eq!(outcome(b"/a?y=2&x=%31&&z", true), forwarded("/a?x=%31"));
+    assert_eq!(outcome(b"/a?x=6", true), (422, None));
+    assert_eq!(outcome(b"/a?x=1&x=1", true), (422, None));
+    assert_eq!(outcome(b"/a", true), (422, None));
+    assert_eq!(outcome(b"/a?x=1&y=%ff", true), (400, None));
+    assert_eq!(outcome(b"/a?x=1&%zz=1", true), (400, None));
+}

@@ -1,0 +1,145 @@
+//! What a host hands over about one request: borrowed bytes as the client sent them, and credentials that the
+//! host has verified. Knows nothing of policies.
+
+mod cached;
+
+pub use cached::KnownToken;
+pub(crate) use cached::Sent;
+
+use std::net::IpAddr;
+
+/// One request, as raw as the host has it. Nothing is cleaned up by the host.
+#[derive(Clone, Debug, Default)]
+pub struct RequestView<'a> {
+    /// Method token.
+    pub method: &'a [u8],
+    /// `http` or `https`; empty is `https`.
+    pub scheme: &'a [u8],
+    /// `:authority`, or the authority of the connection's URL; `None` where only a Host header says it.
+    pub authority: Option<&'a [u8]>,
+    /// Request target, byte for byte.
+    pub target: &'a [u8],
+    /// Header lines in order, names in any case. HTTP/2's `:protocol` may be among them.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    /// The socket's address.
+    pub socket_peer: Option<IpAddr>,
+    /// The verified client certificate.
+    pub certificate: Option<PeerCert<'a>>,
+    /// TLS server name.
+    pub sni: Option<&'a [u8]>,
+    /// `HTTP/1.1`, `HTTP/2`; empty where unknown.
+    pub protocol: &'a [u8],
+    /// The token.
+    pub credential: Credential<'a>,
+    /// The API key, verified by the host.
+    pub key: Option<KeyFact<'a>>,
+    /// The signature of the message, verified by the host.
+    pub signature: Option<SignatureFact<'a>>,
+    /// Context facts, a JSON object; empty for none.
+    pub context: &'a [u8],
+}
+
+/// A token, as far as the host dealt with it.
+#[derive(Clone, Debug, Default)]
+pub enum Credential<'a> {
+    /// The host handed over nothing; a token in the headers counts as presented and not verified.
+    #[default]
+    Absent,
+    /// Claims that the host verified.
+    Verified {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// Claims, a JSON object.
+        claims: &'a [u8],
+    },
+    /// Claims that the host verified and took apart itself.
+    Split {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// By the names that the policy gives them: `sub`, `scope` (whatever member the issuer keeps scopes in), a
+        /// declared claim's own name whatever its path. What the policy does not read may be there or not. A name
+        /// given twice is unknown.
+        claims: &'a [(&'a str, Claim<'a>)],
+    },
+    /// A token that the host verified before, with its facts. Under another policy its claims are read anew by the
+    /// issuer of the same name, whose keys may be others: who hands it over vouches that it is still good there.
+    Known(&'a KnownToken),
+    /// The host looks at no token: the one in the headers counts if the worker knows it
+    /// ([`crate::Worker::remember`]), else as presented and not verified.
+    FromHeaders,
+    /// A token that failed.
+    Invalid {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// Detail code, as `expired`.
+        fault: &'a str,
+    },
+}
+
+/// A claim's value, taken out of its JSON. A value of another type than the policy declares is ill-typed, as in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// `null`, or a value that no policy can read: an object, a fraction, an array of anything but strings.
+    Other,
+    /// true, false
+    Bool(bool),
+    /// An integer; of an instant, seconds since the epoch.
+    Int(i64),
+    /// A string, unescaped.
+    Text(&'a str),
+    /// An array of strings, unescaped; scopes may be one, or a text with spaces between.
+    Texts(&'a [&'a str]),
+}
+
+/// An API key that the host looked up.
+#[derive(Clone, Debug)]
+pub enum KeyFact<'a> {
+    /// It is good.
+    Verified {
+        /// Key set name in the policy.
+        keys: &'a str,
+        /// Key id.
+        id: &'a str,
+        /// Fields, a JSON object; empty for none.
+        fields: &'a [u8],
+    },
+    /// It is not.
+    Invalid {
+        /// Key set name in the policy.
+        keys: &'a str,
+        /// Detail code.
+        fault: &'a str,
+    },
+}
+
+/// A signature that the host checked.
+#[derive(Clone, Debug)]
+pub enum SignatureFact<'a> {
+    /// It is good.
+    Verified {
+        /// Signature scheme name in the policy.
+        name: &'a str,
+    },
+    /// It is not.
+    Invalid {
+        /// Signature scheme name in the policy.
+        name: &'a str,
+        /// Detail code.
+        fault: &'a str,
+    },
+}
+
+/// Parts of a client certificate that the host verified, or why it did not.
+#[derive(Clone, Debug, Default)]
+pub struct PeerCert<'a> {
+    /// SPIFFE id (URI SAN).
+    pub spiffe: Option<&'a [u8]>,
+    /// DNS SANs.
+    pub dns: Vec<&'a [u8]>,
+    /// Subject.
+    pub subject: Option<&'a [u8]>,
+    /// SHA-256 fingerprint.
+    pub fingerprint: Option<&'a [u8]>,
+    /// Detail code of a certificate that failed.
+    pub fault: Option<&'a str>,
+}
