@@ -1,5 +1,4 @@
-//! text --scan--> tokens --cut--> statements --pest--> pairs --build--> AST, and complaints on the way; plain
-//! statements go from their tokens to the AST at once.
+//! text --scan--> tokens --cut--> statements --pest--> pairs --build--> AST, and diagnostics on the way
 //!
 //! Each statement is parsed on its own, so a file with five mistakes shows five. Nothing here resolves a name or
 //! judges a value; pest does not show in the API. What has no bound in the text has one here: size, nesting,
@@ -8,7 +7,6 @@
 mod build;
 mod complain;
 mod cut;
-mod quick;
 mod scan;
 
 use std::ops::Range;
@@ -103,16 +101,6 @@ pub fn decode(file: FileId, bytes: &[u8]) -> (String, Vec<Diagnostic>) {
 
 /// Reads one file. Never fails: what cannot be read is missing from the tree and named in the complaints.
 pub fn parse(file: FileId, text: &str) -> Parsed {
-    read(file, text, true)
-}
-
-/// As [`parse`], every statement through the grammar: what the quick way must agree with. For tests.
-#[doc(hidden)]
-pub fn parse_by_grammar(file: FileId, text: &str) -> Parsed {
-    read(file, text, false)
-}
-
-fn read(file: FileId, text: &str, quick: bool) -> Parsed {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, more than {FILE_BYTES_MAX}", text.len());
         let complaint = Diagnostic::error(
@@ -149,7 +137,6 @@ fn read(file: FileId, text: &str, quick: bool) -> Parsed {
         scanned,
         diagnostics,
         version: None,
-        quick,
     };
     let items = if fatal {
         Vec::new()
@@ -176,8 +163,6 @@ struct Reader<'t> {
     scanned: Vec<Span>,
     diagnostics: Vec<Diagnostic>,
     version: Option<Spanned<u32>>,
-    /// Whether plain statements go the quick way.
-    quick: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -218,7 +203,7 @@ impl<'t> Reader<'t> {
             self.gate(chunk, first);
             return;
         }
-        match self.statement(Level::Top, chunk.clone(), DECLARATION) {
+        match self.statement(Level::Top, chunk.clone(), build::declaration) {
             Ok(item) => items.extend(item),
             Err(complaint) => {
                 let pieces = if recut {
@@ -239,7 +224,7 @@ impl<'t> Reader<'t> {
 
     fn gate(&mut self, chunk: Range<usize>, first: bool) {
         let span = self.span(&chunk);
-        let version = self.statement(Level::Top, chunk, (build::version, quick::never));
+        let version = self.statement(Level::Top, chunk, build::version);
         let version = match version {
             Ok(version) => version,
             Err(complaint) => {
@@ -274,7 +259,7 @@ impl<'t> Reader<'t> {
             Some(block) => block,
             None => (chunk.end, chunk.end..chunk.end),
         };
-        let head = self.statement(Level::Top, chunk.start..open, DECLARATION);
+        let head = self.statement(Level::Top, chunk.start..open, build::declaration);
         let mut item = match head {
             Ok(item) => item,
             Err(complaint) => {
@@ -300,19 +285,19 @@ impl<'t> Reader<'t> {
         });
         match word {
             "test" => {
-                let lines = self.lines(Level::Test, inside, (build::test_line, quick::never));
+                let lines = self.lines(Level::Test, inside, build::test_line);
                 if let Some(Decl::Test(_, body)) = decl.as_mut() {
                     *body = lines;
                 }
             }
             "prove" => {
-                let lines = self.lines(Level::Prove, inside, (build::proof_line, quick::never));
+                let lines = self.lines(Level::Prove, inside, build::proof_line);
                 if let Some(Decl::Prove(_, body)) = decl.as_mut() {
                     *body = lines;
                 }
             }
             _ => {
-                let lines = self.lines(Level::Service, inside, (build::statement, quick::statement));
+                let lines = self.lines(Level::Service, inside, build::statement);
                 if let Some(Decl::Service { body, .. } | Decl::Guard(_, body)) = decl.as_mut() {
                     *body = lines;
                 }
@@ -321,13 +306,13 @@ impl<'t> Reader<'t> {
         item
     }
 
-    fn lines<T>(&mut self, level: Level, inside: Range<usize>, way: Way<T>) -> Vec<T> {
+    fn lines<T>(&mut self, level: Level, inside: Range<usize>, build: Builder<T>) -> Vec<T> {
         let mut out = Vec::new();
         for chunk in self.stream.cut(inside, level, false) {
             if self.full() {
                 break;
             }
-            match self.statement(level, chunk.clone(), way) {
+            match self.statement(level, chunk.clone(), build) {
                 Ok(line) => out.extend(line),
                 Err(complaint) => {
                     let pieces = self.stream.recut(chunk, level);
@@ -339,7 +324,7 @@ impl<'t> Reader<'t> {
                         if self.full() {
                             break;
                         }
-                        match self.statement(level, piece, way) {
+                        match self.statement(level, piece, build) {
                             Ok(line) => out.extend(line),
                             Err(complaint) => self.diagnostics.extend(complaint.map(|c| *c)),
                         }
@@ -350,29 +335,18 @@ impl<'t> Reader<'t> {
         out
     }
 
-    /// One statement, the quick way or through pest and the builder. `Err` holds the complaint, unless the scan has made it.
+    /// One statement through the grammar and the builder. `Err` holds the diagnostic, unless the scan has made it.
     fn statement<T>(
         &mut self,
         level: Level,
         chunk: Range<usize>,
-        (build, quick): Way<T>,
+        build: Builder<T>,
     ) -> Result<Option<T>, Option<Box<Diagnostic>>> {
         let whole = self.span(&chunk);
         let known = self
             .scanned
             .iter()
             .any(|s| s.start >= whole.start && s.start < whole.end.max(whole.start + 1));
-        let source = quick::Source {
-            file: self.file,
-            stream: self.stream,
-            comments: self.comments,
-        };
-        if let Some(built) = Some(chunk.clone())
-            .filter(|_| self.quick && !known)
-            .and_then(|chunk| quick(source, chunk))
-        {
-            return Ok(Some(built));
-        }
         let text = self
             .stream
             .text
@@ -443,10 +417,5 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Builds a node from the pair of its statement, or from its tokens where that is enough.
-type Way<T> = (
-    fn(&mut Build<'_>, pest::iterators::Pair<'_, Rule>) -> Option<T>,
-    quick::Quick<T>,
-);
-
-const DECLARATION: Way<Item> = (build::declaration, quick::declaration);
+/// Builds a node from the pair of its statement.
+type Builder<T> = fn(&mut Build<'_>, pest::iterators::Pair<'_, Rule>) -> Option<T>;
