@@ -1,5 +1,6 @@
 //! One small bad policy for each code: the code is reported, with a help, and no policy comes out.
 
+use portcullis_base::Reason;
 use portcullis_lang::Severity;
 use portcullis_lang::check::{CODES, load_text, load_text_with};
 use std::collections::BTreeMap;
@@ -189,6 +190,21 @@ fn suggestions_name_the_nearest_and_the_canonical() {
     assert_eq!(help("condition c = token.subb == \"x\";"), "did you mean `sub`?");
     assert_eq!(help("network a = 10.0.0.1/8;"), "write `10.0.0.0/8`");
     assert_eq!(help("service s { deny anyone to any /%61; }"), "write `a`");
+}
+
+#[test]
+fn every_reason_can_be_expected_and_nothing_else() {
+    let check = |reason: &str| {
+        let test = format!("test \"t\" {{ expect deny {reason} GET \"https://a/\"; }}");
+        load_text(&format!("{COMMON}{test}"))
+    };
+    for reason in Reason::ALL {
+        let policy = check(reason.code()).policy.unwrap();
+        assert_eq!(policy.tests[0].expectations[0].reason, Some(*reason));
+    }
+    let pending = check("pending");
+    assert!(pending.policy.is_none());
+    assert_eq!(pending.diagnostics[0].code, "G0102");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_lang::model::{Anchor, Atom, CredentialKind, Fact, PeerFact, Policy, Rule};
+use portcullis_lang::model::{Anchor, Atom, Fact, PeerFact, Policy, Rule};
 
 use portcullis_compile::approximate::Open;
 
@@ -55,7 +55,7 @@ pub(super) fn open_in(policy: &Policy, rule: &Rule, open: &Open<'_>, into: &mut 
         }
         match atom {
             Atom::Anchor(anchor) => drop(into.insert(anchor_name(policy, *anchor))),
-            Atom::Presented(kind) => drop(into.insert(kind_name(*kind).to_string())),
+            Atom::Presented(kind) => drop(into.insert(kind.code().to_string())),
             _ => atom.for_each_fact(&mut |f| {
                 if (open.fact)(f) {
                     into.insert(fact(policy, f));
@@ -82,16 +82,7 @@ fn anchor_name(policy: &Policy, anchor: Anchor) -> String {
         Anchor::Signed(id) => policy.signatures.get(id.index()).map(|d| ("signed by", &d.name)),
     };
     name.map_or_else(
-        || kind_name(anchor.kind()).to_string(),
+        || anchor.kind().code().to_string(),
         |(verb, name)| format!("{verb} {name}"),
     )
-}
-
-fn kind_name(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::Token => "token",
-        CredentialKind::Key => "key",
-        CredentialKind::Peer => "peer",
-        CredentialKind::Signature => "signature",
-    }
 }

@@ -241,7 +241,7 @@ fn differences(expectation: &Expectation, verdict: &Verdict) -> Vec<String> {
         ));
     }
     if let Some(reason) = &expectation.reason
-        && *reason != verdict.reason
+        && reason.code() != verdict.reason
     {
         failures.push(format!("expected {reason}, got {}", got()));
     }

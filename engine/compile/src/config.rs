@@ -1,7 +1,8 @@
 //! Declarations and obligations of the model -> [`Config`]. Facts become slots, networks ranges, paths of media and
 //! headers plain text.
 
-use portcullis_lang::model::{self, Atom, CredentialKind, Fact, Policy};
+use portcullis_base::CredentialKind;
+use portcullis_lang::model::{self, Atom, Fact, Policy};
 
 use super::slots::{Slots, capture};
 use super::vars::ranges;
@@ -461,14 +462,14 @@ fn redaction(redaction: &model::Redaction) -> Redaction {
 }
 
 /// The credential kind of a fact; of a table cell, its key's.
-fn kind(fact: &Fact) -> Option<u8> {
+fn kind(fact: &Fact) -> Option<CredentialKind> {
     match fact {
         Fact::Cell { key, .. } => kind(key),
-        other => CredentialKind::of(other).map(|k| k as u8),
+        other => other.credential(),
     }
 }
 
-fn amount_kind(amount: &model::Amount) -> Option<u8> {
+fn amount_kind(amount: &model::Amount) -> Option<CredentialKind> {
     match amount {
         model::Amount::Fixed(_) => None,
         model::Amount::Fact { fact, .. } => kind(fact),

@@ -1,5 +1,6 @@
 //! Accept sets × methods × kinds of exchange -> entries: which instances take part, and the graphs of their verdict.
 
+use portcullis_base::CredentialKinds;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -200,7 +201,7 @@ impl Planner<'_> {
 
     fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Result<Entry, CompileError> {
         let (mut denies, mut age, mut grant, mut scope) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut oblige, mut closest, mut kinds) = (BTreeMap::new(), Vec::new(), 0);
+        let (mut oblige, mut closest, mut kinds) = (BTreeMap::new(), Vec::new(), CredentialKinds::NONE);
         let (mut standing, mut report) = (BTreeMap::new(), BTreeMap::new());
         for at in takes {
             let texts = &mut self.texts;
@@ -217,7 +218,7 @@ impl Planner<'_> {
                     scope: missing,
                     parts,
                 } => {
-                    kinds |= self.instances.kinds[at.0 as usize];
+                    kinds = kinds.union(self.instances.kinds[at.0 as usize]);
                     grant.push(root);
                     age.push(stale);
                     if missing != NO {
@@ -284,7 +285,7 @@ impl Planner<'_> {
             first,
             fallback,
             allow,
-            kinds: u32::from(kinds),
+            kinds: u32::from(kinds.bits()),
             deny: deny.0,
             grant: grant.0,
             age: age.0,

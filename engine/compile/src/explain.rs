@@ -1,8 +1,6 @@
 //! Conditions of the model -> text in Gate's spelling, for explanations. One line, names as declared.
 
-use portcullis_lang::model::{
-    Anchor, Atom, Comparison, Cond, CredentialKind, Fact, Operand, PeerFact, Policy, Value,
-};
+use portcullis_lang::model::{Anchor, Atom, Comparison, Cond, Fact, Operand, PeerFact, Policy, Value};
 
 /// The text of a condition.
 pub(super) fn text(policy: &Policy, cond: &Cond) -> String {
@@ -54,15 +52,6 @@ fn operand_text(policy: &Policy, operand: &Operand) -> String {
     }
 }
 
-fn kind_text(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::Token => "token",
-        CredentialKind::Key => "key",
-        CredentialKind::Peer => "peer",
-        CredentialKind::Signature => "signature",
-    }
-}
-
 fn atom_text(policy: &Policy, atom: &Atom) -> String {
     let fact = |f: &Fact| fact_text(policy, f);
     let name = |found: Option<&String>| found.cloned().unwrap_or_default();
@@ -82,7 +71,7 @@ fn atom_text(policy: &Policy, atom: &Atom) -> String {
             "signed by {}",
             name(policy.signatures.get(id.index()).map(|x| &x.name))
         ),
-        Atom::Presented(kind) => format!("exists {}", kind_text(*kind)),
+        Atom::Presented(kind) => format!("exists {}", kind.code()),
         Atom::Exists(f) => format!("exists {}", fact(f)),
         Atom::IsTrue(f) => fact(f),
         Atom::Compare {

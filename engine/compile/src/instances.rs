@@ -1,5 +1,6 @@
 //! An instance (a rule with one of its targets) -> its graphs, once, however many entries it takes part in.
 
+use portcullis_base::{CredentialKind, CredentialKinds};
 use std::rc::Rc;
 
 use portcullis_lang::model::{Effect, Policy, Rule, RuleId};
@@ -49,8 +50,8 @@ pub(super) struct Instances<'p> {
     policy: &'p Policy,
     lowered: &'p Lowered,
     known: Vec<Vec<Option<Graphs>>>,
-    /// By rule; bit k: reads credential kind k.
-    pub(super) kinds: Vec<u8>,
+    /// By rule: credential kinds that it reads.
+    pub(super) kinds: Vec<CredentialKinds>,
 }
 
 impl<'p> Instances<'p> {
@@ -113,7 +114,7 @@ impl<'p> Instances<'p> {
             };
             match (&rule.respond, self.kinds[at.0 as usize]) {
                 (Some(respond), _) => push(respond.status, applies),
-                (None, 0) => push(403, applies),
+                (None, CredentialKinds::NONE) => push(403, applies),
                 (None, kinds) => {
                     let valid = self.valid(kinds);
                     let without = vars.graph_of(&valid, false);
@@ -127,9 +128,9 @@ impl<'p> Instances<'p> {
     }
 
     /// "One of these kinds is valid."
-    fn valid(&self, kinds: u8) -> Test {
-        let kinds = (0..4).filter(|k| kinds & (1 << k) != 0);
-        Test::Any(kinds.map(|k| Test::Leaf(self.lowered.valid[k])).collect())
+    fn valid(&self, kinds: CredentialKinds) -> Test {
+        let leaf = |kind: CredentialKind| Test::Leaf(self.lowered.valid[kind as usize]);
+        Test::Any(kinds.iter().map(leaf).collect())
     }
 
     fn allow(&self, vars: &mut Vars, texts: &mut dyn FnMut(&str) -> u32, at: Instance) -> Graphs {
@@ -176,9 +177,7 @@ impl<'p> Instances<'p> {
     }
 }
 
-/// Bit k: reads credential kind k.
-pub(super) fn kinds_of(rule: &Rule) -> u8 {
-    rule.credentials()
-        .into_iter()
-        .fold(0, |kinds, kind| kinds | 1 << kind as u8)
+/// Credential kinds that a rule reads.
+pub(super) fn kinds_of(rule: &Rule) -> CredentialKinds {
+    rule.credentials().into_iter().collect()
 }

@@ -2,6 +2,7 @@
 //! operators are taken apart (`has any` is an `or` of element tests); the logic stays three-valued here and is split
 //! into true-tests and false-tests where graphs are built. Equal tests of one fact are one leaf with a number.
 
+use portcullis_base::CredentialKind;
 use std::collections::HashMap;
 
 use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Pattern, Policy, RuleId, Value};
@@ -45,11 +46,11 @@ pub enum Leaf {
     /// A value was sent.
     Exists(Slot),
     /// The credential of this kind is that of the declaration at an index.
-    Anchor(u8, u32),
+    Anchor(CredentialKind, u32),
     /// A credential of this kind was presented.
-    Presented(u8),
+    Presented(CredentialKind),
     /// A valid credential of this kind is there.
-    Valid(u8),
+    Valid(CredentialKind),
     /// Two facts compare by an operator ([`op`]); whether text ignores case.
     Compare(Slot, Slot, u32, bool),
     /// The set (first) holds the text of the other fact.
@@ -121,7 +122,7 @@ pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
         .iter()
         .any(|r| r.effect == Effect::Deny && !r.credentials().is_empty())
     {
-        lowered.valid = [0, 1, 2, 3].map(|kind| lowered.leaf(Leaf::Valid(kind)));
+        lowered.valid = CredentialKind::ALL.map(|kind| lowered.leaf(Leaf::Valid(kind)));
     }
     lowered
 }
@@ -206,8 +207,8 @@ impl Lowering<'_> {
 
     fn atom(&mut self, atom: &Atom) -> Test {
         let leaf = match atom {
-            Atom::Anchor(anchor) => Leaf::Anchor(anchor.kind() as u8, anchor_index(*anchor)),
-            Atom::Presented(kind) => Leaf::Presented(*kind as u8),
+            Atom::Anchor(anchor) => Leaf::Anchor(anchor.kind(), anchor_index(*anchor)),
+            Atom::Presented(kind) => Leaf::Presented(*kind),
             Atom::Exists(fact) => Leaf::Exists(self.slot(fact, true)),
             Atom::IsTrue(fact) => Leaf::Bool(self.slot(fact, true)),
             Atom::Compare {

@@ -1,6 +1,7 @@
 //! A variable and the request's facts -> a class: the only place where a decision looks at a value.
 //! Each variable is classified at most once per decision, and only when a node asks.
 
+use portcullis_base::CredentialKind;
 use std::net::IpAddr;
 
 use crate::data::Data;
@@ -36,6 +37,8 @@ pub(super) fn classify<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut
     let (head, b) = (s.view.word(at), s.view.word(at + 1));
     let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
     let value = |slot: u32| s.facts.fetch(slot).value;
+    // Validated to be a kind.
+    let of_kind = |is: &dyn Fn(CredentialKind) -> bool| truth(CredentialKind::from_index(a).is_some_and(is));
     match kind {
         var::TEXT => match value(a) {
             Some(Value::Bytes(text)) => find_text(s.view, b, text).unwrap_or(FALSE),
@@ -66,9 +69,9 @@ pub(super) fn classify<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut
             _ => UNKNOWN,
         },
         var::EXISTS => truth(s.facts.fetch(a).sent),
-        var::ANCHOR => truth(s.credentials.anchor(a as u8, b)),
-        var::PRESENTED => truth(s.credentials.presented(a as u8)),
-        var::VALID => truth(s.credentials.valid(a as u8)),
+        var::ANCHOR => of_kind(&|kind| s.credentials.anchor(kind, b)),
+        var::PRESENTED => of_kind(&|kind| s.credentials.presented(kind)),
+        var::VALID => of_kind(&|kind| s.credentials.valid(kind)),
         var::COMPARE => match (value(a), value(b >> 4)) {
             (Some(left), Some(right)) => compare(&left, &right, b >> 1 & 7, b & 1 != 0),
             _ => UNKNOWN,

@@ -17,7 +17,7 @@ pub use explain::decide_explained;
 pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
 
 use crate::data::Data;
-use crate::decision::{Decision, Reason, Set};
+use crate::decision::{Decision, Set};
 use crate::facts::Facts;
 use crate::identity::{Credentials, Seen, TokenCache};
 use crate::image::Image;
@@ -29,6 +29,7 @@ use crate::obligations::{self, Binding, Draft};
 use crate::request::{Canonical, Head, Malformed};
 use crate::value::Arena;
 use crate::view::{KnownToken, RequestView};
+use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
 use route::Found;
 use scratch::Scratch;
 use walk::Walk;
@@ -139,14 +140,14 @@ pub fn decide<'d>(s: &'d Snapshot, r: &'d RequestView<'d>, now: Now, w: &'d mut 
 struct Turned {
     status: u16,
     reason: Reason,
-    detail: Option<&'static str>,
+    detail: Option<Detail>,
 }
 
 impl Turned {
     fn away(self, decision: &mut Decision<'_>) {
         decision.status = self.status;
         decision.reason = self.reason;
-        decision.detail = self.detail;
+        decision.detail = self.detail.map(Detail::code);
     }
 }
 
@@ -296,7 +297,7 @@ impl<'d> Case<'_, 'd> {
         let bare = standing.is_empty() && obligations::is_bare(service);
         if !bare && let Some(detail) = obligations::transport(&self.binding(&[], standing)) {
             draft.refuse(Reason::TransportRefused);
-            draft.decision.detail = Some(detail);
+            draft.decision.detail = Some(detail.code());
             return true;
         }
         if self.preflight().is_some() {
@@ -306,8 +307,8 @@ impl<'d> Case<'_, 'd> {
             && let Some((kind, detail)) = self.credentials.first_invalid()
         {
             let challenge = match kind {
-                0 => "Bearer error=\"invalid_token\"",
-                _ => challenge(kind),
+                CredentialKind::Token => "Bearer error=\"invalid_token\"",
+                _ => kind.challenge(),
             };
             draft.refuse(Reason::InvalidToken);
             draft.decision.detail = Some(detail);
@@ -428,7 +429,7 @@ impl<'d> Case<'_, 'd> {
             return;
         }
         let kinds = self.walk.kinds();
-        if kinds != 0 && !(0..4).any(|kind| kinds & (1 << kind) != 0 && self.credentials.valid(kind)) {
+        if !kinds.is_empty() && !kinds.iter().any(|kind| self.credentials.valid(kind)) {
             draft.refuse(Reason::Unauthenticated);
             draft.response_set.extend(challenges(kinds));
             return;
@@ -441,18 +442,7 @@ fn authenticate(challenge: &str) -> Set<'_> {
     ("www-authenticate", challenge)
 }
 
-fn challenge(kind: u8) -> &'static str {
-    match kind {
-        0 => "Bearer",
-        1 => "ApiKey",
-        2 => "Certificate",
-        _ => "Signature",
-    }
-}
-
-/// One challenge a kind (a bit each), in the order of kinds.
-fn challenges<'c>(kinds: u8) -> impl Iterator<Item = Set<'c>> {
-    (0..4)
-        .filter(move |kind| kinds & (1 << kind) != 0)
-        .map(|kind| authenticate(challenge(kind)))
+/// One challenge a kind, in the order of kinds.
+fn challenges<'c>(kinds: CredentialKinds) -> impl Iterator<Item = Set<'c>> {
+    kinds.iter().map(|kind| authenticate(kind.challenge()))
 }

@@ -10,6 +10,7 @@ use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, node, var};
 use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition};
 use crate::value::{Arena, List};
+use portcullis_base::CredentialKinds;
 
 use super::bitmap::Candidates;
 use super::classify::{Set, Sight, classify};
@@ -254,7 +255,7 @@ impl<'c, 'd> Walk<'c, 'd> {
     }
 
     /// Credential kinds that the entry's allows read.
-    pub(super) fn kinds(&self) -> u8 {
+    pub(super) fn kinds(&self) -> CredentialKinds {
         self.entry.kinds
     }
 

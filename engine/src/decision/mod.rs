@@ -1,6 +1,7 @@
 //! The outcome of one decision, as data; `verdict` writes it down, hosts act on it.
 
 use crate::image::config::RuleIndex;
+pub use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
 
 /// What becomes of the request. Deny is 0: whoever forgets to ask gets a closed gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -12,82 +13,6 @@ pub enum Effect {
     Allow,
     /// Answered by the gateway itself (a CORS preflight).
     Answer,
-}
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
-        /// Why; a closed set, each with its default status.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-        pub enum Reason { $($(#[$doc])* $name),* }
-        impl Reason {
-            /// All reasons.
-            pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
-            /// The code of the format.
-            pub fn code(self) -> &'static str {
-                match self { $(Reason::$name => $text),* }
-            }
-            /// The status it has unless the policy says otherwise.
-            pub fn status(self) -> u16 {
-                match self { $(Reason::$name => $status),* }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// Granted.
-    Allowed = "allowed", 200;
-    /// A preflight answered.
-    Preflight = "preflight", 204;
-    /// A deny applied.
-    DeniedByRule = "denied_by_rule", 403;
-    /// No allow applied.
-    NoRule = "no_rule", 403;
-    /// No service for this host and path.
-    NoService = "no_service", 404;
-    /// No allow's pattern matches.
-    NoRoute = "no_route", 404;
-    /// No allow has the method.
-    MethodNotAllowed = "method_not_allowed", 405;
-    /// Past its sunset.
-    Gone = "gone", 410;
-    /// A credential is needed.
-    Unauthenticated = "unauthenticated", 401;
-    /// A credential failed.
-    InvalidToken = "invalid_token", 401;
-    /// Only scopes lacked.
-    InsufficientScope = "insufficient_scope", 403;
-    /// Only acr or age lacked.
-    InsufficientUserAuthentication = "insufficient_user_authentication", 401;
-    /// Too many.
-    QuotaExceeded = "quota_exceeded", 429;
-    /// A quota's key, cost or limit is unknown.
-    QuotaKeyUnknown = "quota_key_unknown", 403;
-    /// Under a penalty.
-    Blocked = "blocked", 403;
-    /// The query is not what the policy accepts.
-    QueryRefused = "query_refused", 422;
-    /// The body is not what the policy accepts.
-    BodyRefused = "body_refused", 422;
-    /// The body's media type is not accepted.
-    UnsupportedMediaType = "unsupported_media_type", 415;
-    /// The body is too large.
-    TooLarge = "too_large", 413;
-    /// The response failed its check.
-    ResponseRefused = "response_refused", 502;
-    /// The response could not be read.
-    ResponseUnreadable = "response_unreadable", 502;
-    /// TLS or SNI not as demanded.
-    TransportRefused = "transport_refused", 403;
-    /// Not one canonical request.
-    Malformed = "malformed", 400;
-    /// A quota's store failed.
-    StoreUnavailable = "store_unavailable", 503;
-    /// No policy is loaded.
-    #[default]
-    NoPolicy = "no_policy", 503;
-    /// A defect of ours.
-    Internal = "internal", 500;
 }
 
 /// One quota charge.
@@ -165,7 +90,7 @@ pub struct Decision<'d> {
     pub status: u16,
     /// Reason.
     pub reason: Reason,
-    /// Detail code.
+    /// What exactly: the code of a [`portcullis_base::Detail`], what a host said of an invalid credential, or a quota's name.
     pub detail: Option<&'d str>,
     /// `because` of the deciding deny.
     pub message: Option<&'d str>,

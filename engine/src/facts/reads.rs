@@ -4,10 +4,10 @@
 //! What a decision looks at has a slot ([`Source`]), a variable of the graphs, or a declaration; each of the three is
 //! looked through. A new kind of source does not compile until it is told here.
 
-use crate::identity::PEER;
 use crate::image::Image;
 use crate::image::config::{Config, Source};
 use crate::image::layout::{VAR, dir, var};
+use portcullis_base::CredentialKind;
 
 /// Facts of the connection and the clock that decisions of a policy can depend on. The default reads nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,6 @@ fn asks_for_certificate(image: &Image) -> bool {
     (0..count).any(|id| {
         let head = image.word(first.saturating_add(id.saturating_mul(VAR)));
         let (kind, of) = (head >> var::KIND_SHIFT, head & var::A_MAX);
-        // As a decision reads the kind of credential.
-        kind == var::PRESENTED && of as u8 == PEER
+        kind == var::PRESENTED && CredentialKind::from_index(of) == Some(CredentialKind::Peer)
     })
 }

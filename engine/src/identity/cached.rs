@@ -11,24 +11,25 @@ use crate::value::json::{Json, Member};
 use crate::value::{Arena, OwnedValue};
 use crate::view::{KnownToken, Sent};
 use lru::LruCache;
+use portcullis_base::Detail;
 use std::hash::{BuildHasher, Hasher};
 
-/// A token without facts: its detail code, as in a verdict.
+/// A token without facts: what is wrong, as in a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NoToken(pub &'static str);
+pub struct NoToken(pub Detail);
 
 impl KnownToken {
     /// Reads the claims (a JSON object) that `issuer` (its name in the policy) vouches for and the host has verified.
     pub fn read(image: &Image, issuer: &str, claims: &[u8]) -> Result<KnownToken, NoToken> {
         let config = image.config();
         let place = config.issuers.iter().position(|own| own.name == issuer);
-        let place = place.ok_or(NoToken("unknown_issuer"))?;
+        let place = place.ok_or(NoToken(Detail::UnknownIssuer))?;
         let arena = Arena::new();
         let read = Claims::read(claims, &arena).map_err(NoToken)?;
         let mut facts: Vec<Option<Sent>> = vec![None; config.claims.len()];
         let (Claims::Json(json), Some(of)) = (&read, config.issuers.get(place)) else {
-            return Err(NoToken("malformed_token"));
+            return Err(NoToken(Detail::MalformedToken));
         };
         for declared in &of.claims {
             let ty = config.claims.get(declared.claim as usize).map(|claim| claim.1);

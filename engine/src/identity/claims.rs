@@ -6,6 +6,7 @@ use crate::limits;
 use crate::value::json::{Item, Json, Member};
 use crate::value::{Arena, Fetched, List, Value, address, order, text};
 use crate::view::{Claim, KnownToken};
+use portcullis_base::Detail;
 
 /// Scopes that a token has room for before its list grows.
 const SCOPES_USUAL: usize = 16;
@@ -25,16 +26,16 @@ pub(crate) enum Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Reads a JSON object; else the detail code of what is wrong with it.
-    pub(crate) fn read(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, &'static str> {
+    /// Reads a JSON object; else what is wrong with it.
+    pub(crate) fn read(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, Detail> {
         if claims.len() > limits::CLAIMS_BYTES {
-            return Err("token_too_large");
+            return Err(Detail::TokenTooLarge);
         }
         match Json::parse(claims, limits::CLAIMS_BYTES, arena) {
-            Ok(claims) if claims.object().is_none() => Err("malformed_token"),
-            Ok(claims) if claims.has_duplicate_members() => Err("duplicate_member"),
+            Ok(claims) if claims.object().is_none() => Err(Detail::MalformedToken),
+            Ok(claims) if claims.has_duplicate_members() => Err(Detail::DuplicateMember),
             Ok(claims) => Ok(Claims::Json(claims)),
-            Err(_) => Err("malformed_token"),
+            Err(_) => Err(Detail::MalformedToken),
         }
     }
 

@@ -14,17 +14,9 @@ use crate::value::json::Json;
 use crate::value::{Arena, List, text};
 use crate::view::{Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact};
 use claims::Claims;
+use portcullis_base::{CredentialKind, Detail};
 
-/// Token, key, peer, signature: the order in which failures are told.
-pub(crate) const TOKEN: u8 = 0;
-/// API key.
-pub(crate) const KEY: u8 = 1;
-/// Client certificate.
-pub(crate) const PEER: u8 = 2;
-/// Signed message.
-pub(crate) const SIGNATURE: u8 = 3;
-
-/// CredentialState of a credential kind.
+/// State of a credential kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialState {
     /// Nothing presented, nothing handed over.
@@ -40,7 +32,7 @@ pub(crate) enum CredentialState {
 enum Kind<'a, T> {
     Absent,
     Valid(T),
-    /// Detail code.
+    /// A [`Detail`]'s code, or what the host said.
     Invalid(&'a str),
 }
 
@@ -143,9 +135,9 @@ impl Presented {
     /// What the headers say against the host's word; `None` where the host's word counts.
     fn verdict<T>(self, handed_over: bool) -> Option<Kind<'static, T>> {
         match (self, handed_over) {
-            (Presented::Ambiguous, _) => Some(Kind::Invalid("ambiguous_credential")),
-            (Presented::Malformed, _) => Some(Kind::Invalid("malformed_credential")),
-            (Presented::Once, false) => Some(Kind::Invalid("not_verified")),
+            (Presented::Ambiguous, _) => Some(Kind::Invalid(Detail::AmbiguousCredential.code())),
+            (Presented::Malformed, _) => Some(Kind::Invalid(Detail::MalformedCredential.code())),
+            (Presented::Once, false) => Some(Kind::Invalid(Detail::NotVerified.code())),
             (Presented::No, false) => Some(Kind::Absent),
             (_, true) => None,
         }
@@ -169,53 +161,51 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// CredentialState of a kind; kinds that are none are absent.
-    pub(crate) fn state(&self, kind: u8) -> CredentialState {
+    /// State of a kind.
+    pub(crate) fn state(&self, kind: CredentialKind) -> CredentialState {
         match kind {
-            TOKEN => self.token.state(),
-            KEY => self.key.state(),
-            PEER => self.peer.state(),
-            SIGNATURE => self.signature.state(),
-            _ => CredentialState::Absent,
+            CredentialKind::Token => self.token.state(),
+            CredentialKind::Key => self.key.state(),
+            CredentialKind::Peer => self.peer.state(),
+            CredentialKind::Signature => self.signature.state(),
         }
     }
 
     /// Whether a valid credential of the kind is there; a peer also needs some `peers` that claims it.
-    pub(crate) fn valid(&self, kind: u8) -> bool {
+    pub(crate) fn valid(&self, kind: CredentialKind) -> bool {
         match kind {
-            PEER => self.peer.valid().is_some_and(|peer| !peer.claimed_by.is_empty()),
+            CredentialKind::Peer => self.peer.valid().is_some_and(|peer| !peer.claimed_by.is_empty()),
             _ => self.state(kind) == CredentialState::Valid,
         }
     }
 
     /// Whether a credential of the kind was presented, good or not.
-    pub(crate) fn presented(&self, kind: u8) -> bool {
+    pub(crate) fn presented(&self, kind: CredentialKind) -> bool {
         self.state(kind) != CredentialState::Absent
     }
 
     /// Whether the declaration at `place` of the kind verified what is there.
-    pub(crate) fn anchor(&self, kind: u8, place: u32) -> bool {
+    pub(crate) fn anchor(&self, kind: CredentialKind, place: u32) -> bool {
         let index = place as usize;
         match kind {
-            TOKEN => self.token.valid().is_some_and(|token| token.issuer == index),
-            KEY => self.key.valid().is_some_and(|key| key.keys == index),
-            PEER => self
+            CredentialKind::Token => self.token.valid().is_some_and(|token| token.issuer == index),
+            CredentialKind::Key => self.key.valid().is_some_and(|key| key.keys == index),
+            CredentialKind::Peer => self
                 .peer
                 .valid()
                 .is_some_and(|peer| peer.claimed_by.contains(&place)),
-            SIGNATURE => self.signature.valid() == Some(&index),
-            _ => false,
+            CredentialKind::Signature => self.signature.valid() == Some(&index),
         }
     }
 
     /// The first invalid kind with its detail code.
     #[inline]
-    pub(crate) fn first_invalid(&self) -> Option<(u8, &'a str)> {
-        let of = |kind: u8, fault: Option<&'a str>| fault.map(|fault| (kind, fault));
-        of(TOKEN, self.token.fault())
-            .or_else(|| of(KEY, self.key.fault()))
-            .or_else(|| of(PEER, self.peer.fault()))
-            .or_else(|| of(SIGNATURE, self.signature.fault()))
+    pub(crate) fn first_invalid(&self) -> Option<(CredentialKind, &'a str)> {
+        let of = |kind: CredentialKind, fault: Option<&'a str>| fault.map(|fault| (kind, fault));
+        of(CredentialKind::Token, self.token.fault())
+            .or_else(|| of(CredentialKind::Key, self.key.fault()))
+            .or_else(|| of(CredentialKind::Peer, self.peer.fault()))
+            .or_else(|| of(CredentialKind::Signature, self.signature.fault()))
     }
 
     pub(crate) fn token(&self) -> Option<&Token<'a>> {
@@ -255,7 +245,7 @@ fn token<'a>(
                 issuer,
                 claims: Claims::Known(token),
             }),
-            None => Kind::Invalid("not_verified"),
+            None => Kind::Invalid(Detail::NotVerified.code()),
         };
     }
     let handed_over = !matches!(view.credential, Credential::Absent | Credential::FromHeaders);
@@ -270,7 +260,7 @@ fn token<'a>(
         Kind::Valid(of)
             if is_presented && of.issuer != presented_by && place(of.issuer) != place(presented_by) =>
         {
-            Kind::Invalid("ambiguous_credential")
+            Kind::Invalid(Detail::AmbiguousCredential.code())
         }
         _ => token,
     }
@@ -287,16 +277,16 @@ fn handed_over_token<'a>(
         Credential::Absent | Credential::FromHeaders => Kind::Absent,
         Credential::Verified { issuer, claims } => verified(issuer, claims, config, arena),
         Credential::Split { claims, .. } if claims.len() > limits::SPLIT_CLAIMS => {
-            Kind::Invalid("token_too_large")
+            Kind::Invalid(Detail::TokenTooLarge.code())
         }
         Credential::Split { issuer, claims } => match place_of(issuer, config) {
             Some(issuer) => Kind::Valid(Token {
                 issuer,
                 claims: Claims::Split(claims),
             }),
-            None => Kind::Invalid("unknown_issuer"),
+            None => Kind::Invalid(Detail::UnknownIssuer.code()),
         },
-        Credential::Known(token) if token.is_over(seen.now_us) => Kind::Invalid("expired"),
+        Credential::Known(token) if token.is_over(seen.now_us) => Kind::Invalid(Detail::Expired.code()),
         Credential::Known(token) => known(token, seen.policy, config, arena),
         Credential::Invalid { fault, .. } => Kind::Invalid(fault),
     }
@@ -308,9 +298,9 @@ fn place_of(issuer: &str, config: &Config) -> Option<usize> {
 
 fn verified<'a>(issuer: &str, claims: &'a [u8], config: &Config, arena: &'a Arena) -> Kind<'a, Token<'a>> {
     match (place_of(issuer, config), Claims::read(claims, arena)) {
-        (None, _) => Kind::Invalid("unknown_issuer"),
+        (None, _) => Kind::Invalid(Detail::UnknownIssuer.code()),
         (Some(issuer), Ok(claims)) => Kind::Valid(Token { issuer, claims }),
-        (Some(_), Err(fault)) => Kind::Invalid(fault),
+        (Some(_), Err(detail)) => Kind::Invalid(detail.code()),
     }
 }
 
@@ -434,7 +424,7 @@ fn key<'a>(
     };
     match &key {
         Kind::Valid(of) if is_presented && !config.keys.get(of.keys).is_some_and(is_own) => {
-            Kind::Invalid("ambiguous_credential")
+            Kind::Invalid(Detail::AmbiguousCredential.code())
         }
         _ => key,
     }
@@ -447,7 +437,7 @@ fn handed_over_key<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Ar
         None => Kind::Absent,
         Some(KeyFact::Verified { keys, id, fields }) => match find(keys) {
             Some(keys) => verified_key(keys, id, fields, arena),
-            None => Kind::Invalid("unknown_keys"),
+            None => Kind::Invalid(Detail::UnknownKeys.code()),
         },
         Some(KeyFact::Invalid { fault, .. }) => Kind::Invalid(fault),
     }
@@ -455,9 +445,9 @@ fn handed_over_key<'a>(view: &'a RequestView<'a>, config: &Config, arena: &'a Ar
 
 fn verified_key<'a>(keys: usize, id: &'a str, fields: &'a [u8], arena: &'a Arena) -> Kind<'a, Key<'a>> {
     match Json::object_or_none(fields, limits::CLAIMS_BYTES, arena) {
-        Some(fields) if fields.has_duplicate_members() => Kind::Invalid("duplicate_member"),
+        Some(fields) if fields.has_duplicate_members() => Kind::Invalid(Detail::DuplicateMember.code()),
         Some(fields) => Kind::Valid(Key { keys, id, fields }),
-        None => Kind::Invalid("malformed_key"),
+        None => Kind::Invalid(Detail::MalformedKey.code()),
     }
 }
 
@@ -510,10 +500,10 @@ fn signature<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'_>, config: &
         None => Kind::Absent,
         Some(SignatureFact::Verified { name }) => match find(name) {
             Some(index) if is_presented && !config.signatures.get(index).is_some_and(is_own) => {
-                Kind::Invalid("ambiguous_credential")
+                Kind::Invalid(Detail::AmbiguousCredential.code())
             }
             Some(index) => Kind::Valid(index),
-            None => Kind::Invalid("unknown_signature"),
+            None => Kind::Invalid(Detail::UnknownSignature.code()),
         },
         Some(SignatureFact::Invalid { fault, .. }) => Kind::Invalid(fault),
     }

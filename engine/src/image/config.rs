@@ -1,6 +1,7 @@
 //! What an image holds beside its graphs: declarations that facts, credentials and obligations need. Decoded once
 //! at load from the image's config section, then read-only. Plain data: no policy syntax, no spans.
 
+use portcullis_base::CredentialKind;
 use std::net::IpAddr;
 
 pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
@@ -312,8 +313,8 @@ pub struct KeyFact {
     pub slot: Slot,
     /// `/N` for addresses.
     pub prefix: Option<u8>,
-    /// 0 token, 1 key, 2 peer, 3 signature where the fact belongs to a credential.
-    pub kind: Option<u8>,
+    /// Of the credential that the fact belongs to, if to one.
+    pub kind: Option<CredentialKind>,
 }
 
 /// A quota.
@@ -330,9 +331,9 @@ pub struct Quota {
     /// Default cost.
     pub cost: Amount,
     /// Credential kind of a fact limit or fact cost (`kind` as in [`KeyFact`]); of a table cell: its key's.
-    pub limit_kind: Option<u8>,
+    pub limit_kind: Option<CredentialKind>,
     /// Likewise for the default cost.
-    pub cost_kind: Option<u8>,
+    pub cost_kind: Option<CredentialKind>,
     /// Counts denied requests.
     pub counting_denied: bool,
 }
@@ -345,7 +346,7 @@ pub struct Limit {
     /// Cost here.
     pub cost: Option<Amount>,
     /// Credential kind of a fact cost here.
-    pub cost_kind: Option<u8>,
+    pub cost_kind: Option<CredentialKind>,
 }
 
 /// CORS.

@@ -2,6 +2,7 @@
 //! inspection alike. Total: whatever the words are, reading ends and says where the record ends.
 
 use super::layout::{KINDS, entry, fallback, node};
+use portcullis_base::CredentialKinds;
 
 /// An entry's head, read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,8 +11,8 @@ pub struct Entry {
     pub fallback: u32,
     /// Text of the Allow header, where the fallback is a method's.
     pub allow: u32,
-    /// Credential kinds that its allows read, a bit each.
-    pub kinds: u8,
+    /// Credential kinds that its allows read.
+    pub kinds: CredentialKinds,
     /// What leaf 1 means in labelled arrays.
     label: u32,
     labelled: u32,
@@ -30,7 +31,7 @@ impl Entry {
         let head = word(at);
         let mut out = Entry {
             fallback: head >> entry::FALLBACK_SHIFT & 3,
-            kinds: (head >> entry::KINDS_SHIFT & 15) as u8,
+            kinds: CredentialKinds::from_bits((head >> entry::KINDS_SHIFT & 15) as u8),
             labelled: head >> entry::LABELLED_SHIFT & 15,
             ..Entry::default()
         };

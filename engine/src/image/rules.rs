@@ -1,6 +1,7 @@
 //! What a verdict needs of each rule beside its graphs, as one flat table: a record of three words a rule, one pool of
 //! texts, and the parts that rules share. Loading copies the table in bulk; nothing is allocated for a rule.
 
+use portcullis_base::CredentialKinds;
 use std::collections::HashMap;
 
 use super::LoadError;
@@ -23,8 +24,8 @@ pub struct Rule<'r> {
     pub acr: Option<&'r str>,
     /// Required freshness, µs.
     pub max_age_us: Option<i64>,
-    /// Bit k: reads credential kind k.
-    pub kinds: u8,
+    /// Credential kinds that it reads.
+    pub kinds: CredentialKinds,
     /// What binds with it.
     pub body: &'r Body,
 }
@@ -46,8 +47,8 @@ pub struct RuleDecl {
     pub acr: Option<String>,
     /// Required freshness, µs.
     pub max_age_us: Option<i64>,
-    /// Bit k: reads credential kind k.
-    pub kinds: u8,
+    /// Credential kinds that it reads.
+    pub kinds: CredentialKinds,
     /// What binds with it.
     pub body: Body,
 }
@@ -72,8 +73,8 @@ pub struct Profile {
     pub acr: Option<String>,
     /// Required freshness, µs.
     pub max_age_us: Option<i64>,
-    /// Bit k: reads credential kind k.
-    pub kinds: u8,
+    /// Credential kinds that it reads.
+    pub kinds: CredentialKinds,
     /// Index of the body.
     pub body: u32,
 }
@@ -274,7 +275,7 @@ mod tests {
         let decl = |id: &str, scopes: &[&str]| RuleDecl {
             id: id.into(),
             scopes: scopes.iter().map(|s| s.to_string()).collect(),
-            kinds: 1,
+            kinds: CredentialKinds::from_bits(1),
             ..RuleDecl::default()
         };
         let rules = Rules::of(vec![
@@ -282,7 +283,7 @@ mod tests {
             decl("b", &[]),
             decl("c", &["x", "y"]),
         ]);
-        let seen: Vec<_> = rules.iter().map(|r| (r.id, r.scopes, r.kinds)).collect();
+        let seen: Vec<_> = rules.iter().map(|r| (r.id, r.scopes, r.kinds.bits())).collect();
         assert_eq!(seen, [("ä", "x y", 1), ("b", "", 1), ("c", "x y", 1)]);
         assert_eq!(
             (rules.profiles.len(), rules.bodies.len(), rules.scopes.len()),

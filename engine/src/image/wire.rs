@@ -5,6 +5,7 @@
 //! empty from then on, and whoever reads on gets zeros until it is asked at the end: a branch at each of some hundred
 //! members, with what was read before it to be dropped, would be a twentieth of the WASM module.
 
+use portcullis_base::{CredentialKind, CredentialKinds};
 use std::net::IpAddr;
 
 use super::config::*;
@@ -293,6 +294,23 @@ impl Wire for Rules {
         rules.bodies = Wire::next(from);
         rules.profiles = Wire::next(from);
         rules
+    }
+}
+
+wire_enum!(CredentialKind { 0 Token, 1 Key, 2 Peer, 3 Signature });
+
+/// A bit a kind.
+impl Wire for CredentialKinds {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.bits().write(out);
+    }
+    fn next(from: &mut Cursor<'_>) -> Self {
+        let bits: u8 = Wire::next(from);
+        let kinds = CredentialKinds::from_bits(bits);
+        if kinds.bits() != bits {
+            from.fail();
+        }
+        kinds
     }
 }
 

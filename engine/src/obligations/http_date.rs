@@ -6,7 +6,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`; parts of a second are cut off.
-pub fn imf_fixdate(instant_us: i64) -> impl std::fmt::Display {
+pub(crate) fn imf_fixdate(instant_us: i64) -> impl std::fmt::Display {
     let seconds = instant_us.div_euclid(1_000_000);
     let day = seconds.div_euclid(86_400);
     let of_day = seconds.rem_euclid(86_400);

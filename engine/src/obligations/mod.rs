@@ -19,20 +19,18 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use crate::decision::{Decision, Effect, Reason, ResponsePlan, Set};
+use crate::decision::{Decision, Effect, ResponsePlan, Set};
 use crate::facts::Facts;
 use crate::identity::Credentials;
 use crate::image::config::{Config, Cors, Rule, RuleIndex, Service};
 use crate::image::tables::View;
 use crate::request::Canonical;
 use crate::value::{Arena, List};
+use portcullis_base::{Detail, Reason};
 
 pub(crate) use cors::is_preflight;
 pub(crate) use grpc::status as grpc_status;
-pub use http_date::imf_fixdate;
-
-/// Challenge of each credential kind, in the order of kinds.
-pub(crate) const CHALLENGES: [&str; 4] = ["Bearer", "ApiKey", "Certificate", "Signature"];
+use http_date::imf_fixdate;
 
 /// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
 /// being collected, and are in it once it is finished.
@@ -176,7 +174,7 @@ pub(crate) fn sunset(b: &Binding) -> Sunset {
 }
 
 /// The detail code of the first demand on the connection that is not met.
-pub(crate) fn transport(b: &Binding) -> Option<&'static str> {
+pub(crate) fn transport(b: &Binding) -> Option<Detail> {
     let of_service = b
         .service()
         .map_or((false, false), |s| (s.require_tls, s.require_sni));
@@ -188,9 +186,9 @@ pub(crate) fn transport(b: &Binding) -> Option<&'static str> {
     });
     let is_host = |name: &[u8]| name.eq_ignore_ascii_case(b.canonical.host.as_bytes());
     if tls && b.canonical.scheme != "https" {
-        Some("tls")
+        Some(Detail::Tls)
     } else if sni && !b.sni.is_some_and(is_host) {
-        Some("sni")
+        Some(Detail::Sni)
     } else {
         None
     }
@@ -218,7 +216,12 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     let target = match query::judge(b, &rules) {
         Ok(target) => target,
         Err(refusal) => {
-            deny(draft, Reason::QueryRefused, refusal.status, Some(refusal.detail));
+            deny(
+                draft,
+                Reason::QueryRefused,
+                refusal.status,
+                Some(refusal.detail.code()),
+            );
             return refuse(b, draft);
         }
     };
@@ -288,10 +291,8 @@ fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut D
         Reason::QuotaKeyUnknown.status()
     };
     deny(draft, Reason::QuotaKeyUnknown, status, Some(unknown.quota));
-    let challenge = unknown.kind.and_then(|kind| CHALLENGES.get(usize::from(kind)));
-    draft
-        .response_set
-        .extend(challenge.map(|text| ("www-authenticate", *text)));
+    let challenge = unknown.kind.map(|kind| ("www-authenticate", kind.challenge()));
+    draft.response_set.extend(challenge);
     refuse(b, draft);
 }
 

@@ -10,21 +10,22 @@ use crate::request::Param;
 use crate::value::instant;
 use crate::value::text::is_spelled;
 use crate::value::{List, Text};
+use portcullis_base::Detail;
 
 /// Why a query is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
-    pub(super) detail: &'static str,
+    pub(super) detail: Detail,
 }
 
 const SYNTAX: Refusal = Refusal {
     status: 400,
-    detail: "query_syntax",
+    detail: Detail::QuerySyntax,
 };
 const SHAPE: Refusal = Refusal {
     status: 422,
-    detail: "query_shape",
+    detail: Detail::QueryShape,
 };
 
 /// A parameter as text.

@@ -1,6 +1,7 @@
 //! Limits that bind -> charges with their keys, or the quota that cannot be keyed. A quota is charged once a
 //! verdict, at its largest cost. Knows no buckets and no stores.
 
+use portcullis_base::CredentialKind;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -19,7 +20,7 @@ pub(super) struct Unknown<'b> {
     /// Its name.
     pub(super) quota: &'b str,
     /// The credential kind that would have told, where the request has no valid one.
-    pub(super) kind: Option<u8>,
+    pub(super) kind: Option<CredentialKind>,
 }
 
 /// Charges with the rules that demand them.
@@ -174,17 +175,17 @@ impl<'b> Charged<'b> {
 struct Misses<'m, 'b> {
     b: &'m Binding<'b>,
     any: bool,
-    kind: Option<u8>,
+    kind: Option<CredentialKind>,
 }
 
 impl Misses<'_, '_> {
-    fn note(&mut self, kind: Option<u8>) {
+    fn note(&mut self, kind: Option<CredentialKind>) {
         self.any = true;
         let missing = kind.filter(|&kind| !self.b.credentials.valid(kind));
         self.kind = self.kind.into_iter().chain(missing).min();
     }
 
-    fn check<T>(&mut self, value: Option<T>, kind: Option<u8>) -> Option<T> {
+    fn check<T>(&mut self, value: Option<T>, kind: Option<CredentialKind>) -> Option<T> {
         if value.is_none() {
             self.note(kind);
         }
@@ -226,7 +227,10 @@ fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, key: &mut Text<'b>) -> bool {
     if of_token(b, fact.slot) {
         let issuers = b.config.issuers.iter().zip(0..);
         // Claims are known only where an issuer verified the token.
-        let Some((issuer, _)) = issuers.into_iter().find(|(_, i)| b.credentials.anchor(0, *i)) else {
+        let Some((issuer, _)) = issuers
+            .into_iter()
+            .find(|(_, i)| b.credentials.anchor(CredentialKind::Token, *i))
+        else {
             return false;
         };
         push_escaped(issuer.name.as_bytes(), key);

@@ -1,5 +1,6 @@
 //! What binds, from hand-made rules and real requests: one scene, one question a test.
 
+use portcullis_base::CredentialKind;
 use std::net::IpAddr;
 
 use super::*;
@@ -172,8 +173,8 @@ impl Scene<'_> {
     }
 }
 
-fn quota(name: &str, by: &[(u32, Option<u8>)]) -> Quota {
-    let fact = |&(slot, kind): &(u32, Option<u8>)| KeyFact {
+fn quota(name: &str, by: &[(u32, Option<CredentialKind>)]) -> Quota {
+    let fact = |&(slot, kind): &(u32, Option<CredentialKind>)| KeyFact {
         slot,
         prefix: None,
         kind,
@@ -266,7 +267,10 @@ fn the_default_limit_binds_where_no_rate_does() {
 #[test]
 fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
     let mut scene = scene(vec![limits(&[(1, None), (0, None)])], &[0], &[]);
-    scene.config.quotas = vec![quota("a", &[(2, Some(1)), (1, None)]), quota("b", &[(1, None)])];
+    scene.config.quotas = vec![
+        quota("a", &[(2, Some(CredentialKind::Key)), (1, None)]),
+        quota("b", &[(1, None)]),
+    ];
     let decision = scene.allow();
     assert_eq!((decision.status, decision.reason), (401, Reason::QuotaKeyUnknown));
     assert_eq!(decision.detail.as_deref(), Some("a"));
@@ -458,7 +462,7 @@ fn sunset_and_transport() {
     assert_eq!(at(&mut scene, None), Sunset::Before(50));
     assert_eq!(at(&mut scene, Some(49)), Sunset::Before(50));
     assert_eq!(at(&mut scene, Some(50)), Sunset::Gone);
-    assert_eq!(scene.with(transport), Some("sni"));
+    assert_eq!(scene.with(transport), Some(Detail::Sni));
     scene.sni = Some(b"A.example");
     assert_eq!(scene.with(transport), None);
 }

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::value::Arena;
 use crate::value::text::{self, class, is_spelled};
 use crate::view::RequestView;
+use portcullis_base::Detail;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Host and port in their one spelling.
@@ -17,8 +18,8 @@ pub(crate) struct Authority<'a> {
     pub port: u16,
 }
 
-const BAD_HOST: Malformed = Malformed::bad("bad_host");
-const BAD_PORT: Malformed = Malformed::bad("bad_port");
+const BAD_HOST: Malformed = Malformed::bad(Detail::BadHost);
+const BAD_PORT: Malformed = Malformed::bad(Detail::BadPort);
 
 /// Step 8: the one authority of a request.
 pub(super) fn of_request<'a>(
@@ -30,7 +31,7 @@ pub(super) fn of_request<'a>(
     let mut hosts = lines.framing(name::HOST, "host");
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(Malformed::bad("duplicate_host"));
+        return Err(Malformed::bad(Detail::DuplicateHost));
     }
     match (view.authority, host) {
         (Some(given), None) | (None, Some(given)) => parse(given, scheme, arena),
@@ -38,12 +39,12 @@ pub(super) fn of_request<'a>(
             let given = parse(given, scheme, arena)?;
             match parse(host, scheme, arena)? == given {
                 true => Ok(given),
-                false => Err(Malformed::bad("host_mismatch")),
+                false => Err(Malformed::bad(Detail::HostMismatch)),
             }
         }
         (None, None) => match target::absolute(view.target) {
             Some((given, _)) => parse(given, scheme, arena),
-            None => Err(Malformed::bad("missing_host")),
+            None => Err(Malformed::bad(Detail::MissingHost)),
         },
     }
 }

@@ -6,6 +6,7 @@ use crate::image::config::Config;
 use crate::limits;
 use crate::value::text::{self, class};
 use crate::value::{Arena, List};
+use portcullis_base::Detail;
 
 /// One header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub(crate) fn check_sizes(lines: &[(&[u8], &[u8])]) -> Result<(), Malformed> {
     if lines.len() > limits::HEADER_LINES {
         return Err(Malformed {
             status: 431,
-            detail: "too_many_headers",
+            detail: Detail::TooManyHeaders,
         });
     }
     if lines
@@ -85,7 +86,7 @@ pub(crate) fn check_sizes(lines: &[(&[u8], &[u8])]) -> Result<(), Malformed> {
     {
         return Err(Malformed {
             status: 431,
-            detail: "headers_too_large",
+            detail: Detail::HeadersTooLarge,
         });
     }
     Ok(())
@@ -138,7 +139,7 @@ fn bit(given: &str) -> u16 {
 
 /// A line, and the classes of the bytes of its name.
 fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<(Header<'a>, u16), Malformed> {
-    const BAD_NAME: Malformed = Malformed::bad("bad_header_name");
+    const BAD_NAME: Malformed = Malformed::bad(Detail::BadHeaderName);
     let (mut all, mut any) = (class::TOKEN, 0);
     for byte in name {
         let classes = text::classes(*byte);
@@ -150,7 +151,7 @@ fn read_line<'a>(name: &'a [u8], value: &'a [u8], arena: &'a Arena) -> Result<(H
         return Err(BAD_NAME);
     }
     if text::has_control(value) {
-        return Err(Malformed::bad("bad_header_value"));
+        return Err(Malformed::bad(Detail::BadHeaderValue));
     }
     let header = Header {
         name: if any & class::UPPER != 0 {
@@ -181,7 +182,7 @@ fn check_collisions(lines: &[Header<'_>], config: &Config, arena: &Arena) -> Res
             || COLLIDING.iter().any(|name| name.as_bytes() == mapped)
             || config.named_headers.iter().any(|name| name.as_bytes() == mapped)
         {
-            return Err(Malformed::bad("header_collision"));
+            return Err(Malformed::bad(Detail::HeaderCollision));
         }
     }
     Ok(())
@@ -208,7 +209,7 @@ fn hide_connection_options(
     let is_named = |name: &str| named.binary_search(&name.as_bytes()).is_ok();
     if IDENTITY.iter().any(|name| is_named(name)) || config.identity_headers.iter().any(|name| is_named(name))
     {
-        return Err(Malformed::bad("connection_drops_identity"));
+        return Err(Malformed::bad(Detail::ConnectionDropsIdentity));
     }
     for line in lines {
         line.hidden = is_named(line.name);
@@ -225,7 +226,7 @@ pub(crate) fn check_cookies(lines: &Lines<'_>) -> Result<(), Malformed> {
     match count > limits::COOKIES {
         true => Err(Malformed {
             status: 431,
-            detail: "too_many_cookies",
+            detail: Detail::TooManyCookies,
         }),
         false => Ok(()),
     }

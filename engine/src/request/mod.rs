@@ -18,6 +18,7 @@ use crate::limits;
 use crate::value::{Arena, Text, text};
 use crate::view::RequestView;
 use authority::Authority;
+use portcullis_base::Detail;
 use std::cell::OnceCell;
 use target::RawForm;
 use thiserror::Error;
@@ -28,13 +29,13 @@ use thiserror::Error;
 pub(crate) struct Malformed {
     /// 400, 414 or 431.
     pub status: u16,
-    /// Detail code.
-    pub detail: &'static str,
+    /// What exactly.
+    pub detail: Detail,
 }
 
 impl Malformed {
     /// A 400.
-    pub(crate) const fn bad(detail: &'static str) -> Malformed {
+    pub(crate) const fn bad(detail: Detail) -> Malformed {
         Malformed { status: 400, detail }
     }
 }
@@ -108,12 +109,12 @@ impl<'a> Head<'a> {
     ) -> Result<Head<'a>, Malformed> {
         headers::check_sizes(view.headers)?;
         if view.method.len() > limits::METHOD_BYTES || !text::is_token(view.method) {
-            return Err(Malformed::bad("bad_method"));
+            return Err(Malformed::bad(Detail::BadMethod));
         }
         if view.target.len() > limits::TARGET_BYTES {
             return Err(Malformed {
                 status: 414,
-                detail: "target_too_long",
+                detail: Detail::TargetTooLong,
             });
         }
         let lines = headers::read(view.headers, config, arena)?;
@@ -150,7 +151,7 @@ impl<'a> Head<'a> {
             arena,
         } = self;
         if !options.method_override_kept && lines.overrides_method() {
-            return Err(Malformed::bad("method_override"));
+            return Err(Malformed::bad(Detail::MethodOverride));
         }
         let canonical = arena.alloc(Canonical {
             method: view.method,

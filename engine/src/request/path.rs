@@ -5,6 +5,7 @@ use super::{Form, Malformed};
 use crate::image::config::HostOptions;
 use crate::limits;
 use crate::value::{Arena, List, Text, text};
+use portcullis_base::Detail;
 
 /// Segments that a plain path has room for before it grows.
 const PLAIN_SEGMENTS: usize = 12;
@@ -22,12 +23,14 @@ pub(super) fn check_bytes(path: &[u8], query: Option<&[u8]>, options: HostOption
     while let [byte, tail @ ..] = rest {
         check_byte(*byte)?;
         match byte {
-            b'\\' => return Err(Malformed::bad("backslash")),
+            b'\\' => return Err(Malformed::bad(Detail::Backslash)),
             b'%' => match text::triple(rest) {
-                None => return Err(Malformed::bad("bad_percent")),
-                Some(0..0x20 | 0x7f) => return Err(Malformed::bad("control_or_nul")),
-                Some(b'/') if !options.encoded_slash_as_data => return Err(Malformed::bad("encoded_slash")),
-                Some(b'\\') => return Err(Malformed::bad("backslash")),
+                None => return Err(Malformed::bad(Detail::BadPercent)),
+                Some(0..0x20 | 0x7f) => return Err(Malformed::bad(Detail::ControlOrNul)),
+                Some(b'/') if !options.encoded_slash_as_data => {
+                    return Err(Malformed::bad(Detail::EncodedSlash));
+                }
+                Some(b'\\') => return Err(Malformed::bad(Detail::Backslash)),
                 Some(_) => {}
             },
             _ => {}
@@ -47,9 +50,9 @@ pub(super) fn check_query(query: Option<&[u8]>) -> Result<(), Malformed> {
 
 fn check_byte(byte: u8) -> Result<(), Malformed> {
     match byte {
-        0..0x21 | 0x7f => Err(Malformed::bad("control_or_nul")),
-        0x80.. => Err(Malformed::bad("raw_non_ascii")),
-        b'#' => Err(Malformed::bad("fragment")),
+        0..0x21 | 0x7f => Err(Malformed::bad(Detail::ControlOrNul)),
+        0x80.. => Err(Malformed::bad(Detail::RawNonAscii)),
+        b'#' => Err(Malformed::bad(Detail::Fragment)),
         _ => Ok(()),
     }
 }
@@ -74,7 +77,7 @@ pub(super) struct Path<'a> {
 
 const TOO_MANY_SEGMENTS: Malformed = Malformed {
     status: 414,
-    detail: "too_many_segments",
+    detail: Detail::TooManySegments,
 };
 
 /// A path whose every byte means itself and whose every segment is plain: there is nothing to decode, nothing to
@@ -142,7 +145,7 @@ pub(super) fn canonical<'a>(
         .iter()
         .any(|segment| matches!(segment.decoded.last(), Some(b'.' | b' ')))
     {
-        return Err(Malformed::bad("trailing_dot_or_space"));
+        return Err(Malformed::bad(Detail::TrailingDotOrSpace));
     }
     let spelling = |with_parameters: bool| {
         let mut out = Text::with_capacity_in(path.len() + 1, arena);
@@ -184,21 +187,21 @@ fn segment<'a>(
     if raw.is_empty() && !is_last {
         return match options.merge_slashes {
             true => Ok(None),
-            false => Err(Malformed::bad("empty_segment")),
+            false => Err(Malformed::bad(Detail::EmptySegment)),
         };
     }
-    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
+    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad(Detail::BadPercent))?;
     if std::str::from_utf8(decoded).is_err() {
-        return Err(Malformed::bad("bad_utf8"));
+        return Err(Malformed::bad(Detail::BadUtf8));
     }
     if LOOKALIKES
         .iter()
         .any(|slash| decoded.windows(slash.len()).any(|window| window == *slash))
     {
-        return Err(Malformed::bad("lookalike_slash"));
+        return Err(Malformed::bad(Detail::LookalikeSlash));
     }
     if (0..decoded.len()).any(|at| decoded.get(at..).and_then(text::triple).is_some()) {
-        return Err(Malformed::bad("double_encoding"));
+        return Err(Malformed::bad(Detail::DoubleEncoding));
     }
     if !decoded.contains(&b';') {
         return Ok(Some(Segment {
@@ -209,15 +212,15 @@ fn segment<'a>(
     }
     let encoded = (0..raw.len()).any(|at| raw.get(at..).and_then(text::triple) == Some(b';'));
     if encoded || !options.path_parameters_kept {
-        return Err(Malformed::bad("path_parameter"));
+        return Err(Malformed::bad(Detail::PathParameter));
     }
     let cut = raw.iter().position(|b| *b == b';').unwrap_or(raw.len());
     let (raw, parameters) = raw.split_at_checked(cut).unwrap_or_default();
     // What is cut to nothing must not come back as an empty segment, nor be merged away with its parameters.
     if raw.is_empty() && !is_last {
-        return Err(Malformed::bad("empty_segment"));
+        return Err(Malformed::bad(Detail::EmptySegment));
     }
-    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad("bad_percent"))?;
+    let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad(Detail::BadPercent))?;
     Ok(Some(Segment {
         raw,
         decoded,
@@ -238,7 +241,7 @@ fn without_dots<'a>(
             b"" | b"." => true,
             b".." => match kept.pop() {
                 Some(_) => true,
-                None => return Err(Malformed::bad("above_root")),
+                None => return Err(Malformed::bad(Detail::AboveRoot)),
             },
             _ => {
                 kept.push(*segment);

@@ -3,6 +3,7 @@
 use super::Malformed;
 use crate::limits;
 use crate::value::{Arena, text};
+use portcullis_base::Detail;
 
 /// One query parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(super) fn check(query: &[u8]) -> Result<(), Malformed> {
     match parts(query).count() > limits::QUERY_PARAMETERS {
         true => Err(Malformed {
             status: 414,
-            detail: "too_many_parameters",
+            detail: Detail::TooManyParameters,
         }),
         false => Ok(()),
     }

@@ -4,6 +4,7 @@ use super::headers::{Lines, name};
 use super::{Malformed, authority};
 use crate::value::Arena;
 use crate::view::RequestView;
+use portcullis_base::Detail;
 
 /// A target before its bytes are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) fn form<'a>(
     if target.first() == Some(&b'/') && view.method != b"CONNECT" {
         return Ok(RawForm::Path(target));
     }
-    let bad_target = Malformed::bad("bad_target");
+    let bad_target = Malformed::bad(Detail::BadTarget);
     if target == b"*" {
         return match view.method {
             b"OPTIONS" => Ok(RawForm::NoPath(target)),
@@ -45,7 +46,7 @@ pub(super) fn form<'a>(
     if let Some((given, rest)) = absolute(target) {
         return match same(given) {
             true => Ok(RawForm::Path(rest)),
-            false => Err(Malformed::bad("host_mismatch")),
+            false => Err(Malformed::bad(Detail::HostMismatch)),
         };
     }
     match target.first() {

@@ -265,13 +265,7 @@ impl<'a> Cx<'a> {
     }
 
     fn exists(&self, env: Env<'_>, reference: &FactRef) -> Option<Atom> {
-        let presented = single(reference).and_then(|name| match name.node.as_str() {
-            "token" => Some(CredentialKind::Token),
-            "key" => Some(CredentialKind::Key),
-            "peer" => Some(CredentialKind::Peer),
-            "signature" => Some(CredentialKind::Signature),
-            _ => None,
-        });
+        let presented = single(reference).and_then(|name| CredentialKind::from_code(&name.node));
         match presented {
             Some(kind) => Some(Atom::Presented(kind)),
             None => self.fact(env, reference).map(|(fact, _)| Atom::Exists(fact)),

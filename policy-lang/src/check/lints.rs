@@ -123,7 +123,7 @@ fn unguarded<'c>(cond: &'c Cond, beside: &mut Vec<&'c Atom>, out: &mut Vec<Crede
         Cond::Atom(Atom::Anchor(_) | Atom::Presented(_) | Atom::Exists(_)) => {}
         Cond::Atom(atom) => {
             atom.for_each_fact(&mut |fact| {
-                let Some(kind) = CredentialKind::of(fact) else {
+                let Some(kind) = fact.credential() else {
                     return;
                 };
                 let guarded = beside.iter().any(|b| match b {

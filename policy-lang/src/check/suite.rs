@@ -14,34 +14,8 @@ use crate::model::{
     TestRequest, Type, Value,
 };
 use crate::source::Spanned;
+use portcullis_base::Reason;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Reasons that a verdict can give.
-const REASONS: [&str; 23] = [
-    "allowed",
-    "blocked",
-    "body_refused",
-    "denied_by_rule",
-    "gone",
-    "insufficient_scope",
-    "insufficient_user_authentication",
-    "internal",
-    "invalid_token",
-    "malformed",
-    "method_not_allowed",
-    "no_policy",
-    "no_route",
-    "no_rule",
-    "no_service",
-    "pending",
-    "preflight",
-    "query_refused",
-    "quota_exceeded",
-    "quota_key_unknown",
-    "store_unavailable",
-    "transport_refused",
-    "unauthenticated",
-];
 
 /// First words of what `with` can name.
 const OBLIGATIONS: [&str; 10] = [
@@ -417,13 +391,14 @@ impl Cx<'_> {
                 "write one in 100 ..= 599",
             );
         }
-        if let Some(reason) = expect
-            .reason
-            .as_ref()
-            .filter(|r| !REASONS.contains(&r.node.as_str()))
-        {
-            undeclared(&self.report, reason.span, &reason.node, "reason", REASONS);
-        }
+        let reason = expect.reason.as_ref().and_then(|name| {
+            let reason = Reason::from_code(&name.node);
+            if reason.is_none() {
+                let known = Reason::ALL.iter().map(|known| known.code());
+                undeclared(&self.report, name.span, &name.node, "reason", known);
+            }
+            reason
+        });
         self.ok(expect.method.span, method(&expect.method.node))?;
         let url = &expect.url.node;
         if !(url.starts_with("https://") || url.starts_with("http://")) {
@@ -443,7 +418,7 @@ impl Cx<'_> {
             },
             effect: effect?,
             status: expect.status.as_ref().map(|s| s.node as u16),
-            reason: expect.reason.as_ref().map(|r| r.node.clone()),
+            reason,
             by: expect.by.as_ref().and_then(|by| self.rule_named(ids, by)),
             with: expect.with.iter().filter_map(|w| self.obligation(w)).collect(),
         })

@@ -264,7 +264,7 @@ impl Atom {
         match self {
             Atom::Anchor(anchor) => kinds.push(anchor.kind()),
             Atom::Presented(kind) => kinds.push(*kind),
-            _ => self.for_each_fact(&mut |fact| kinds.extend(CredentialKind::of(fact))),
+            _ => self.for_each_fact(&mut |fact| kinds.extend(fact.credential())),
         }
         kinds
     }

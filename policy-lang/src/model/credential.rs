@@ -4,31 +4,12 @@ use super::{Fact, Type, Value};
 use crate::source::Span;
 use ipnet::IpNet;
 
-/// Kinds of credential; the order is the order of challenges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CredentialKind {
-    /// A token of an `issuer`.
-    Token,
-    /// An API key of `keys`.
-    Key,
-    /// A client certificate of `peers`.
-    Peer,
-    /// A signed message, `signature`.
-    Signature,
-}
+pub use portcullis_base::CredentialKind;
 
-impl CredentialKind {
-    /// All four, in order.
-    pub const ALL: [CredentialKind; 4] = [
-        CredentialKind::Token,
-        CredentialKind::Key,
-        CredentialKind::Peer,
-        CredentialKind::Signature,
-    ];
-
-    /// The kind that holds a fact; a table cell is not one itself, its key is.
-    pub fn of(fact: &Fact) -> Option<CredentialKind> {
-        match fact {
+impl Fact {
+    /// The kind of credential that holds the fact; a table cell is in none itself, its key is.
+    pub fn credential(&self) -> Option<CredentialKind> {
+        match self {
             Fact::Claim(_) | Fact::Scopes => Some(CredentialKind::Token),
             Fact::KeyId | Fact::KeyField(_) => Some(CredentialKind::Key),
             Fact::Peer(_) => Some(CredentialKind::Peer),

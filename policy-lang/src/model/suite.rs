@@ -2,6 +2,7 @@
 
 use super::{Cond, ServiceId, Target};
 use crate::source::Span;
+use portcullis_base::Reason;
 
 /// `test "NAME" { given ..; expect ..; }`
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub struct Expectation {
     /// Status, if named.
     pub status: Option<u16>,
     /// Reason code, if named (`deny no_rule GET ..`).
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// `by ..`: the full rule id.
     pub by: Option<String>,
     /// `with drop **.ssn, limit per_user, ..`: each as canonical obligation text.

@@ -1,6 +1,7 @@
 //! Headers and what the host verified -> for each kind of credential: absent, valid or invalid (section 4).
 //! Verifies no cryptography: that is the host's word. Reads no single fact; see [`crate::facts`] for that.
 
+use portcullis_base::Detail;
 use std::collections::BTreeSet;
 
 use portcullis_lang::model::{Anchor, CredentialKind, Policy, TokenSource};
@@ -79,7 +80,7 @@ impl Credentials {
         let signature = vector.signature.as_ref().map(|s| {
             let index = policy.signatures.iter().position(|scheme| scheme.name == s.name);
             match (index, &s.invalid) {
-                (None, _) => Credential::Invalid("unknown_signature".to_string()),
+                (None, _) => Credential::Invalid(Detail::UnknownSignature.code().to_string()),
                 (Some(_), Some(detail)) => Credential::Invalid(detail.clone()),
                 (Some(index), None) => Credential::Valid(index),
             }
@@ -198,16 +199,16 @@ fn settle<T>(
     handed_over: Option<Credential<T>>,
     looks_there: impl Fn(&T, &Place) -> bool,
 ) -> Credential<T> {
-    let invalid = |detail: &str| Credential::Invalid(detail.to_string());
+    let invalid = |detail: Detail| Credential::Invalid(detail.code().to_string());
     match (presented, handed_over) {
         ([], None) => Credential::Absent,
-        ([_, _, ..] | [(_, Presented::Several)], _) => invalid("ambiguous_credential"),
-        ([(_, Presented::Malformed)], _) => invalid("malformed_credential"),
+        ([_, _, ..] | [(_, Presented::Several)], _) => invalid(Detail::AmbiguousCredential),
+        ([(_, Presented::Malformed)], _) => invalid(Detail::MalformedCredential),
         ([(place, Presented::Once)], Some(Credential::Valid(facts))) if !looks_there(&facts, place) => {
-            invalid("ambiguous_credential")
+            invalid(Detail::AmbiguousCredential)
         }
         ([] | [(_, Presented::Once)], Some(word)) => word,
-        ([(_, Presented::Once)], None) => invalid("not_verified"),
+        ([(_, Presented::Once)], None) => invalid(Detail::NotVerified),
     }
 }
 
@@ -309,13 +310,13 @@ fn presented_signatures(policy: &Policy, request: &Canonical) -> Vec<(Place, Pre
 }
 
 /// A JSON object without duplicates, or the detail code.
-fn members(text: &str, malformed: &str) -> Result<Vec<(String, Json)>, String> {
-    let document = json::parse(text.as_bytes()).map_err(|_| malformed.to_string())?;
+fn members(text: &str, malformed: Detail) -> Result<Vec<(String, Json)>, String> {
+    let document = json::parse(text.as_bytes()).map_err(|_| malformed.code().to_string())?;
     let has_duplicates = document.has_duplicates();
     match document {
-        Json::Object(_) if has_duplicates => Err("duplicate_member".to_string()),
+        Json::Object(_) if has_duplicates => Err(Detail::DuplicateMember.code().to_string()),
         Json::Object(members) => Ok(members),
-        _ => Err(malformed.to_string()),
+        _ => Err(malformed.code().to_string()),
     }
 }
 
@@ -330,17 +331,17 @@ fn verified_token(
             .issuers
             .iter()
             .position(|i| i.name == issuer)
-            .ok_or("unknown_issuer")?;
+            .ok_or(Detail::UnknownIssuer.code())?;
         if let Some(detail) = invalid {
             return Err(detail.to_string());
         }
-        let text = claims.ok_or("malformed_token")?.get();
+        let text = claims.ok_or(Detail::MalformedToken.code())?.get();
         if text.len() > 65_536 {
-            return Err("token_too_large".to_string());
+            return Err(Detail::TokenTooLarge.code().to_string());
         }
         Ok(TokenFacts {
             issuer,
-            claims: members(text, "malformed_token")?,
+            claims: members(text, Detail::MalformedToken)?,
         })
     };
     facts().map_or_else(Credential::Invalid, Credential::Valid)
@@ -352,7 +353,7 @@ fn verified_key(policy: &Policy, key: &portcullis_vectors::KeyCredential) -> Cre
             .keys
             .iter()
             .position(|keys| keys.name == key.keys)
-            .ok_or("unknown_keys")?;
+            .ok_or(Detail::UnknownKeys.code())?;
         if let Some(detail) = &key.invalid {
             return Err(detail.clone());
         }
@@ -360,7 +361,7 @@ fn verified_key(policy: &Policy, key: &portcullis_vectors::KeyCredential) -> Cre
         Ok(KeyFacts {
             set,
             id: key.id.clone(),
-            fields: members(fields, "malformed_key")?,
+            fields: members(fields, Detail::MalformedKey)?,
         })
     };
     facts().map_or_else(Credential::Invalid, Credential::Valid)

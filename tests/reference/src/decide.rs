@@ -5,6 +5,7 @@
     reason = "a box would buy speed, which nobody asks of the reference"
 )]
 
+use portcullis_base::{Detail, Reason};
 use portcullis_lang::model::{CredentialKind, Effect, HeaderDirection, Owner, RuleId};
 use portcullis_vectors::{Headers, QuotaCharge, Report, Vector, Verdict};
 
@@ -54,22 +55,22 @@ fn in_order<'c>(case: &'c Case<'c>, trace: &mut Trace) -> Result<Outcome<'c>, Re
 /// The verdict on a vector.
 pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Trace) -> Verdict {
     let policy = reference.policy;
-    let plain = |status: u16, reason: &str, detail: Option<&str>| Verdict {
+    let plain = |status: u16, reason: Reason, detail: Option<Detail>| Verdict {
         id: vector.id.clone(),
         effect: "deny".to_string(),
         status,
-        reason: reason.to_string(),
-        detail: detail.map(str::to_string),
+        reason: reason.code().to_string(),
+        detail: detail.map(|detail| detail.code().to_string()),
         ..Verdict::default()
     };
     let request = match normalise(vector, &reference.names, &|host| service::options(policy, host)) {
         Ok(request) => request,
-        Err(malformed) => return plain(malformed.status, "malformed", Some(malformed.detail)),
+        Err(malformed) => return plain(malformed.status, Reason::Malformed, Some(malformed.detail)),
     };
     let service =
         service::select(policy, &request).and_then(|id| Some((id, policy.services.get(id.index())?)));
     let Some((service_id, service)) = service else {
-        return plain(404, "no_service", None);
+        return plain(404, Reason::NoService, None);
     };
     let world = World::new(policy, &reference.data, &request, vector);
     let asked = Asked {
@@ -129,7 +130,7 @@ pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Tr
                 status: 204,
                 ..Verdict::default()
             };
-            verdict.reason = "preflight".to_string();
+            verdict.reason = Reason::Preflight.code().to_string();
             verdict.quotas = charges;
             carry_standing(&case, &mut verdict, None, trace);
             verdict
@@ -158,7 +159,7 @@ fn granted(case: &Case<'_>, rule: RuleId, bindings: &[Binding<'_>], trace: &mut 
     Verdict {
         effect: "allow".to_string(),
         status: 200,
-        reason: "allowed".to_string(),
+        reason: Reason::Allowed.code().to_string(),
         rule: Some(policy.rule(rule).id.clone()),
         rules: bindings
             .iter()
@@ -183,7 +184,7 @@ fn refused(case: &Case<'_>, refusal: Refusal, trace: &mut Trace) -> Verdict {
     let mut verdict = Verdict {
         effect: "deny".to_string(),
         status: refusal.status,
-        reason: refusal.reason.to_string(),
+        reason: refusal.reason.code().to_string(),
         detail: refusal.detail.clone(),
         message: refusal.message.clone(),
         rule: refusal.rule.map(|id| case.policy().rule(id).id.clone()),

@@ -6,6 +6,7 @@ mod names;
 mod path;
 mod query;
 
+use portcullis_base::Detail;
 use std::collections::BTreeSet;
 
 use portcullis_lang::model::HostOptions;
@@ -20,10 +21,10 @@ pub(crate) use query::Parameter;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
     pub(crate) status: u16,
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Detail,
 }
 
-fn bad(detail: &'static str) -> Malformed {
+fn bad(detail: Detail) -> Malformed {
     Malformed { status: 400, detail }
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn normalise(
     if raw.len() > 100 {
         return Err(Malformed {
             status: 431,
-            detail: "too_many_headers",
+            detail: Detail::TooManyHeaders,
         });
     }
     if raw
@@ -127,24 +128,24 @@ pub(crate) fn normalise(
     {
         return Err(Malformed {
             status: 431,
-            detail: "headers_too_large",
+            detail: Detail::HeadersTooLarge,
         });
     }
     if request.method.len() > 32 || !is_token(request.method.as_bytes()) {
-        return Err(bad("bad_method"));
+        return Err(bad(Detail::BadMethod));
     }
-    let target = request.target_bytes().map_err(|_| bad("bad_target"))?;
+    let target = request.target_bytes().map_err(|_| bad(Detail::BadTarget))?;
     if target.len() > 8192 {
         return Err(Malformed {
             status: 414,
-            detail: "target_too_long",
+            detail: Detail::TargetTooLong,
         });
     }
     let lines = header_lines(&raw)?;
     check_collisions(&lines, names)?;
     let hop_by_hop = connection_elements(&lines);
     if hop_by_hop.iter().any(|name| names.is_identity(name)) {
-        return Err(bad("connection_drops_identity"));
+        return Err(bad(Detail::ConnectionDropsIdentity));
     }
     if values(&lines, "cookie")
         .map(|v| v.split(|b| *b == b';').count())
@@ -153,7 +154,7 @@ pub(crate) fn normalise(
     {
         return Err(Malformed {
             status: 431,
-            detail: "too_many_cookies",
+            detail: Detail::TooManyCookies,
         });
     }
 
@@ -163,7 +164,7 @@ pub(crate) fn normalise(
     let options = options_of(&authority.host);
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
     if !options.method_override_kept && lines.iter().any(|(name, _)| overrides.contains(&name.as_str())) {
-        return Err(bad("method_override"));
+        return Err(bad(Detail::MethodOverride));
     }
 
     let (path, query) = match &form {
@@ -184,7 +185,7 @@ pub(crate) fn normalise(
     if parameters.len() > 256 {
         return Err(Malformed {
             status: 414,
-            detail: "too_many_parameters",
+            detail: Detail::TooManyParameters,
         });
     }
 
@@ -210,10 +211,10 @@ fn header_lines(raw: &[(&str, Vec<u8>)]) -> Result<Lines, Malformed> {
     for (name, value) in raw {
         let name = name.to_ascii_lowercase();
         if name != ":protocol" && !is_token(name.as_bytes()) {
-            return Err(bad("bad_header_name"));
+            return Err(bad(Detail::BadHeaderName));
         }
         if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
-            return Err(bad("bad_header_value"));
+            return Err(bad(Detail::BadHeaderValue));
         }
         lines.push((name, trim(value).to_vec()));
     }
@@ -225,7 +226,7 @@ fn check_collisions(lines: &Lines, names: &HeaderNames) -> Result<(), Malformed>
     for (name, _) in lines.iter().filter(|(name, _)| name.contains('_')) {
         let mapped = name.replace('_', "-");
         if names.is_named(&mapped) || lines.iter().any(|(other, _)| *other == mapped) {
-            return Err(bad("header_collision"));
+            return Err(bad(Detail::HeaderCollision));
         }
     }
     Ok(())
@@ -250,7 +251,7 @@ fn same_authority(a: &Authority, b: &Authority, scheme: &str) -> bool {
 /// The authority of the view or of the Host header; `None` where neither is there.
 fn authority_of(view: Option<&str>, lines: &Lines, scheme: &str) -> Result<Option<Authority>, Malformed> {
     if values(lines, "host").count() > 1 {
-        return Err(bad("duplicate_host"));
+        return Err(bad(Detail::DuplicateHost));
     }
     let view = view
         .map(|text| parse_authority(text.as_bytes()))
@@ -262,7 +263,7 @@ fn authority_of(view: Option<&str>, lines: &Lines, scheme: &str) -> Result<Optio
         .transpose()
         .map_err(bad)?;
     match (view, host) {
-        (Some(view), Some(host)) if !same_authority(&view, &host, scheme) => Err(bad("host_mismatch")),
+        (Some(view), Some(host)) if !same_authority(&view, &host, scheme) => Err(bad(Detail::HostMismatch)),
         (view, host) => Ok(view.or(host)),
     }
 }
@@ -282,23 +283,23 @@ fn target_form(
 ) -> Result<(Authority, Form), Malformed> {
     if let Some((authority, rest)) = absolute_form(target) {
         if method == "CONNECT" && values(lines, ":protocol").next().is_none() {
-            return Err(bad("bad_target"));
+            return Err(bad(Detail::BadTarget));
         }
         let named = parse_authority(authority);
         let authority = match (given, named) {
             (None, named) => named.map_err(bad)?,
             (Some(given), Ok(named)) if same_authority(&given, &named, scheme) => given,
-            (Some(_), _) => return Err(bad("host_mismatch")),
+            (Some(_), _) => return Err(bad(Detail::HostMismatch)),
         };
         let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
         return Ok((authority, Form::Path([slash, rest].concat())));
     }
-    let authority = given.ok_or(bad("missing_host"))?;
+    let authority = given.ok_or(bad(Detail::MissingHost))?;
     if target == b"*" {
         return if method == "OPTIONS" {
             Ok((authority, Form::NoPath))
         } else {
-            Err(bad("bad_target"))
+            Err(bad(Detail::BadTarget))
         };
     }
     if method == "CONNECT" {
@@ -308,13 +309,13 @@ fn target_form(
             return Ok((authority, Form::NoPath));
         }
         if values(lines, ":protocol").next().is_none() {
-            return Err(bad("bad_target"));
+            return Err(bad(Detail::BadTarget));
         }
     }
     if target.starts_with(b"/") {
         Ok((authority, Form::Path(target.to_vec())))
     } else {
-        Err(bad("bad_target"))
+        Err(bad(Detail::BadTarget))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `accept query`: clauses that bind and a query -> the query to forward, or 400 or 422 (section 7).
 
+use portcullis_base::Detail;
 use std::net::IpAddr;
 
 use portcullis_lang::model::{Accept, AcceptedField, AcceptedType};
@@ -9,14 +10,14 @@ use crate::hours::parse_instant;
 use crate::normalise::Canonical;
 use crate::patterns::Patterns;
 
-const SHAPE: (u16, &str) = (422, "query_shape");
+const SHAPE: (u16, Detail) = (422, Detail::QueryShape);
 
 /// What stands after the `?`, `None` without one. All clauses apply; a name is unknown if any does not know it.
 pub(crate) fn accepted(
     accepts: &[&Accept],
     request: &Canonical,
     patterns: &Patterns,
-) -> Result<Option<String>, (u16, &'static str)> {
+) -> Result<Option<String>, (u16, Detail)> {
     if accepts.is_empty() {
         return Ok(request.query.clone());
     }
@@ -25,7 +26,7 @@ pub(crate) fn accepted(
         let text = |bytes: &Option<Vec<u8>>| bytes.clone().and_then(|bytes| String::from_utf8(bytes).ok());
         match (text(&parameter.name), text(&parameter.value)) {
             (Some(name), Some(value)) => parameters.push((parameter.raw.as_str(), name, value)),
-            _ => return Err((400, "query_syntax")),
+            _ => return Err((400, Detail::QuerySyntax)),
         }
     }
     let is_known = |name: &str| {

@@ -160,7 +160,7 @@ fn entry(quota: &Quota, key: String, cost: u64, limit: u64) -> QuotaCharge {
 fn kinds_of(fact: &Fact) -> Option<CredentialKind> {
     match fact {
         Fact::Cell { key, .. } => kinds_of(key),
-        other => CredentialKind::of(other),
+        other => other.credential(),
     }
 }
 

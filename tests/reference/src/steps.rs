@@ -5,6 +5,7 @@
     reason = "a box would buy speed, which nobody asks of the reference"
 )]
 
+use portcullis_base::{Detail, Reason};
 use std::collections::BTreeSet;
 
 use portcullis_lang::model::{
@@ -32,7 +33,7 @@ pub(crate) struct Evaluated<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     pub(crate) detail: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) rule: Option<RuleId>,
@@ -45,7 +46,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, reason: &'static str) -> Refusal {
+    pub(crate) fn new(status: u16, reason: Reason) -> Refusal {
         Refusal {
             status,
             reason,
@@ -68,7 +69,7 @@ impl From<UnknownQuota> for Refusal {
     fn from(unknown: UnknownQuota) -> Refusal {
         let refusal = Refusal::new(
             if unknown.kind.is_some() { 401 } else { 403 },
-            "quota_key_unknown",
+            Reason::QuotaKeyUnknown,
         );
         Refusal {
             detail: Some(unknown.quota),
@@ -140,7 +141,7 @@ impl<'a> Case<'a> {
             .iter()
             .map(|e| e.id)
             .min()
-            .ok_or(Refusal::new(403, "no_rule"))
+            .ok_or(Refusal::new(403, Reason::NoRule))
     }
 
     /// `require tls`, `require sni == host` of the service, the guards and standing rules.
@@ -158,15 +159,15 @@ impl<'a> Case<'a> {
             .known(&portcullis_lang::model::Fact::Sni, &Captures::new());
         let host = Datum::Text(self.request.host.clone().into_bytes());
         let detail = if demands.contains(&Transport::Tls) && self.request.scheme != "https" {
-            "tls"
+            Detail::Tls
         } else if demands.contains(&Transport::SniIsHost) && sni != Some(host) {
-            "sni"
+            Detail::Sni
         } else {
             return Ok(());
         };
         Err(Refusal {
-            detail: Some(detail.to_string()),
-            ..Refusal::new(403, "transport_refused")
+            detail: Some(detail.code().to_string()),
+            ..Refusal::new(403, Reason::TransportRefused)
         })
     }
 
@@ -186,7 +187,7 @@ impl<'a> Case<'a> {
             CredentialKind::Token => "Bearer error=\"invalid_token\"".to_string(),
             other => challenge(other).to_string(),
         };
-        let refusal = Refusal::new(401, "invalid_token");
+        let refusal = Refusal::new(401, Reason::InvalidToken);
         Err(Refusal {
             detail: Some(detail.to_string()),
             challenges: vec![challenge],
@@ -215,10 +216,12 @@ impl<'a> Case<'a> {
             Some(respond) => Refusal {
                 location: respond.location.clone(),
                 retry_after_s: respond.retry_after_s,
-                ..Refusal::new(respond.status, "denied_by_rule")
+                ..Refusal::new(respond.status, Reason::DeniedByRule)
             },
-            None if self.lacks_credentials(&kinds) => Refusal::new(401, "denied_by_rule").challenged(kinds),
-            None => Refusal::new(403, "denied_by_rule"),
+            None if self.lacks_credentials(&kinds) => {
+                Refusal::new(401, Reason::DeniedByRule).challenged(kinds)
+            }
+            None => Refusal::new(403, Reason::DeniedByRule),
         };
         Refusal {
             rule: Some(evaluated.id),
@@ -248,7 +251,7 @@ impl<'a> Case<'a> {
     pub(crate) fn gone(&self, trace: &mut Trace) -> Result<(), Refusal> {
         trace.obligation("sunset", usize::from(self.sunset().is_some()));
         if self.is_gone() {
-            Err(Refusal::new(410, "gone"))
+            Err(Refusal::new(410, Reason::Gone))
         } else {
             Ok(())
         }
@@ -297,7 +300,7 @@ impl<'a> Case<'a> {
             }
             return Refusal {
                 challenges: vec![text],
-                ..Refusal::new(401, "insufficient_user_authentication")
+                ..Refusal::new(401, Reason::InsufficientUserAuthentication)
             };
         }
         let scopes = lack_scope
@@ -307,15 +310,15 @@ impl<'a> Case<'a> {
             let text = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
             return Refusal {
                 challenges: vec![text],
-                ..Refusal::new(403, "insufficient_scope")
+                ..Refusal::new(403, Reason::InsufficientScope)
             };
         }
         let kinds: BTreeSet<CredentialKind> = candidates.iter().flat_map(|e| e.rule.credentials()).collect();
         let kinds: Vec<CredentialKind> = kinds.into_iter().collect();
         if self.lacks_credentials(&kinds) {
-            return Refusal::new(401, "unauthenticated").challenged(kinds);
+            return Refusal::new(401, Reason::Unauthenticated).challenged(kinds);
         }
-        Refusal::new(403, "no_rule")
+        Refusal::new(403, Reason::NoRule)
     }
 
     /// No allow's whole target matches: 404, 405 or 403.
@@ -330,15 +333,15 @@ impl<'a> Case<'a> {
             offered(target, &mut methods);
         }
         if methods.is_empty() || self.request.path.is_none() {
-            return Refusal::new(404, "no_route");
+            return Refusal::new(404, Reason::NoRoute);
         }
         if methods.contains(&self.request.method) {
-            return Refusal::new(403, "no_rule");
+            return Refusal::new(403, Reason::NoRule);
         }
         let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
         Refusal {
             allow: Some(allow),
-            ..Refusal::new(405, "method_not_allowed")
+            ..Refusal::new(405, Reason::MethodNotAllowed)
         }
     }
 
@@ -354,8 +357,8 @@ impl<'a> Case<'a> {
             .collect();
         let query = query_accept::accepted(&accepts, self.request, &self.reference.patterns);
         let query = query.map_err(|(status, detail)| Refusal {
-            detail: Some(detail.to_string()),
-            ..Refusal::new(status, "query_refused")
+            detail: Some(detail.code().to_string()),
+            ..Refusal::new(status, Reason::QueryRefused)
         })?;
         Ok(path.upstream.clone() + &query.map(|query| format!("?{query}")).unwrap_or_default())
     }

@@ -1,4 +1,5 @@
-//! The oracle must not lean on what it judges: `portcullis` is nowhere below this crate.
+//! The oracle must not lean on what it judges: `portcullis` is nowhere below this crate, and of `portcullis-base`, which
+//! both stand on, it takes the names of reasons, details and kinds alone. It reads JSON, instants and media types itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -60,4 +61,35 @@ fn the_engine_is_not_below_this_crate() {
         !names.iter().any(|name| name == "portcullis"),
         "the reference depends on the engine"
     );
+}
+
+/// Every `portcullis_base::..` in the sources, as the text up to the end of the path.
+#[test]
+fn of_the_shared_base_only_the_closed_sets_are_used() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut uses = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (at, found) in text.match_indices("portcullis_base") {
+                let rest = &text[at + found.len()..];
+                let end = rest.find(';').unwrap();
+                let used = rest[..end].trim_start_matches("::").trim_matches(['{', '}']);
+                for name in used.split(',').map(str::trim) {
+                    assert!(
+                        ["CredentialKind", "Detail", "Reason"].contains(&name),
+                        "{}: portcullis_base::{name}",
+                        path.display()
+                    );
+                }
+                uses += 1;
+            }
+        }
+    }
+    assert!(uses > 0, "the walk found nothing");
 }

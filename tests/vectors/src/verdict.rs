@@ -1,5 +1,6 @@
 //! [`Verdict`] in the order of members that makes equal verdicts equal bytes, and its comparison with an `expect`.
 
+use portcullis_base::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -156,12 +157,19 @@ impl<'de> Deserialize<'de> for Expect {
             "data",
         ];
         let map = serde_json::Map::<String, Value>::deserialize(d)?;
-        match map.keys().find(|k| !MEMBERS.contains(&k.as_str())) {
-            Some(unknown) => Err(serde::de::Error::custom(format!(
+        if let Some(unknown) = map.keys().find(|k| !MEMBERS.contains(&k.as_str())) {
+            return Err(serde::de::Error::custom(format!(
                 "unknown member `{unknown}` in `expect`"
-            ))),
-            None => Ok(Expect(map)),
+            )));
         }
+        if let Some(Value::String(reason)) = map.get("reason")
+            && Reason::from_code(reason).is_none()
+        {
+            return Err(serde::de::Error::custom(format!(
+                "no verdict has the reason `{reason}`"
+            )));
+        }
+        Ok(Expect(map))
     }
 }
 

@@ -115,9 +115,9 @@ impl Writer {
                 Leaf::Known(slot) => (var::KNOWN, *slot, 0),
                 Leaf::Bool(slot) => (var::BOOL, *slot, 0),
                 Leaf::Exists(slot) => (var::EXISTS, *slot, 0),
-                Leaf::Anchor(kind, index) => (var::ANCHOR, u32::from(*kind), *index),
-                Leaf::Presented(kind) => (var::PRESENTED, u32::from(*kind), 0),
-                Leaf::Valid(kind) => (var::VALID, u32::from(*kind), 0),
+                Leaf::Anchor(kind, index) => (var::ANCHOR, *kind as u32, *index),
+                Leaf::Presented(kind) => (var::PRESENTED, *kind as u32, 0),
+                Leaf::Valid(kind) => (var::VALID, *kind as u32, 0),
                 Leaf::Compare(left, right, op, fold) => {
                     (var::COMPARE, *left, right << 4 | op << 1 | u32::from(*fold))
                 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::identity::CredentialState;
 use crate::image::config::{Issuer, KeySet, TokenPlace};
 use crate::view::{Credential, KeyFact, PeerCert, SignatureFact};
+use portcullis_base::CredentialKind;
 
 fn config() -> Config {
     let issuer = |name: &str, place| Issuer {
@@ -44,8 +45,8 @@ fn check(view: RequestView<'_>, want: Result<[CredentialState; 4], (u8, &str)>) 
         &arena,
     );
     let got = match credentials.first_invalid() {
-        Some((kind, detail)) => Err((kind, detail)),
-        None => Ok([0, 1, 2, 3].map(|kind| credentials.state(kind))),
+        Some((kind, detail)) => Err((kind as u8, detail)),
+        None => Ok(CredentialKind::ALL.map(|kind| credentials.state(kind))),
     };
     assert_eq!(got, want, "{view:?}");
 }
@@ -223,14 +224,17 @@ fn a_peer_counts_only_where_somebody_claims_it() {
             &arena,
         );
         assert_eq!(
-            (credentials.state(2), credentials.presented(2)),
+            (
+                credentials.state(CredentialKind::Peer),
+                credentials.presented(CredentialKind::Peer)
+            ),
             (CredentialState::Valid, true)
         );
         assert_eq!(
             (
-                credentials.valid(2),
-                credentials.anchor(2, 1),
-                credentials.anchor(2, 0)
+                credentials.valid(CredentialKind::Peer),
+                credentials.anchor(CredentialKind::Peer, 1),
+                credentials.anchor(CredentialKind::Peer, 0)
             ),
             (claimed, claimed, false)
         );

@@ -29,7 +29,7 @@ pub(super) fn get(target: &str) -> RequestView<'_> {
 pub(super) fn outcome(view: &RequestView<'_>, options: HostOptions) -> Result<String, &'static str> {
     match normalise(view, &Config::default(), &Arena::new(), options) {
         Ok(canonical) => Ok(canonical.upstream_target().to_string()),
-        Err(malformed) => Err(malformed.detail),
+        Err(malformed) => Err(malformed.detail.code()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Authority bytes -> host in its one spelling and the port, if one is given.
 
+use portcullis_base::Detail;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A host and a port as given.
@@ -9,11 +10,11 @@ pub(crate) struct Authority {
     pub(crate) port: Option<u16>,
 }
 
-const BAD_HOST: &str = "bad_host";
-const BAD_PORT: &str = "bad_port";
+const BAD_HOST: Detail = Detail::BadHost;
+const BAD_PORT: Detail = Detail::BadPort;
 
 /// The detail code on failure; the host is looked at before the port.
-pub(crate) fn parse_authority(bytes: &[u8]) -> Result<Authority, &'static str> {
+pub(crate) fn parse_authority(bytes: &[u8]) -> Result<Authority, Detail> {
     let text = std::str::from_utf8(bytes).map_err(|_| BAD_HOST)?;
     let (host, port) = if text.starts_with('[') {
         let end = text.find(']').ok_or(BAD_HOST)?;
@@ -43,7 +44,7 @@ fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|_| canonical)
 }
 
-fn ipv6(bracketed: &str) -> Result<String, &'static str> {
+fn ipv6(bracketed: &str) -> Result<String, Detail> {
     let inner = bracketed.trim_start_matches('[').trim_end_matches(']');
     let address: Ipv6Addr = inner.parse().map_err(|_| BAD_HOST)?;
     // the standard library prints the RFC 5952 spelling
@@ -54,7 +55,7 @@ fn ipv6(bracketed: &str) -> Result<String, &'static str> {
     }
 }
 
-fn name(text: &str) -> Result<String, &'static str> {
+fn name(text: &str) -> Result<String, Detail> {
     let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let label_ok = |label: &str| {
         (1..=63).contains(&label.len())

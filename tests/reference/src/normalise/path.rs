@@ -1,5 +1,6 @@
 //! Raw path bytes -> decoded segments for matching, and the canonical spelling that goes upstream.
 
+use portcullis_base::Detail;
 use portcullis_lang::model::HostOptions;
 
 use super::{Malformed, bad, query::hex_pair};
@@ -22,15 +23,15 @@ pub(crate) fn check_bytes(target: &[u8], path_end: usize, options: HostOptions) 
     for (i, byte) in target.iter().enumerate() {
         let in_path = i < path_end;
         match byte {
-            0..=0x20 | 0x7f => return Err(bad("control_or_nul")),
-            0x80.. => return Err(bad("raw_non_ascii")),
-            b'#' => return Err(bad("fragment")),
-            b'\\' if in_path => return Err(bad("backslash")),
+            0..=0x20 | 0x7f => return Err(bad(Detail::ControlOrNul)),
+            0x80.. => return Err(bad(Detail::RawNonAscii)),
+            b'#' => return Err(bad(Detail::Fragment)),
+            b'\\' if in_path => return Err(bad(Detail::Backslash)),
             b'%' if in_path => match hex_pair(target.get(i + 1..path_end).unwrap_or_default()) {
-                None => return Err(bad("bad_percent")),
-                Some(0..=0x1f | 0x7f) => return Err(bad("control_or_nul")),
-                Some(b'/') if !options.encoded_slash_as_data => return Err(bad("encoded_slash")),
-                Some(b'\\') => return Err(bad("backslash")),
+                None => return Err(bad(Detail::BadPercent)),
+                Some(0..=0x1f | 0x7f) => return Err(bad(Detail::ControlOrNul)),
+                Some(b'/') if !options.encoded_slash_as_data => return Err(bad(Detail::EncodedSlash)),
+                Some(b'\\') => return Err(bad(Detail::Backslash)),
                 Some(_) => {}
             },
             _ => {}
@@ -52,7 +53,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
     if path.iter().filter(|b| **b == b'/').count() > 128 {
         return Err(Malformed {
             status: 414,
-            detail: "too_many_segments",
+            detail: Detail::TooManySegments,
         });
     }
     let raw: Vec<&[u8]> = path.get(1..).unwrap_or_default().split(|b| *b == b'/').collect();
@@ -63,7 +64,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
             if options.merge_slashes {
                 continue;
             }
-            return Err(bad("empty_segment"));
+            return Err(bad(Detail::EmptySegment));
         }
         pieces.push((piece(segment, is_last, options)?, is_last));
     }
@@ -74,7 +75,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
         match piece.decoded.as_str() {
             "." => trailing = is_last.then(String::new),
             ".." => {
-                kept.pop().ok_or(bad("above_root"))?;
+                kept.pop().ok_or(bad(Detail::AboveRoot))?;
                 trailing = is_last.then(String::new);
             }
             "" => trailing = Some(piece.parameters),
@@ -82,7 +83,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
         }
     }
     if kept.iter().any(|piece| piece.decoded.ends_with(['.', ' '])) {
-        return Err(bad("trailing_dot_or_space"));
+        return Err(bad(Detail::TrailingDotOrSpace));
     }
 
     let mut canonical = String::new();
@@ -115,21 +116,21 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
         _ => raw.len(),
     };
     let (name, parameters) = raw.split_at_checked(cut).unwrap_or((raw, b""));
-    let whole = String::from_utf8(percent_decoded(raw)).map_err(|_| bad("bad_utf8"))?;
+    let whole = String::from_utf8(percent_decoded(raw)).map_err(|_| bad(Detail::BadUtf8))?;
     if whole.contains(['\u{2044}', '\u{2215}', '\u{ff0f}']) {
-        return Err(bad("lookalike_slash"));
+        return Err(bad(Detail::LookalikeSlash));
     }
     let bytes = whole.as_bytes();
     if (0..bytes.len()).any(|i| bytes[i] == b'%' && hex_pair(&bytes[i + 1..]).is_some()) {
-        return Err(bad("double_encoding"));
+        return Err(bad(Detail::DoubleEncoding));
     }
-    let decoded = String::from_utf8(percent_decoded(name)).map_err(|_| bad("bad_utf8"))?;
+    let decoded = String::from_utf8(percent_decoded(name)).map_err(|_| bad(Detail::BadUtf8))?;
     let has_encoded = raw.windows(3).any(|w| w.eq_ignore_ascii_case(b"%3b"));
     if decoded.contains(';') || has_encoded {
-        return Err(bad("path_parameter"));
+        return Err(bad(Detail::PathParameter));
     }
     if name.is_empty() && !is_last {
-        return Err(bad("empty_segment"));
+        return Err(bad(Detail::EmptySegment));
     }
     Ok(Piece {
         decoded,
