@@ -162,9 +162,7 @@ fn envoy(quick: bool, record: bool) -> Result<(), Failure> {
     xtask::wasm::targets()?;
     xtask::wasm::wasm_opt();
     crate::envoy::set_up()?;
-    let target: std::path::PathBuf =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::root().join("target"), Into::into);
-    let folder = target.join("hello");
+    let folder = step::target().join("hello");
     let mut hello = step::cargo_command();
     hello.args([
         "build",

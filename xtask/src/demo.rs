@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result<(), Failure> {
             "portcullis-cli",
         ],
     )?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let target = step::target();
     let binary = target
         .join("release")
         .join(format!("portcullis{}", std::env::consts::EXE_SUFFIX));

@@ -25,7 +25,7 @@ Verbs:
   demo            compile the GitHub policy, decide requests, explain a denial, replay an access log
   test            set up and pass all tests
   test --long     the same with millions of random pairs and longer fuzzing
-  canary          build the engine with planted bugs, one at a time: the tests must catch each
+  canary [NAME..] plant the bugs of tests/canary in a copy of the tree, one at a time: a test must catch each
   fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
   licences        check that every dependency's licence is on the list of deny.toml
   tidy            check the tree's own habits: module heads, file lengths, no stubs, no ignored tests
@@ -46,7 +46,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),
-        ["canary"] => canary::run(),
+        ["canary"] => canary::run(&canary::Which::All),
+        ["canary", names @ ..] => canary::run(&canary::Which::Named(names)),
         ["fuzz"] => fuzz::run(10),
         ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
         ["licences"] => licences::run(),

@@ -1,7 +1,7 @@
 //! Running a command as a named, timed step.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -56,6 +56,27 @@ pub fn complain(text: &str) {
 pub fn root() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     own.parent().map(PathBuf::from).unwrap_or(own)
+}
+
+/// The folder that cargo builds in.
+pub fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// Makes a folder and waits until no other process or thread builds in it; until the returned file is dropped, none
+/// does.
+pub fn lock(folder: &Path) -> Result<std::fs::File, Failure> {
+    let path = folder.join("one-at-a-time.lock");
+    let locked = || {
+        std::fs::create_dir_all(folder)?;
+        let file = std::fs::File::create(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|source| Failure::Io {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// The cargo that runs us.

@@ -2,6 +2,7 @@
 
 use xtask::javascript;
 
+use crate::canary::Which;
 use crate::step::{self, Failure};
 use crate::{c_tools, canary, envoy, fuzz, licences, tidy, wasm};
 
@@ -38,6 +39,6 @@ pub(crate) fn run(long: bool) -> Result<(), Failure> {
     }
     step::run("tests", tests)?;
     step::cargo("doc tests", &["test", "--workspace", "--doc", "--locked"])?;
-    canary::run()?;
+    canary::run(&if long { Which::All } else { Which::InTurn })?;
     fuzz::run(if long { 300 } else { 10 })
 }

@@ -134,16 +134,14 @@ pub fn wasm_opt() {
 /// Builds a module or plugin; the way to it, not optimised for size.
 pub fn build(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let target = folder();
-    let _alone = lock(&target)?;
+    let _alone = step::lock(&target)?;
     build_alone(source.into(), &target)
 }
 
-/// A directory of its own: the cargo that runs the tests may hold the lock of the other.
+/// A directory of its own: the cargo that runs the tests may hold the lock of the other. It is locked while a module is
+/// built and optimised, for builds that differ in features alone write the same file.
 fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    target
-        .unwrap_or_else(|| step::root().join("target"))
-        .join("wasm-module")
+    step::target().join("wasm-module")
 }
 
 /// Builds while nobody else does.
@@ -183,26 +181,10 @@ fn build_alone(source: Source, target: &Path) -> Result<PathBuf, Failure> {
     Ok(kept)
 }
 
-/// Waits until nobody else, in this process or another, builds here, and lets nobody do so until it is dropped: builds
-/// that differ in features alone write the same file, which is then copied and optimised.
-fn lock(folder: &Path) -> Result<std::fs::File, Failure> {
-    let path = folder.join("one-at-a-time.lock");
-    let locked = || {
-        std::fs::create_dir_all(folder)?;
-        let file = std::fs::File::create(&path)?;
-        file.lock()?;
-        Ok(file)
-    };
-    locked().map_err(|source| Failure::Io {
-        path: path.display().to_string(),
-        source,
-    })
-}
-
 /// Builds a module or plugin as it ships: through `wasm-opt`. The way to it.
 pub fn ship(source: impl Into<Source>) -> Result<PathBuf, Failure> {
     let target = folder();
-    let _alone = lock(&target)?;
+    let _alone = step::lock(&target)?;
     let input = build_alone(source.into(), &target)?;
     let version = opt_version().ok_or_else(|| {
         Failure::Found("`wasm-opt` is missing: `apt-get install binaryen`, or `cargo xtask plugin`".into())
