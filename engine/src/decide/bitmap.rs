@@ -40,7 +40,7 @@ impl Candidates {
 
     /// Offset of the next one.
     #[inline]
-    pub(super) fn next(&mut self, walk: &mut Walk<'_, '_>) -> Option<u32> {
+    pub(super) fn next(&mut self, walk: &mut Walk<'_>) -> Option<u32> {
         let index = if self.filter == 0 {
             self.next
         } else {
@@ -53,7 +53,7 @@ impl Candidates {
         Some(self.items + index * self.size)
     }
 
-    fn filtered(&mut self, walk: &mut Walk<'_, '_>) -> Option<u32> {
+    fn filtered(&mut self, walk: &mut Walk<'_>) -> Option<u32> {
         while self.bits == 0 {
             if self.word >= self.count.div_ceil(u32::BITS) {
                 return None;
@@ -71,7 +71,7 @@ impl Candidates {
     }
 
     /// The block from `word` on.
-    fn load(&mut self, walk: &mut Walk<'_, '_>) {
+    fn load(&mut self, walk: &mut Walk<'_>) {
         let len = (self.count.div_ceil(u32::BITS) - self.word).min(BLOCK_WORDS);
         self.block = [u32::MAX; BLOCK_WORDS as usize];
         let block = self.block.get_mut(..len as usize).unwrap_or_default();

@@ -24,8 +24,8 @@ const TRUE: u32 = 2;
 
 /// What a classification may look at.
 #[derive(Clone, Copy)]
-pub(super) struct Sight<'c, 'd> {
-    pub(super) view: View<'c>,
+pub(super) struct Sight<'d> {
+    pub(super) view: View<'d>,
     pub(super) config: &'d Config,
     pub(super) data: &'d Data,
     pub(super) facts: &'d Facts<'d>,
@@ -33,7 +33,7 @@ pub(super) struct Sight<'c, 'd> {
 }
 
 /// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
-pub(super) fn classify<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], at: u32) -> u32 {
+pub(super) fn classify<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], at: u32) -> u32 {
     let (head, b) = (s.view.word(at), s.view.word(at + 1));
     let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
     let value = |slot: u32| s.facts.fetch(slot).value;
@@ -125,7 +125,7 @@ pub(super) enum Set<'d> {
 
 /// Whether a set holds an element. The first few questions compare; the next looks through the set once and answers
 /// all others.
-fn element<'d>(s: Sight<'_, 'd>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set: u32, bit: u32) -> u32 {
+fn element<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set: u32, bit: u32) -> u32 {
     let Some(state) = sets.get_mut(set as usize) else {
         return UNKNOWN;
     };

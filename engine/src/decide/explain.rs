@@ -1,7 +1,8 @@
 //! A denial -> the allows that came closest and what each lacked: a second, cold walk that allocates, for people.
 //! Decides nothing.
 
-use super::{Case, Closest, Lack, Now, OwnedDecision, Snapshot, Worker, with_case};
+use super::evaluation::Evaluation;
+use super::{Closest, Lack, Now, OwnedDecision, Snapshot, Worker};
 use crate::decision::{Effect, Reason};
 use crate::image::layout::lack;
 use crate::view::RequestView;
@@ -22,18 +23,13 @@ pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Wor
     );
     if decision.effect == Effect::Deny && for_want_of_an_allow && s.image.has_symbols() {
         w.start(&s.image);
-        let Worker {
-            scratch,
-            arena,
-            tokens,
-        } = w;
-        decision.closest =
-            with_case(s, r, now, (scratch, arena, tokens), |case| case.closest()).unwrap_or_default();
+        decision.closest = Evaluation::begin(s, r, now, w)
+            .map_or_else(|_| Vec::new(), |mut evaluation| evaluation.closest());
     }
     decision
 }
 
-impl Case<'_, '_> {
+impl Evaluation<'_> {
     fn closest(&mut self) -> Vec<Closest> {
         let Some(symbols) = self.symbols else {
             return Vec::new();

@@ -19,28 +19,27 @@ use super::scratch::Memory;
 /// Arms up to which a sparse node is searched from the front.
 const LINEAR_ARMS: u32 = 4;
 
-pub(super) struct Walk<'c, 'd> {
-    pub(super) sight: Sight<'c, 'd>,
-    memory: Memory<'c>,
+pub(super) struct Walk<'d> {
+    pub(super) sight: Sight<'d>,
+    memory: Memory<'d>,
     sets: &'d mut [Set<'d>],
     entry: Entry,
     /// Where the entry stands.
     at: u32,
-    granted: Option<u32>,
 }
 
-impl<'c, 'd> Walk<'c, 'd> {
+impl<'d> Walk<'d> {
     #[expect(clippy::too_many_arguments, reason = "the parts of a decision, once")]
     pub(super) fn new(
-        view: View<'c>,
+        view: View<'d>,
         config: &'d Config,
         data: &'d Data,
         facts: &'d Facts<'d>,
         credentials: &'d Credentials<'d>,
-        memory: Memory<'c>,
+        memory: Memory<'d>,
         arena: &'d Arena,
         at: u32,
-    ) -> Walk<'c, 'd> {
+    ) -> Walk<'d> {
         let sight = Sight {
             view,
             config,
@@ -54,7 +53,6 @@ impl<'c, 'd> Walk<'c, 'd> {
             sets: arena.alloc_slice_fill_copy(view.word(dir::SET_COUNT) as usize, Set::New),
             entry: Entry::read(at, |at| view.word(at)),
             at,
-            granted: None,
         };
         for at in walk.items(entry::SUBS) {
             let id = walk.word(at);
@@ -150,29 +148,30 @@ impl<'c, 'd> Walk<'c, 'd> {
         Candidates::new(items, size, count, filter)
     }
 
-    fn first_leaf(&mut self, array: usize) -> u32 {
+    /// What the first graph of a list that says something says: leaf 0 is nothing, any other one more than an index.
+    fn first(&mut self, array: usize) -> Option<u32> {
         if self.entry.filters == 0 {
             for at in self.items(array) {
                 let leaf = self.follow(self.word(at));
                 if leaf != 0 {
-                    return self.entry.meaning(array, leaf);
+                    return self.entry.meaning(array, leaf).checked_sub(1);
                 }
             }
-            return 0;
+            return None;
         }
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
             let leaf = self.follow(self.word(at));
             if leaf != 0 {
-                return self.entry.meaning(array, leaf);
+                return self.entry.meaning(array, leaf).checked_sub(1);
             }
         }
-        0
+        None
     }
 
-    /// Head of the deciding deny + 1, or 0.
-    pub(super) fn deny(&mut self) -> u32 {
-        self.first_leaf(entry::DENY)
+    /// Head of the deciding deny.
+    pub(super) fn deny(&mut self) -> Option<u32> {
+        self.first(entry::DENY)
     }
 
     /// The rule and status of a deny head.
@@ -184,14 +183,9 @@ impl<'c, 'd> Walk<'c, 'd> {
         Some((self.word(at), self.word(at + 1)))
     }
 
-    /// The deciding allow + 1, or 0. Walked once.
-    pub(super) fn grant(&mut self) -> u32 {
-        if let Some(leaf) = self.granted {
-            return leaf;
-        }
-        let leaf = self.first_leaf(entry::GRANT);
-        self.granted = Some(leaf);
-        leaf
+    /// The deciding allow.
+    pub(super) fn grant(&mut self) -> Option<RuleIndex> {
+        self.first(entry::GRANT)
     }
 
     /// Granting allows: the deciding one and those with a body that grant, sorted, unique.
@@ -259,14 +253,14 @@ impl<'c, 'd> Walk<'c, 'd> {
         self.entry.kinds
     }
 
-    /// The smallest allow that lacks only acr or age, + 1.
-    pub(super) fn lacks_age(&mut self) -> u32 {
-        self.first_leaf(entry::AGE)
+    /// The smallest allow that lacks only acr or age.
+    pub(super) fn lacks_age(&mut self) -> Option<RuleIndex> {
+        self.first(entry::AGE)
     }
 
-    /// The allow with the smallest scope set that lacks only scopes, + 1.
-    pub(super) fn lacks_scope(&mut self) -> u32 {
-        self.first_leaf(entry::SCOPE)
+    /// The allow with the smallest scope set that lacks only scopes.
+    pub(super) fn lacks_scope(&mut self) -> Option<RuleIndex> {
+        self.first(entry::SCOPE)
     }
 
     /// Whether a rule's acr and age are lacking.

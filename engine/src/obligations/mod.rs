@@ -59,11 +59,11 @@ impl<'m, 'b> Draft<'m, 'b> {
     }
 
     /// Makes a fresh draft an allow by a rule.
-    pub(crate) fn allow(&mut self, rule: Option<RuleIndex>) {
+    pub(crate) fn allow(&mut self, rule: RuleIndex) {
         self.decision.effect = Effect::Allow;
         self.decision.status = Reason::Allowed.status();
         self.decision.reason = Reason::Allowed;
-        self.decision.rule = rule;
+        self.decision.rule = Some(rule);
     }
 
     /// The decision has its headers now.

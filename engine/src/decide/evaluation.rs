@@ -1,0 +1,233 @@
+//! One request of a known service -> its decision: the order of section 6 of the language, and nothing else. What each
+//! step refuses with is written by [`super::refusal`].
+
+use super::refusal::{Early, Refusal};
+use super::route::{self, Found};
+use super::walk::Walk;
+use super::{Now, Snapshot, Worker};
+use crate::decision::{Decision, Reason};
+use crate::facts::Facts;
+use crate::identity::{Credentials, Seen};
+use crate::image::config::{Config, Cors, HostOptions, RuleIndex, Service};
+use crate::image::layout::fallback;
+use crate::image::symbols::Symbols;
+use crate::image::tables::View;
+use crate::obligations::{self, Binding, Draft, Sunset};
+use crate::request::{Canonical, Head};
+use crate::value::Arena;
+use crate::view::RequestView;
+
+/// Standing rules that bind, and whether each is certain or unknown.
+type Standing<'d> = &'d [(RuleIndex, bool)];
+
+/// How it ends where nothing refuses.
+enum Outcome<'d> {
+    Preflight(&'d Cors),
+    Granted(RuleIndex),
+}
+
+/// One request at its entry.
+pub(super) struct Evaluation<'d> {
+    pub(super) config: &'d Config,
+    pub(super) symbols: Option<&'d Symbols>,
+    pub(super) arena: &'d Arena,
+    pub(super) credentials: &'d Credentials<'d>,
+    pub(super) walk: Walk<'d>,
+    canonical: &'d Canonical<'d>,
+    facts: &'d Facts<'d>,
+    view: View<'d>,
+    found: Found,
+    sni: Option<&'d [u8]>,
+    now: Now,
+}
+
+impl<'d> Evaluation<'d> {
+    /// Brings a request to its entry, unless it has no canonical form or no service. The worker was started.
+    #[inline]
+    pub(super) fn begin(
+        s: &'d Snapshot,
+        r: &'d RequestView<'d>,
+        now: Now,
+        w: &'d mut Worker,
+    ) -> Result<Evaluation<'d>, Early> {
+        let Worker {
+            scratch,
+            arena,
+            tokens,
+        } = w;
+        let arena = &*arena;
+        let config = s.image.config();
+        let (memory, touched) = scratch.split();
+        let view = s.image.view(touched);
+
+        let head = Head::read(r, config, arena)?;
+        let group = route::host_group(view, head.host());
+        let options = group.map_or_else(HostOptions::default, |group| route::host_options(view, group));
+        let canonical = head.normalise(options)?;
+        let found = group.and_then(|group| route::find(view, group, canonical, config.has_grpc));
+        let found = found.ok_or(Early::NO_SERVICE)?;
+        let seen = Seen {
+            tokens: Some(tokens),
+            policy: s.image.digest_ref(),
+            now_us: now.wall_us,
+        };
+        let credentials = &*arena.alloc(Credentials::read(r, canonical, config, seen, arena));
+        let facts = Facts::new(config, &s.data, r, canonical, credentials, now.wall_us, arena);
+        let facts = &*arena.alloc(facts);
+        let walk = Walk::new(
+            view,
+            config,
+            &s.data,
+            facts,
+            credentials,
+            memory,
+            arena,
+            found.entry,
+        );
+        Ok(Evaluation {
+            config,
+            symbols: s.image.symbols(),
+            arena,
+            credentials,
+            walk,
+            canonical,
+            facts,
+            view,
+            found,
+            sni: r.sni,
+            now,
+        })
+    }
+
+    /// Decides into a decision that says nothing yet.
+    #[inline]
+    pub(super) fn decide(&mut self, decision: &mut Decision<'d>) {
+        let standing = self.walk.standing(self.arena);
+        let mut draft = Draft::new(decision, self.arena);
+        draft.decision.report = self.walk.reports(self.arena);
+        match self.in_order(standing) {
+            Ok(Outcome::Granted(rule)) => self.allow(rule, standing, &mut draft),
+            Ok(Outcome::Preflight(cors)) => {
+                obligations::preflight(&self.binding(&[], standing), cors, &mut draft);
+            }
+            Err(refusal) => {
+                refusal.write(self, &mut draft);
+                obligations::refuse(&self.binding(&[], standing), &mut draft);
+            }
+        }
+        draft.finish();
+    }
+
+    /// The first refusal decides.
+    #[inline]
+    fn in_order(&mut self, standing: Standing<'d>) -> Result<Outcome<'d>, Refusal<'d>> {
+        let service = self.service()?;
+        self.transport(service, standing)?;
+        if let Some(cors) = self.preflight(service) {
+            return Ok(Outcome::Preflight(cors));
+        }
+        self.valid_credentials(service)?;
+        self.denies()?;
+        self.sunset(service, standing)?;
+        self.grant().map(Outcome::Granted)
+    }
+
+    fn service(&self) -> Result<&'d Service, Refusal<'d>> {
+        let service = self.config.services.get(self.found.service as usize);
+        // Nothing that a compiler of ours writes routes to no service; it denies all the same.
+        service.ok_or(Refusal::Internal)
+    }
+
+    fn transport(&self, service: &Service, standing: Standing<'d>) -> Result<(), Refusal<'d>> {
+        if self.is_bare(service, standing) {
+            return Ok(());
+        }
+        let unmet = obligations::transport(&self.binding(&[], standing));
+        unmet.map_or(Ok(()), |detail| Err(Refusal::Transport(detail)))
+    }
+
+    fn preflight(&self, service: &'d Service) -> Option<&'d Cors> {
+        let cors = service.cors.as_ref()?;
+        obligations::is_preflight(self.canonical, cors).then_some(cors)
+    }
+
+    fn valid_credentials(&self, service: &Service) -> Result<(), Refusal<'d>> {
+        match self.credentials.first_invalid() {
+            Some((kind, detail)) if !service.anonymous => Err(Refusal::InvalidCredential(kind, detail)),
+            _ => Ok(()),
+        }
+    }
+
+    fn denies(&mut self) -> Result<(), Refusal<'d>> {
+        self.walk.deny().map_or(Ok(()), |head| Err(Refusal::Denied(head)))
+    }
+
+    fn sunset(&self, service: &Service, standing: Standing<'d>) -> Result<(), Refusal<'d>> {
+        let is_gone = !self.is_bare(service, standing)
+            && obligations::sunset(&self.binding(&[], standing)) == Sunset::Gone;
+        if is_gone { Err(Refusal::Gone) } else { Ok(()) }
+    }
+
+    /// The deciding allow, else what the lack of one answers: 404, 405 or the first class that exists.
+    fn grant(&mut self) -> Result<RuleIndex, Refusal<'d>> {
+        match self.walk.grant() {
+            Some(rule) if (rule as usize) < self.config.rules.len() => Ok(rule),
+            // Likewise nothing grants by no rule.
+            Some(_) => Err(Refusal::Internal),
+            None => Err(self.ungranted()),
+        }
+    }
+
+    fn ungranted(&mut self) -> Refusal<'d> {
+        match self.walk.fallback() {
+            fallback::NO_ROUTE => return Refusal::Plain(Reason::NoRoute),
+            fallback::METHOD => return Refusal::Method(self.walk.allow_text()),
+            _ => {}
+        }
+        if let Some(rule) = self.walk.lacks_age() {
+            return Refusal::Authentication(rule);
+        }
+        if let Some(rule) = self.walk.lacks_scope() {
+            return Refusal::Scope(rule);
+        }
+        let kinds = self.walk.kinds();
+        let has_one = kinds.iter().any(|kind| self.credentials.valid(kind));
+        if kinds.is_empty() || has_one {
+            Refusal::Plain(Reason::NoRule)
+        } else {
+            Refusal::Unauthenticated(kinds)
+        }
+    }
+
+    /// An allow with what binds; most oblige to nothing.
+    fn allow(&mut self, rule: RuleIndex, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) {
+        draft.allow(rule);
+        if !self.walk.obliges() && obligations::nothing(self.config, self.found.service) {
+            draft.decision.upstream_target = Some(self.canonical.upstream_target());
+            return;
+        }
+        let granting = self.walk.granting(rule, self.arena);
+        obligations::allow(&self.binding(granting, standing), draft);
+    }
+
+    /// Whether nothing is demanded of the connection and nothing ends: so with most services and entries.
+    fn is_bare(&self, service: &Service, standing: Standing<'d>) -> bool {
+        standing.is_empty() && obligations::is_bare(service)
+    }
+
+    fn binding(&self, granting: &'d [RuleIndex], standing: Standing<'d>) -> Binding<'d> {
+        Binding {
+            config: self.config,
+            service: self.found.service,
+            facts: self.facts,
+            arena: self.arena,
+            canonical: self.canonical,
+            credentials: self.credentials,
+            sni: self.sni,
+            now_us: self.now.wall_us,
+            granting,
+            standing,
+            view: self.view,
+        }
+    }
+}

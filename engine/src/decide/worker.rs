@@ -1,0 +1,57 @@
+//! What one thread keeps between decisions: memory that is used again, and tokens that it has seen. Knows no rules.
+
+use super::scratch::Scratch;
+use crate::identity::TokenCache;
+use crate::image::Image;
+use crate::value::Arena;
+use crate::view::KnownToken;
+
+/// Scratch of one thread. Reusing it saves allocations and changes no decision: once its arena has grown to what
+/// requests need, deciding allocates nothing.
+#[derive(Debug, Default)]
+pub struct Worker {
+    pub(super) scratch: Scratch,
+    pub(super) arena: Arena,
+    pub(super) tokens: TokenCache,
+}
+
+/// Bytes that a worker keeps between decisions: what one honest request needs, many times over. A request that needed
+/// more gives them back.
+const ARENA_KEEP_MAX: usize = 1 << 18;
+
+impl Worker {
+    /// A worker whose token cache hashes under a seed, which should be random and the host's own.
+    pub fn with_seed(seed: u64) -> Worker {
+        Worker {
+            tokens: TokenCache::new(seed),
+            ..Worker::default()
+        }
+    }
+
+    /// Keeps a token that the host has verified, so that [`crate::Credential::FromHeaders`] finds it by its bearer: under
+    /// the same policy, up to its `exp` or what [`KnownToken::until`] says. Until then nobody looks at keys, revocation
+    /// or age again, so whoever needs that sooner ends the token earlier or calls [`Worker::forget_tokens`].
+    pub fn remember(&mut self, bearer: &[u8], token: KnownToken) {
+        self.tokens.insert(bearer, token);
+    }
+
+    /// Forgets all tokens.
+    pub fn forget_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
+    /// Image words read since the worker was made; 0 unless the engine was built to count.
+    pub fn words_touched(&self) -> u64 {
+        self.scratch.touched.get()
+    }
+
+    /// Forgets the last decision.
+    pub(super) fn start(&mut self, image: &Image) {
+        if self.arena.allocated_bytes() > ARENA_KEEP_MAX {
+            self.arena = Arena::new();
+        } else {
+            self.arena.reset();
+        }
+        self.scratch.start(image);
+    }
+}
