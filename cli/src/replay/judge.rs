@@ -283,7 +283,7 @@ impl<'p> Judge<'p> {
             query: !logged.query,
         };
         let rule_named = |id: &str| self.policy.rules.iter().find(|r| r.id == id);
-        let name = |fact: &Fact| facts::fact(&self.policy, fact);
+        let name = |fact: &Fact| self.policy.show(fact).to_string();
         if worst.effect != Effect::Deny {
             if variant.preflight {
                 return because;
@@ -470,6 +470,7 @@ fn is_open(fact: &Fact, logged: &Logged) -> bool {
         | Fact::KeyField(_)
         | Fact::Peer(_)
         | Fact::SignatureName
+        | Fact::Response { .. }
         | Fact::Context(_)
         | Fact::Trusted(_) => true,
     }

@@ -179,7 +179,9 @@ fn blocks(
         for expectation in &test.expectations {
             let what = format!(
                 "{} {} {}",
-                expectation.effect, expectation.request.method, expectation.request.url
+                expectation.effect.code(),
+                expectation.request.method,
+                expectation.request.url
             );
             let place = place(sources, expectation.span);
             let failures = expectation_failures(subject, &policy.trust, expectation, clock.as_deref_mut());
@@ -231,8 +233,9 @@ fn differences(expectation: &Expectation, verdict: &Verdict) -> Vec<String> {
             .unwrap_or_default();
         format!("{} {} {}{rule}", verdict.effect, verdict.status, verdict.reason)
     };
-    if verdict.effect != expectation.effect {
-        failures.push(format!("expected {}, got {}", expectation.effect, got()));
+    let expected = expectation.effect.code();
+    if verdict.effect != expected {
+        failures.push(format!("expected {expected}, got {}", got()));
     } else if expectation.status.is_some_and(|status| status != verdict.status) {
         failures.push(format!(
             "expected status {}, got {}",

@@ -12,7 +12,6 @@ pub mod approximate;
 pub mod bitmap;
 mod config;
 pub mod entries;
-mod explain;
 pub mod graph;
 mod hash;
 mod hours;

@@ -159,7 +159,7 @@ fn instance(
             parts.push(Part::Age(lowering.leaf(Leaf::Age(auth_time, now, us))));
         }
         let mut conjunct = |cond: &Cond, test: &Test| {
-            parts.push(Part::Condition(super::explain::text(policy, cond), test.clone()));
+            parts.push(Part::Condition(policy.show(cond).to_string(), test.clone()));
         };
         match (&rule.condition, &condition) {
             (Cond::True, _) => {}

@@ -80,6 +80,8 @@ impl Slots {
                     column,
                 }
             }
+            // No condition of a rule holds one, and a header or quota cannot name it: always absent.
+            Fact::Response { .. } => Source::Rest { index: u32::MAX },
             Fact::Now => Source::Now,
         }
     }

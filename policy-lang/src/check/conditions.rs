@@ -98,7 +98,7 @@ impl<'a> Cx<'a> {
                 Some(entry) => {
                     return self.named(env, name, entry, &[Kind::Principal, Kind::Condition], state);
                 }
-                None if self.policy.trust.headers.iter().any(|h| h.name == name.node) => {}
+                None if env.response || self.policy.trust.headers.iter().any(|h| h.name == name.node) => {}
                 None => {
                     let known = self.names.all(env.scope);
                     let known = known
@@ -115,7 +115,7 @@ impl<'a> Cx<'a> {
                 }
             }
         }
-        let (fact, ty) = self.fact(env, reference)?;
+        let (fact, ty) = self.fact_as(env, reference, Type::Bool)?;
         if ty != Type::Bool && !self.is_open(env, &fact) {
             self.mismatch(reference.span, ty, Type::Bool);
             return None;
@@ -165,6 +165,7 @@ impl<'a> Cx<'a> {
             Env {
                 scope: entry.scope,
                 captures: env.captures,
+                response: false,
             },
             expr,
             state,
@@ -193,7 +194,7 @@ impl<'a> Cx<'a> {
             }
             ExprKind::In(left, right) => self.contained(env, expr.span, left, right),
             ExprKind::Sample(reference, percent, name) => {
-                let (fact, ty) = self.fact(env, reference)?;
+                let (fact, ty) = self.fact_as(env, reference, Type::String)?;
                 let below = self.ok(percent.span, percentage(&percent.node))?;
                 if !matches!(ty, Type::String | Type::Int | Type::Ip) {
                     self.operator(expr.span, "in N% of", ty, "strings, integers and addresses");
@@ -206,7 +207,7 @@ impl<'a> Cx<'a> {
                 })
             }
             ExprKind::Has(reference, any, elements) => {
-                let (fact, ty) = self.fact(env, reference)?;
+                let (fact, ty) = self.fact_as(env, reference, Type::Set)?;
                 if ty != Type::Set {
                     self.operator(expr.span, "has", ty, "sets");
                     return None;
@@ -268,12 +269,14 @@ impl<'a> Cx<'a> {
         let presented = single(reference).and_then(|name| CredentialKind::from_code(&name.node));
         match presented {
             Some(kind) => Some(Atom::Presented(kind)),
-            None => self.fact(env, reference).map(|(fact, _)| Atom::Exists(fact)),
+            None => self
+                .fact_as(env, reference, Type::String)
+                .map(|(fact, _)| Atom::Exists(fact)),
         }
     }
 
     fn string(&self, env: Env<'_>, reference: &FactRef, word: &str) -> Option<Fact> {
-        let (fact, ty) = self.fact(env, reference)?;
+        let (fact, ty) = self.fact_as(env, reference, Type::String)?;
         if ty == Type::String {
             return Some(fact);
         }
@@ -342,7 +345,7 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
-        let (left, ty) = self.fact(env, fact)?;
+        let (left, ty) = self.fact_beside(env, fact, other)?;
         let right = match other {
             OperandExpr::Literal(literal)
                 if self.is_open(env, &left) && matches!(literal.node, Literal::Int(_)) =>
@@ -353,7 +356,7 @@ impl<'a> Cx<'a> {
                 Operand::Value(self.ok(literal.span, literals::value(&literal.node, ty))?)
             }
             OperandExpr::Fact(reference) => {
-                let (right, found) = self.fact(env, reference)?;
+                let (right, found) = self.fact_as(env, reference, ty)?;
                 if found != ty && !self.is_open(env, &left) && !self.is_open(env, &right) {
                     self.mismatch(reference.span, found, ty);
                     return None;
@@ -420,7 +423,8 @@ impl<'a> Cx<'a> {
         left: &OperandExpr,
         items: &[Spanned<Literal>],
     ) -> Option<Atom> {
-        let (fact, ty) = self.left_fact(env, left)?;
+        let wanted = items.first().and_then(|item| literals::natural_type(&item.node));
+        let (fact, ty) = self.left_fact(env, left, wanted)?;
         if !matches!(ty, Type::String | Type::Int) {
             self.operator(span, "in [..]", ty, "strings and integers");
             return None;
@@ -440,9 +444,9 @@ impl<'a> Cx<'a> {
         Some(Atom::OneOf { fact, values })
     }
 
-    fn left_fact(&self, env: Env<'_>, left: &OperandExpr) -> Option<(Fact, Type)> {
+    fn left_fact(&self, env: Env<'_>, left: &OperandExpr, wanted: Option<Type>) -> Option<(Fact, Type)> {
         match left {
-            OperandExpr::Fact(reference) => self.fact(env, reference),
+            OperandExpr::Fact(reference) => self.fact_as(env, reference, wanted.unwrap_or(Type::String)),
             OperandExpr::Literal(literal) => {
                 self.report.error(
                     "G0203",
@@ -463,8 +467,13 @@ impl<'a> Cx<'a> {
         reference: &FactRef,
         entry: Entry<'_>,
     ) -> Option<Atom> {
-        let (fact, ty) = self.left_fact(env, left)?;
         let id = entry.index;
+        let wanted = match entry.kind {
+            Kind::Network => Some(Type::Ip),
+            Kind::List => self.policy.lists.get(id as usize).map(|list| list.ty),
+            _ => None,
+        };
+        let (fact, ty) = self.left_fact(env, left, wanted)?;
         match entry.kind {
             Kind::Network if ty == Type::Ip => Some(Atom::InNetwork {
                 fact,
@@ -509,7 +518,7 @@ impl<'a> Cx<'a> {
     }
 
     fn element_of(&self, env: Env<'_>, left: &OperandExpr, reference: &FactRef) -> Option<Atom> {
-        let (set, ty) = self.fact(env, reference)?;
+        let (set, ty) = self.fact_as(env, reference, Type::Set)?;
         if ty != Type::Set {
             self.mismatch(reference.span, ty, Type::Set);
             return None;
@@ -531,6 +540,7 @@ impl<'a> Cx<'a> {
                 let env = Env {
                     scope: entry.scope,
                     captures: Captures::Any,
+                    response: false,
                 };
                 let mut state = Expansion::default();
                 state.stack.push((entry.span, entry.name.to_owned()));

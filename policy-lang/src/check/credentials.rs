@@ -10,15 +10,11 @@ use crate::ast::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet, ScopesClaim,
-    SignatureScheme, TokenSource, TrustedHeader, Type, Value,
+    Algorithm, Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet,
+    ScopesClaim, Secret, SecretId, SignatureScheme, TokenSource, TrustedHeader, Type, Value,
 };
 use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
-
-const ALGORITHMS: [&str; 11] = [
-    "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512",
-];
 
 /// Claims that every issuer sends, with their types.
 const REGISTERED: [(&str, Type); 12] = [
@@ -72,8 +68,13 @@ impl Cx<'_> {
                         self.policy.signatures.push(signature);
                     }
                 }
-                Decl::Secret(_, file) => {
-                    self.data_file(file);
+                Decl::Secret(name, file) => {
+                    let file = self.data_file(file).map(|f| f.0).unwrap_or_default();
+                    self.policy.secrets.push(Secret {
+                        name: name.node.clone(),
+                        span: name.span,
+                        file,
+                    });
                 }
                 Decl::Trust(clauses) => self.trust(clauses),
                 Decl::Context(fields) => self.context(fields),
@@ -84,7 +85,7 @@ impl Cx<'_> {
         for item in files.iter().flat_map(|f| &f.file.items) {
             if let Decl::RedactionKey(name) = &item.decl {
                 self.once(&mut redaction, name.span, name.span, "redaction key");
-                self.names.expect(&self.report, None, name, &[Kind::Secret]);
+                self.policy.redaction_key = self.secret(name);
             }
         }
         macro_rules! by_name {
@@ -93,7 +94,7 @@ impl Cx<'_> {
                 self.policy.$field.dedup_by(|b, a| a.name == b.name);
             )*};
         }
-        by_name!(issuers, keys, peers, signatures, context);
+        by_name!(issuers, keys, peers, signatures, secrets, context);
         self.policy.trust.headers.sort_by(|a, b| a.name.cmp(&b.name));
         self.policy.claims = claims
             .into_iter()
@@ -144,20 +145,8 @@ impl Cx<'_> {
                     );
                 }
                 IssuerClause::Algorithms(names) => {
-                    for n in names.iter().filter(|n| !ALGORITHMS.contains(&n.node.as_str())) {
-                        self.report.error(
-                            "G0606",
-                            n.span,
-                            format!("`{}` is not an algorithm for tokens of an issuer", n.node),
-                            format!("use public keys: {}", ALGORITHMS.join(", ")),
-                        );
-                    }
-                    self.once(
-                        &mut algorithms,
-                        names.iter().map(|n| n.node.clone()).collect::<Vec<_>>(),
-                        span,
-                        "algorithms",
-                    );
+                    let known: Vec<_> = names.iter().filter_map(|n| self.algorithm(n)).collect();
+                    self.once(&mut algorithms, known, span, "algorithms");
                 }
                 IssuerClause::Keys(file) => {
                     self.once(&mut keys, self.data_file(file).map(|f| f.0), span, "keys")
@@ -241,6 +230,27 @@ impl Cx<'_> {
             opaque,
             no_expiry,
         }
+    }
+
+    fn algorithm(&self, name: &Name) -> Option<Algorithm> {
+        let algorithm = Algorithm::from_code(&name.node);
+        if algorithm.is_none() {
+            self.report.error(
+                "G0606",
+                name.span,
+                format!("`{}` is not an algorithm for tokens of an issuer", name.node),
+                format!(
+                    "use public keys: {}",
+                    Algorithm::ALL.map(Algorithm::code).join(", ")
+                ),
+            );
+        }
+        algorithm
+    }
+
+    fn secret(&self, name: &Name) -> Option<SecretId> {
+        let entry = self.names.expect(&self.report, None, name, &[Kind::Secret])?;
+        Some(SecretId(entry.index))
     }
 
     /// A scope token of RFC 6749.
@@ -474,9 +484,7 @@ impl Cx<'_> {
                 }
                 SignatureClause::OverBody => self.once(&mut body, (), *span, "over body"),
                 SignatureClause::Secret(secret_name) => {
-                    self.names
-                        .expect(&self.report, None, secret_name, &[Kind::Secret]);
-                    self.once(&mut secret, secret_name.node.clone(), *span, "secret");
+                    self.once(&mut secret, self.secret(secret_name), *span, "secret");
                 }
                 SignatureClause::Timestamp(text, within) => {
                     let header = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
@@ -507,7 +515,7 @@ impl Cx<'_> {
             header: header.flatten()?,
             encoding,
             prefix,
-            secret: secret?,
+            secret: secret.flatten()?,
             timestamp,
         })
     }

@@ -41,6 +41,8 @@ pub(super) enum Captures<'t> {
 pub(super) struct Env<'t> {
     pub(super) scope: Option<ScopeId>,
     pub(super) captures: Captures<'t>,
+    /// Whether names may be fields of the response.
+    pub(super) response: bool,
 }
 
 impl<'a> Cx<'a> {

@@ -3,9 +3,9 @@
 //! Knows namespaces and declarations; nothing of operators.
 
 use super::cx::{Captures, Cx, Env};
-use super::literals::header_name;
-use super::names::{Kind, undeclared};
-use crate::ast::{FactPart, FactRef};
+use super::literals::{self, header_name};
+use super::names::{Kind, RESERVED, undeclared};
+use crate::ast::{FactPart, FactRef, OperandExpr};
 use crate::model::{Fact, PeerFact, TableId, Type};
 
 /// The names of a reference as far as they are plain.
@@ -27,12 +27,63 @@ pub(super) fn single(fact: &FactRef) -> Option<&crate::ast::Name> {
     }
 }
 
+/// The path of a field of the response, where such fields can be named: `response.a.b`, or a name that is neither
+/// a namespace nor declared.
+fn response_field(cx: &Cx<'_>, env: Env<'_>, reference: &FactRef) -> Option<Vec<String>> {
+    let names = plain(reference);
+    let path = match names.split_first() {
+        Some((&"response", rest)) => rest,
+        Some((first, _)) if RESERVED.contains(first) || cx.names.find(env.scope, first).is_some() => &[],
+        _ => names.as_slice(),
+    };
+    let whole = names.join(".");
+    let trusted = cx.policy.trust.headers.iter().any(|h| h.name == whole);
+    let field = env.response && names.len() == reference.parts.len() && !path.is_empty() && !trusted;
+    field.then(|| path.iter().map(|name| (*name).to_owned()).collect())
+}
+
 impl Cx<'_> {
     /// A fact and its type; what is wrong is reported.
     pub(super) fn fact(&self, env: Env<'_>, reference: &FactRef) -> Option<(Fact, Type)> {
         let fact = self.resolve(env, reference)?;
         let ty = self.policy.type_of(&fact);
         Some((fact, ty))
+    }
+
+    /// As [`Cx::fact`]; a field of the response is taken to be of the type that its test wants.
+    pub(super) fn fact_as(&self, env: Env<'_>, reference: &FactRef, wanted: Type) -> Option<(Fact, Type)> {
+        match response_field(self, env, reference) {
+            Some(path) => Some((Fact::Response { path, ty: wanted }, wanted)),
+            None => self.fact(env, reference),
+        }
+    }
+
+    /// As [`Cx::fact`]; a field of the response is taken to be of the type of what it is compared with.
+    pub(super) fn fact_beside(
+        &self,
+        env: Env<'_>,
+        reference: &FactRef,
+        other: &OperandExpr,
+    ) -> Option<(Fact, Type)> {
+        let field = |reference| response_field(self, env, reference).is_some();
+        let wanted = match other {
+            _ if !field(reference) => return self.fact(env, reference),
+            OperandExpr::Literal(literal) => literals::natural_type(&literal.node),
+            OperandExpr::Fact(other) if !field(other) => Some(self.fact(env, other)?.1),
+            OperandExpr::Fact(_) => None,
+        };
+        match wanted {
+            Some(wanted) => self.fact_as(env, reference, wanted),
+            None => {
+                self.report.error(
+                    "G0201",
+                    reference.span,
+                    "the type of this field is not known",
+                    "compare a field of the response with a literal or a fact of the request",
+                );
+                None
+            }
+        }
     }
 
     fn resolve(&self, env: Env<'_>, reference: &FactRef) -> Option<Fact> {
@@ -297,7 +348,7 @@ impl Cx<'_> {
         let trusted = self.policy.trust.headers.iter().map(|h| h.name.as_str());
         let known = trusted
             .chain(self.names.all(env.scope).map(|e| e.name))
-            .chain(super::names::RESERVED);
+            .chain(RESERVED);
         undeclared(&self.report, reference.span, &whole, "fact or name", known);
         None
     }

@@ -62,6 +62,7 @@ impl Cx<'_> {
                 Env {
                     scope: entry.scope,
                     captures: Captures::Any,
+                    response: false,
                 },
                 expr,
             );

@@ -490,6 +490,19 @@ pub(super) fn value(literal: &Literal, wanted: Type) -> Result<Value, Bad> {
     }
 }
 
+/// The type of a literal that is compared with what has no type of its own.
+pub(super) fn natural_type(literal: &Literal) -> Option<Type> {
+    match literal {
+        Literal::Bool(_) => Some(Type::Bool),
+        Literal::Int(_) => Some(Type::Int),
+        Literal::String(_) => Some(Type::String),
+        Literal::Instant(_) => Some(Type::Instant),
+        Literal::Duration(_) => Some(Type::Duration),
+        Literal::List(_) => Some(Type::Set),
+        Literal::Number(_) => None,
+    }
+}
+
 /// A duration in range.
 pub(super) fn duration(duration: &crate::ast::Duration) -> Result<i64, Bad> {
     if duration.us >= 0 && duration.us < i64::MAX {

@@ -71,11 +71,16 @@ impl Cx<'_> {
                             "write a status in 400 ..= 599",
                         );
                     }
-                    let text = crate::format::expr(expr);
-                    out.require_response.push(RequireResponse {
-                        text,
-                        status: status.node as u16,
-                    });
+                    let env = Env {
+                        response: true,
+                        ..env
+                    };
+                    if let Some(condition) = self.condition(env, expr) {
+                        out.require_response.push(RequireResponse {
+                            condition,
+                            status: status.node as u16,
+                        });
+                    }
                 }
                 BodyLine::Header {
                     set,

@@ -5,7 +5,7 @@ use super::limits::{MAX_PERIOD_US, MIN_PERIOD_US};
 use super::literals::{amount, type_word, zone};
 use super::names::{Entry, Kind, Node};
 use crate::ast::{AmountExpr, Duration, KeyExpr, Name, PeriodExpr, QuotaSpec};
-use crate::model::{Amount, Fact, KeyPart, Limit, Period, Quota, QuotaId, StoreFailure, Type};
+use crate::model::{Amount, CalendarUnit, Fact, KeyPart, Limit, Period, Quota, QuotaId, StoreFailure, Type};
 use crate::source::{Span, Spanned};
 
 impl Cx<'_> {
@@ -22,6 +22,7 @@ impl Cx<'_> {
         let env = Env {
             scope: entry.scope,
             captures: Captures::None,
+            response: false,
         };
         if let Some(quota) = self.quota_spec(env, name.clone(), entry.span, spec) {
             self.quotas.borrow_mut().insert(name, quota);
@@ -48,7 +49,7 @@ impl Cx<'_> {
             },
             PeriodExpr::Calendar(unit, zone_name) => {
                 self.ok(zone_name.span, zone(&zone_name.node))?;
-                let Some(unit) = ["day", "week", "month"].into_iter().find(|u| *u == unit.node) else {
+                let Some(unit) = CalendarUnit::ALL.into_iter().find(|u| u.code() == unit.node) else {
                     self.report.error(
                         "G0512",
                         unit.span,
@@ -187,6 +188,7 @@ impl Cx<'_> {
         let env = Env {
             scope: env.scope,
             captures: Captures::None,
+            response: false,
         };
         let quota = self.quota_spec(env, name.clone(), spec.span, spec)?;
         self.quotas.borrow_mut().entry(name.clone()).or_insert(quota);

@@ -50,6 +50,7 @@ impl Cx<'_> {
         let env = Env {
             scope: owner.place.scope,
             captures: Captures::Targets(&targets),
+            response: false,
         };
         let condition = self.rule_condition(env, rule);
         let requires = self.requires(&rule.with);

@@ -134,6 +134,7 @@ impl Cx<'_> {
         let env = Env {
             scope,
             captures: Captures::None,
+            response: false,
         };
         let (mut default_limit, mut marks) = (None, Marks::default());
         for Spanned {
@@ -225,6 +226,7 @@ impl Cx<'_> {
         let env = Env {
             scope,
             captures: Captures::None,
+            response: false,
         };
         for Spanned {
             node: statement,

@@ -10,8 +10,8 @@ use super::sources::Parsed;
 use super::targets::Place;
 use crate::ast::{self, Decl, ExpectLine, GivenPart, Literal, Name, Persona, ProofLine, TestLine, Text};
 use crate::model::{
-    Base, Cond, Expectation, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim, ServiceId, TestBlock,
-    TestRequest, Type, Value,
+    Base, Cond, Expectation, ExpectedEffect, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim,
+    ServiceId, TestBlock, TestRequest, Type, Value,
 };
 use crate::source::Spanned;
 use portcullis_base::Reason;
@@ -372,9 +372,9 @@ impl Cx<'_> {
         expect: &ExpectLine,
         given: &Given,
     ) -> Option<Expectation> {
-        let effect = ["allow", "deny", "answer"]
+        let effect = ExpectedEffect::ALL
             .into_iter()
-            .find(|e| *e == expect.effect.node);
+            .find(|e| e.code() == expect.effect.node);
         if effect.is_none() {
             self.report.error(
                 "G0704",
@@ -568,6 +568,7 @@ impl Cx<'_> {
         Env {
             scope,
             captures: Captures::Targets(targets),
+            response: false,
         }
     }
 

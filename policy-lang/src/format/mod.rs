@@ -8,9 +8,10 @@ mod node;
 mod rule;
 mod words;
 
-use crate::ast::{Expr, FactRef, File, QuotaSpec};
+use crate::ast::{File, QuotaSpec};
 use crate::source::Span;
 use layout::{Node, Printer};
+pub(crate) use words::quote;
 
 /// The canonical text of a file; `text` is what it was parsed from, for the places of comments and blank lines.
 /// Only what the tree holds is printed: format no file that has syntax errors.
@@ -35,17 +36,7 @@ pub fn format(file: &File, text: &str) -> String {
     printer.finish()
 }
 
-/// The canonical one-line text of a condition.
-pub fn expr(expr: &Expr) -> String {
-    words::expr(expr).join(" ")
-}
-
 /// The canonical one-line text of a quota without its name; the name of an inline quota.
 pub fn quota_spec(quota: &QuotaSpec) -> String {
     words::quota(quota).concat().join(" ")
-}
-
-/// The canonical text of a fact.
-pub fn fact(fact: &FactRef) -> String {
-    words::fact(fact)
 }

@@ -10,7 +10,7 @@ use crate::source::Spanned;
 pub(super) type Words = Vec<String>;
 
 /// A string literal with its escapes.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -1,6 +1,6 @@
 //! Who may vouch for a caller, and what the host hands over (section 4).
 
-use super::{Fact, Type, Value};
+use super::{Fact, SecretId, Type, Value};
 use crate::source::Span;
 use ipnet::IpNet;
 
@@ -20,7 +20,7 @@ impl Fact {
 }
 
 /// A claim name with its one type.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// Name after `token.`.
     pub name: String,
@@ -48,8 +48,74 @@ pub enum ScopesClaim {
     Scp,
 }
 
+/// A signature algorithm of a token: public keys only (RFC 7518, RFC 8037, RFC 9864).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// ECDSA, P-256, SHA-256.
+    Es256,
+    /// ECDSA, P-384, SHA-384.
+    Es384,
+    /// ECDSA, P-521, SHA-512.
+    Es512,
+    /// EdDSA with Ed25519, named in full.
+    Ed25519,
+    /// EdDSA; the key names the curve.
+    EdDsa,
+    /// RSASSA-PSS, SHA-256.
+    Ps256,
+    /// RSASSA-PSS, SHA-384.
+    Ps384,
+    /// RSASSA-PSS, SHA-512.
+    Ps512,
+    /// RSASSA-PKCS1-v1_5, SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5, SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5, SHA-512.
+    Rs512,
+}
+
+impl Algorithm {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Algorithm; 11] = [
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::Es512,
+        Algorithm::Ed25519,
+        Algorithm::EdDsa,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+    ];
+
+    /// The `alg` of a token's header (IANA JOSE registry).
+    pub fn code(self) -> &'static str {
+        match self {
+            Algorithm::Es256 => "ES256",
+            Algorithm::Es384 => "ES384",
+            Algorithm::Es512 => "ES512",
+            Algorithm::Ed25519 => "Ed25519",
+            Algorithm::EdDsa => "EdDSA",
+            Algorithm::Ps256 => "PS256",
+            Algorithm::Ps384 => "PS384",
+            Algorithm::Ps512 => "PS512",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Rs384 => "RS384",
+            Algorithm::Rs512 => "RS512",
+        }
+    }
+
+    /// The algorithm of a code.
+    pub fn from_code(code: &str) -> Option<Algorithm> {
+        Algorithm::ALL.into_iter().find(|a| a.code() == code)
+    }
+}
+
 /// `issuer NAME { .. }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Issuer {
     /// Name.
     pub name: String,
@@ -59,8 +125,8 @@ pub struct Issuer {
     pub url: String,
     /// Accepted `aud` values; empty where none is asked for.
     pub audiences: Vec<String>,
-    /// Accepted `alg` names.
-    pub algorithms: Vec<String>,
+    /// Accepted algorithms, as written.
+    pub algorithms: Vec<Algorithm>,
     /// JWKS file, relative to the root.
     pub keys_file: Option<String>,
     /// Clock skew allowed, µs; default 30 s, at most 300 s.
@@ -88,7 +154,7 @@ pub struct Issuer {
 }
 
 /// A claim as one issuer sends it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct IssuerClaim {
     /// Name after `token.`; type in [`super::Policy::claims`].
     pub name: String,
@@ -101,7 +167,7 @@ pub struct IssuerClaim {
 }
 
 /// `NAME: TYPE [= VALUE]` of a key field.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FieldDecl {
     /// Name.
     pub name: String,
@@ -112,7 +178,7 @@ pub struct FieldDecl {
 }
 
 /// `keys NAME { header "x-api-key"; file "partners.json"; fields { .. } }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KeySet {
     /// Name.
     pub name: String,
@@ -129,7 +195,7 @@ pub struct KeySet {
 }
 
 /// `peers NAME { trust "cluster.local"; }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PeerSet {
     /// Name.
     pub name: String,
@@ -149,7 +215,7 @@ pub enum HmacEncoding {
 }
 
 /// `signature NAME { header ..; hmac sha256 hex prefix "sha256="; over body; secret ..; }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignatureScheme {
     /// Name.
     pub name: String,
@@ -161,14 +227,25 @@ pub struct SignatureScheme {
     pub encoding: HmacEncoding,
     /// Text before the MAC.
     pub prefix: String,
-    /// Name of the `secret`.
-    pub secret: String,
+    /// The key of the MAC.
+    pub secret: SecretId,
     /// Header of the timestamp and how old it may be, µs.
     pub timestamp: Option<(String, i64)>,
 }
 
+/// `secret NAME from file "FILE";`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secret {
+    /// Name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// File of the key, relative to the policy's root.
+    pub file: String,
+}
+
 /// `trust { proxies .. hops N; header ".." as NAME: TYPE; }`; empty where the policy has none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trust {
     /// Networks of trusted proxies.
     pub proxies: Vec<IpNet>,
@@ -179,7 +256,7 @@ pub struct Trust {
 }
 
 /// A header that becomes a fact where the socket's peer is a trusted proxy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrustedHeader {
     /// Fact name, as `geo.country`.
     pub name: String,
@@ -190,7 +267,7 @@ pub struct TrustedHeader {
 }
 
 /// `context { NAME: TYPE [= VALUE]; }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ContextFact {
     /// Name.
     pub name: String,

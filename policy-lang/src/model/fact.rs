@@ -119,6 +119,14 @@ pub enum Fact {
         /// Column.
         column: String,
     },
+    /// `response.NAME` or a bare name in `require response`: a field of the response's JSON body. Never in the
+    /// condition of a rule; absent as long as there is no response.
+    Response {
+        /// Members from the top of the body, at least one.
+        path: Vec<String>,
+        /// The type that the test asks for; string where `exists` asks for any value.
+        ty: Type,
+    },
     /// `now`
     Now,
 }

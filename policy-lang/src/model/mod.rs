@@ -11,24 +11,26 @@ mod obligation;
 mod rule;
 mod service;
 mod suite;
+mod text;
 
 pub use condition::{Anchor, Atom, Comparison, Cond, Operand};
 pub use credential::{
-    Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet,
-    ScopesClaim, SignatureScheme, TokenSource, Trust, TrustedHeader,
+    Algorithm, Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet,
+    PeerSet, ScopesClaim, Secret, SignatureScheme, TokenSource, Trust, TrustedHeader,
 };
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{
-    Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, HeaderAction, HeaderDirection, HeaderOp,
-    HeaderValue, KeyPart, Limit, Mask, Obligations, Period, Quota, Redaction, RedactionOp, RequireResponse,
-    StoreFailure, Transport,
+    Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, CalendarUnit, HeaderAction,
+    HeaderDirection, HeaderOp, HeaderValue, KeyPart, Limit, Mask, Obligations, Period, Quota, Redaction,
+    RedactionOp, RequireResponse, StoreFailure, Transport,
 };
 pub use rule::{
     ANY_ALLOW_METHODS, CaptureKind, Effect, Methods, Owner, Pattern, Requires, Respond, Rule, Segment, Tail,
     Target, TargetKind,
 };
 pub use service::{Base, Cors, Guard, HostOptions, HostPattern, Penalty, PenaltyTrigger, Service};
-pub use suite::{Expectation, Given, Proof, ProofForm, TestBlock, TestRequest};
+pub use suite::{Expectation, ExpectedEffect, Given, Proof, ProofForm, TestBlock, TestRequest};
+pub use text::{GateText, Shown};
 
 use crate::source::Span;
 
@@ -55,6 +57,8 @@ index! {
     PeerSetId,
     /// Index into [`Policy::signatures`].
     SignatureId,
+    /// Index into [`Policy::secrets`].
+    SecretId,
     /// Index into [`Policy::networks`].
     NetworkId,
     /// Index into [`Policy::hours`].
@@ -74,7 +78,7 @@ index! {
 }
 
 /// A whole policy, checked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// Token issuers.
     pub issuers: Vec<Issuer>,
@@ -88,6 +92,10 @@ pub struct Policy {
     pub peers: Vec<PeerSet>,
     /// Signed webhooks.
     pub signatures: Vec<SignatureScheme>,
+    /// Keys in files beside the policy.
+    pub secrets: Vec<Secret>,
+    /// `redaction key NAME;`: the key of `hash`; without one, `hash` drops.
+    pub redaction_key: Option<SecretId>,
     /// Trusted proxies and the headers they may set.
     pub trust: Trust,
     /// Facts the host may hand over.
@@ -118,7 +126,7 @@ pub struct Policy {
 }
 
 /// `network NAME = ..;`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// Name.
     pub name: String,
@@ -129,7 +137,7 @@ pub struct Network {
 }
 
 /// `hours NAME = mon..fri 08:00..18:00 in "Europe/Berlin";`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Hours {
     /// Name.
     pub name: String,
@@ -154,7 +162,7 @@ pub struct HoursSpan {
 }
 
 /// `list NAME: TYPE from "FILE" [max age D];` one value a line, `#` comments, blank lines skipped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct List {
     /// Name.
     pub name: String,
@@ -169,7 +177,7 @@ pub struct List {
 }
 
 /// `table NAME from "FILE" { COLUMN: TYPE; .. }`: a JSON object of rows, each an object of columns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Name.
     pub name: String,
@@ -205,7 +213,7 @@ impl Policy {
             | Fact::KeyId
             | Fact::SignatureName => Type::String,
             Fact::Port | Fact::Size => Type::Int,
-            Fact::Capture { ty, .. } => *ty,
+            Fact::Capture { ty, .. } | Fact::Response { ty, .. } => *ty,
             Fact::ClientIp | Fact::ConnectionIp => Type::Ip,
             Fact::Scopes => Type::Set,
             Fact::Peer(PeerFact::Dns) => Type::Set,

@@ -1,6 +1,7 @@
 //! What a verdict obliges the host to do (section 7; XACML: obligations).
 
-use super::{Fact, QuotaId};
+use super::{Cond, Fact, QuotaId};
+use std::fmt::{self, Display, Formatter};
 
 /// The body of an allow or `on`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,13 +52,44 @@ pub enum Period {
     },
     /// `calendar day|week|month in "ZONE"`.
     Calendar {
-        /// `day`, `week` or `month`.
-        unit: &'static str,
+        /// How long a period is.
+        unit: CalendarUnit,
         /// IANA zone.
         zone: String,
     },
     /// `at most N in flight`.
     InFlight,
+}
+
+/// A period of the calendar, in local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalendarUnit {
+    /// `day`
+    Day,
+    /// `week`, from Monday.
+    Week,
+    /// `month`
+    Month,
+}
+
+impl CalendarUnit {
+    /// All of them.
+    pub const ALL: [CalendarUnit; 3] = [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month];
+
+    /// The word of the language.
+    pub fn code(self) -> &'static str {
+        match self {
+            CalendarUnit::Day => "day",
+            CalendarUnit::Week => "week",
+            CalendarUnit::Month => "month",
+        }
+    }
+}
+
+impl Display for CalendarUnit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
 }
 
 /// A number that may be a fact.
@@ -247,11 +279,11 @@ pub struct Bounds {
     pub keys: Option<u64>,
 }
 
-/// `require response { C } else STATUS`: C over `response.*`; checked in the response phase.
+/// `require response { C } else STATUS`: checked once the response is there; true, or the else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequireResponse {
-    /// The condition in canonical text (its facts are not request facts).
-    pub text: String,
+    /// Over fields of the response ([`Fact::Response`]) and facts of the request.
+    pub condition: Cond,
     /// Status of the else, 400..=599.
     pub status: u16,
 }

@@ -27,7 +27,7 @@ pub enum Owner {
 }
 
 /// One rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// `service/x`, `file:line` or `file:line:column` (section 6).
     pub id: String,

@@ -33,7 +33,7 @@ pub struct HostOptions {
 }
 
 /// `service NAME [on HOST, ..] [under BASE] { .. }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Name.
     pub name: String,
@@ -68,7 +68,7 @@ pub struct Service {
 }
 
 /// `guard NAME { .. }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Guard {
     /// Name.
     pub name: String,
@@ -98,7 +98,7 @@ pub struct Cors {
 }
 
 /// `block by KEYS for D when ..;`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Penalty {
     /// Where.
     pub span: Span,

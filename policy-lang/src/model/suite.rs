@@ -5,7 +5,7 @@ use crate::source::Span;
 use portcullis_base::Reason;
 
 /// `test "NAME" { given ..; expect ..; }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TestBlock {
     /// Name.
     pub name: String,
@@ -36,8 +36,37 @@ pub struct Given {
     pub body: Option<String>,
 }
 
+/// The effect that an `expect` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpectedEffect {
+    /// `allow`
+    Allow,
+    /// `deny`
+    Deny,
+    /// `answer`: the gateway answers by itself (a preflight).
+    Answer,
+}
+
+impl ExpectedEffect {
+    /// All of them.
+    pub const ALL: [ExpectedEffect; 3] = [
+        ExpectedEffect::Allow,
+        ExpectedEffect::Deny,
+        ExpectedEffect::Answer,
+    ];
+
+    /// The word of the language and of verdicts.
+    pub fn code(self) -> &'static str {
+        match self {
+            ExpectedEffect::Allow => "allow",
+            ExpectedEffect::Deny => "deny",
+            ExpectedEffect::Answer => "answer",
+        }
+    }
+}
+
 /// One `expect` line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
     /// Where.
     pub span: Span,
@@ -45,8 +74,8 @@ pub struct Expectation {
     pub given: Given,
     /// Request.
     pub request: TestRequest,
-    /// `allow`, `deny` or `answer`.
-    pub effect: &'static str,
+    /// What the verdict does.
+    pub effect: ExpectedEffect,
     /// Status, if named.
     pub status: Option<u16>,
     /// Reason code, if named (`deny no_rule GET ..`).
@@ -67,7 +96,7 @@ pub struct TestRequest {
 }
 
 /// `prove "NAME" { .. }`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Proof {
     /// Name.
     pub name: String,
@@ -78,7 +107,7 @@ pub struct Proof {
 }
 
 /// One claim of a proof. `None` for a service is over all services, from the root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ProofForm {
     /// `never allow TARGETS [on S] [when C]`
     NeverAllow(Vec<Target>, Option<ServiceId>, Cond),

@@ -309,6 +309,8 @@ impl<'a> World<'a> {
                 let cell = row.and_then(|row| row.get(column));
                 cell.map_or_else(Found::absent, |cell| Found::known(cell.clone()))
             }
+            // There is no response while a request is decided.
+            Fact::Response { .. } => Found::absent(),
             Fact::Now => self
                 .now
                 .map_or_else(Found::absent, |now| Found::known(Datum::Instant(now))),

@@ -332,6 +332,8 @@ impl Aim<'_> {
                 let row = rng.pick(&["gold", "free", "t1", "none"]).to_string();
                 self.set(draft, key, Some(Value::String(row)), rng);
             }
+            // No condition of a rule reads the response.
+            Fact::Response { .. } => {}
             Fact::Now => {
                 draft.now = match value {
                     Some(Value::Instant(us)) => Some(instant(us)),
