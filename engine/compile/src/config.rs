@@ -9,6 +9,7 @@ use super::vars::ranges;
 use super::{CompileError, hours, instances::kinds_of, pattern};
 use pattern::Table;
 use portcullis::image::config::*;
+use portcullis::image::ids::Slot;
 
 /// Config and the pattern tables that its obligations name.
 pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<Table>), CompileError> {

@@ -9,7 +9,7 @@ use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Patt
 
 use super::slots::Slots;
 use super::{pattern, vars::ip_number};
-use portcullis::image::config::Slot;
+use portcullis::image::ids::Slot;
 use portcullis::image::layout::op;
 
 /// A condition over slots.
@@ -191,7 +191,7 @@ impl Lowering<'_> {
         if wanted {
             self.slots.slot(self.policy, fact, Some(self.pattern))
         } else {
-            0
+            Slot(0)
         }
     }
 

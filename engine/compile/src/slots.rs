@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use portcullis_lang::model::{CaptureKind, Fact, Pattern, PeerFact, Policy, Segment, Tail};
 
-use portcullis::image::config::{SegmentKind, Slot, Source};
+use portcullis::image::config::{SegmentKind, Source};
+use portcullis::image::ids::Slot;
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -18,7 +19,7 @@ impl Slots {
         if let Some(slot) = self.index.get(&source) {
             return *slot;
         }
-        let slot = self.sources.len() as Slot;
+        let slot = Slot(self.sources.len() as u32);
         self.sources.push(source.clone());
         self.index.insert(source, slot);
         slot

@@ -12,7 +12,8 @@ use super::graph::{Graph, NO, Ref, YES};
 use super::lower::{Leaf, Lowered, Test};
 use super::pattern::{self, Table};
 use super::slots::Slots;
-use portcullis::image::config::{Slot, Source};
+use portcullis::image::config::Source;
+use portcullis::image::ids::Slot;
 use portcullis::image::layout::op;
 
 /// A variable and its classifier.
@@ -161,7 +162,7 @@ impl Vars {
         let mut vars = Vars::default();
         vars.graph.max = nodes_max;
         let mut unordered: Vec<(u32, Var, Meanings)> = Vec::new();
-        let rank = |slot: Slot| slots.sources.get(slot as usize).map_or(u32::MAX, cost);
+        let rank = |slot: Slot| slots.sources.get(slot.index()).map_or(u32::MAX, cost);
 
         for (slot, texts) in asked.texts {
             unordered.push((

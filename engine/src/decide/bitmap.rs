@@ -3,6 +3,7 @@
 //! read. Steps are bounded by the filter's size; nothing is allocated.
 
 use super::walk::Walk;
+use crate::image::ids::{ClassId, VarId};
 use crate::image::layout::filter::{self, BLOCK_WORDS};
 use crate::image::tables::partition;
 
@@ -77,7 +78,7 @@ impl Candidates {
         let block = self.block.get_mut(..len as usize).unwrap_or_default();
         for column in 0..walk.word(self.filter + filter::COLUMNS) {
             let at = self.filter + filter::LEN + column * filter::COLUMN;
-            let class = walk.class(walk.word(at));
+            let ClassId(class) = walk.class(VarId(walk.word(at)));
             let view = walk.sight.view;
             let default = view.run(self.filter + view.word(at + 1) + self.word, len);
             let (classes, count) = (self.filter + view.word(at + 2), view.word(at + 3));

@@ -8,19 +8,13 @@ use crate::data::Data;
 use crate::facts::Facts;
 use crate::identity::Credentials;
 use crate::image::config::{Config, Hours};
+use crate::image::ids::{ClassId, Slot};
 use crate::image::layout::{ELEMENT, SET, dir, op, var};
 use crate::image::tables::{Map, View, find_range, find_range4, find_text, find_threshold, run_dfa};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
 
 use super::scratch::Memory;
-
-/// Unknown.
-const UNKNOWN: u32 = 0;
-/// False, or any value that no literal names.
-const FALSE: u32 = 1;
-/// True.
-const TRUE: u32 = 2;
 
 /// What a classification may look at.
 #[derive(Clone, Copy)]
@@ -33,77 +27,81 @@ pub(super) struct Sight<'d> {
 }
 
 /// The class of the variable whose record stands at `at`. [`var::SUB`] is not classified here.
-pub(super) fn classify<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], at: u32) -> u32 {
+pub(super) fn classify<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], at: u32) -> ClassId {
     let (head, b) = (s.view.word(at), s.view.word(at + 1));
     let (kind, a) = (head >> var::KIND_SHIFT, head & var::A_MAX);
-    let value = |slot: u32| s.facts.fetch(slot).value;
+    let value = |slot: u32| s.facts.fetch(Slot(slot)).value;
     // Validated to be a kind.
-    let of_kind = |is: &dyn Fn(CredentialKind) -> bool| truth(CredentialKind::from_index(a).is_some_and(is));
+    let of_kind =
+        |is: &dyn Fn(CredentialKind) -> bool| ClassId::of(CredentialKind::from_index(a).is_some_and(is));
     match kind {
         var::TEXT => match value(a) {
-            Some(Value::Bytes(text)) => find_text(s.view, b, text).unwrap_or(FALSE),
-            _ => UNKNOWN,
+            Some(Value::Bytes(text)) => find_text(s.view, b, text).map_or(ClassId::FALSE, ClassId),
+            _ => ClassId::UNKNOWN,
         },
         var::NUMBER => match value(a) {
-            Some(Value::Int(n)) => find_threshold(s.view, b, n),
-            _ => UNKNOWN,
+            Some(Value::Int(n)) => ClassId(find_threshold(s.view, b, n)),
+            _ => ClassId::UNKNOWN,
         },
         var::PATTERN => match value(a) {
-            Some(Value::Bytes(text)) => 1 + run_dfa(s.view, b, text),
-            _ => UNKNOWN,
+            Some(Value::Bytes(text)) => ClassId(1 + run_dfa(s.view, b, text)),
+            _ => ClassId::UNKNOWN,
         },
         var::ADDRESS => match value(a) {
-            Some(Value::Ip(ip)) => find_range(s.view, b, address(ip)),
-            _ => UNKNOWN,
+            Some(Value::Ip(ip)) => ClassId(find_range(s.view, b, address(ip))),
+            _ => ClassId::UNKNOWN,
         },
         var::ADDRESS4 => match value(a) {
-            Some(Value::Ip(IpAddr::V4(v4))) => find_range4(s.view, b, v4.into()),
+            Some(Value::Ip(IpAddr::V4(v4))) => ClassId(find_range4(s.view, b, v4.into())),
             // Mapped addresses were turned into IPv4 where they came in.
-            Some(Value::Ip(IpAddr::V6(_))) => FALSE,
-            _ => UNKNOWN,
+            Some(Value::Ip(IpAddr::V6(_))) => ClassId::FALSE,
+            _ => ClassId::UNKNOWN,
         },
         var::ELEMENT => element(s, memory, sets, a, b),
-        var::KNOWN => u32::from(value(a).is_some()),
+        var::KNOWN => ClassId(u32::from(value(a).is_some())),
         var::BOOL => match value(a) {
-            Some(Value::Bool(b)) => truth(b),
-            _ => UNKNOWN,
+            Some(Value::Bool(b)) => ClassId::of(b),
+            _ => ClassId::UNKNOWN,
         },
-        var::EXISTS => truth(s.facts.fetch(a).sent),
+        var::EXISTS => ClassId::of(s.facts.fetch(Slot(a)).sent),
         var::ANCHOR => of_kind(&|kind| s.credentials.anchor(kind, b)),
         var::PRESENTED => of_kind(&|kind| s.credentials.presented(kind)),
         var::VALID => of_kind(&|kind| s.credentials.valid(kind)),
         var::COMPARE => match (value(a), value(b >> 4)) {
             (Some(left), Some(right)) => compare(&left, &right, b >> 1 & 7, b & 1 != 0),
-            _ => UNKNOWN,
+            _ => ClassId::UNKNOWN,
         },
         var::CONTAINS => match (value(a), value(b)) {
-            (Some(Value::Set(set)), Some(Value::Bytes(element))) => truth(contains(set, element)),
-            _ => UNKNOWN,
+            (Some(Value::Set(set)), Some(Value::Bytes(element))) => ClassId::of(contains(set, element)),
+            _ => ClassId::UNKNOWN,
         },
         var::LIST => match value(a) {
-            Some(value) => s.data.list_contains(b, &value).map_or(UNKNOWN, truth),
-            None => UNKNOWN,
+            Some(value) => s
+                .data
+                .list_contains(b, &value)
+                .map_or(ClassId::UNKNOWN, ClassId::of),
+            None => ClassId::UNKNOWN,
         },
         var::HOURS => match (value(a), s.config.hours.get(b as usize)) {
-            (Some(Value::Int(now_us)), Some(hours)) => truth(in_hours(hours, now_us)),
-            _ => UNKNOWN,
+            (Some(Value::Int(now_us)), Some(hours)) => ClassId::of(in_hours(hours, now_us)),
+            _ => ClassId::UNKNOWN,
         },
         var::SAMPLE => match value(a).map(|value| s.facts.text(&value)) {
             Some(text) => {
                 let p = |i: u32| s.view.word(b + i);
                 let below = u64::from(p(2)) | u64::from(p(3)) << 32;
-                truth(p(4) != 0 || sample(s.view.text(p(0), p(1)), text) < below)
+                ClassId::of(p(4) != 0 || sample(s.view.text(p(0), p(1)), text) < below)
             }
-            None => UNKNOWN,
+            None => ClassId::UNKNOWN,
         },
         var::AGE => match (value(a), value(s.view.word(b))) {
             (Some(Value::Int(auth_time)), Some(Value::Int(now))) => {
                 let max = (u64::from(s.view.word(b + 1)) | u64::from(s.view.word(b + 2)) << 32) as i64;
-                truth(now.saturating_sub(auth_time) <= max)
+                ClassId::of(now.saturating_sub(auth_time) <= max)
             }
-            _ => FALSE,
+            _ => ClassId::FALSE,
         },
-        _ => UNKNOWN,
+        _ => ClassId::UNKNOWN,
     }
 }
 
@@ -125,24 +123,24 @@ pub(super) enum Set<'d> {
 
 /// Whether a set holds an element. The first few questions compare; the next looks through the set once and answers
 /// all others.
-fn element<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set: u32, bit: u32) -> u32 {
+fn element<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set: u32, bit: u32) -> ClassId {
     let Some(state) = sets.get_mut(set as usize) else {
-        return UNKNOWN;
+        return ClassId::UNKNOWN;
     };
     let record = || s.view.word(dir::SETS) + set * SET;
     if let Set::New = state {
-        *state = match s.facts.fetch(s.view.word(record())).value {
+        *state = match s.facts.fetch(Slot(s.view.word(record()))).value {
             Some(Value::Set(elements)) => Set::Compared(elements, 0),
             _ => Set::Unknown,
         };
     }
     match *state {
-        Set::New | Set::Unknown => return UNKNOWN,
+        Set::New | Set::Unknown => return ClassId::UNKNOWN,
         Set::Compared(elements, asked) if asked < COMPARED_MAX => {
             *state = Set::Compared(elements, asked + 1);
             let at = s.view.word(dir::ELEMENTS) + bit * ELEMENT;
             let wanted = s.view.text(s.view.word(at), s.view.word(at + 1));
-            return truth(contains(elements, wanted));
+            return ClassId::of(contains(elements, wanted));
         }
         Set::Compared(elements, _) => {
             let map = Map::open(s.view, s.view.word(record() + 1));
@@ -155,11 +153,7 @@ fn element<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Set<'d>], set:
         }
         Set::Marked => {}
     }
-    truth(memory.has(bit))
-}
-
-fn truth(holds: bool) -> u32 {
-    if holds { TRUE } else { FALSE }
+    ClassId::of(memory.has(bit))
 }
 
 fn contains(set: &[&[u8]], element: &[u8]) -> bool {
@@ -174,18 +168,18 @@ fn address(ip: IpAddr) -> u128 {
     }
 }
 
-fn compare(left: &Value<'_>, right: &Value<'_>, operator: u32, ignore_case: bool) -> u32 {
+fn compare(left: &Value<'_>, right: &Value<'_>, operator: u32, ignore_case: bool) -> ClassId {
     let order = match (left, right) {
         (Value::Bytes(a), Value::Bytes(b)) if ignore_case => {
-            return truth(a.eq_ignore_ascii_case(b) == (operator == op::EQ));
+            return ClassId::of(a.eq_ignore_ascii_case(b) == (operator == op::EQ));
         }
         (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
         (Value::Int(a), Value::Int(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Ip(a), Value::Ip(b)) => a.cmp(b),
-        _ => return UNKNOWN,
+        _ => return ClassId::UNKNOWN,
     };
-    truth(match operator {
+    ClassId::of(match operator {
         op::EQ => order.is_eq(),
         op::NE => order.is_ne(),
         op::LT => order.is_lt(),

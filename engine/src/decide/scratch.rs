@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use crate::image::Image;
+use crate::image::ids::{ClassId, VarId};
 use crate::image::layout::dir;
 
 /// Scratch for the walks of one image.
@@ -11,7 +12,7 @@ use crate::image::layout::dir;
 pub(super) struct Scratch {
     epoch: u32,
     /// (epoch, class) by variable.
-    classes: Vec<(u32, u32)>,
+    classes: Vec<(u32, ClassId)>,
     /// Epoch in which the element was last there, by bit.
     bits: Vec<u32>,
     pub(super) touched: Cell<u64>,
@@ -27,7 +28,7 @@ impl Scratch {
         if self.epoch == 0 || !fits {
             self.epoch = 1;
             self.classes.clear();
-            self.classes.resize(vars, (0, 0));
+            self.classes.resize(vars, (0, ClassId::UNKNOWN));
             self.bits.clear();
             self.bits.resize(bits, 0);
         }
@@ -47,23 +48,23 @@ impl Scratch {
 /// What a walk remembers.
 pub(super) struct Memory<'s> {
     epoch: u32,
-    classes: &'s mut [(u32, u32)],
+    classes: &'s mut [(u32, ClassId)],
     bits: &'s mut [u32],
 }
 
 impl Memory<'_> {
     /// The class of a variable, if it was looked at.
     #[inline]
-    pub(super) fn class(&self, var: u32) -> Option<u32> {
-        match self.classes.get(var as usize) {
+    pub(super) fn class(&self, var: VarId) -> Option<ClassId> {
+        match self.classes.get(var.0 as usize) {
             Some((epoch, class)) if *epoch == self.epoch => Some(*class),
             _ => None,
         }
     }
 
     #[inline]
-    pub(super) fn remember(&mut self, var: u32, class: u32) {
-        if let Some(slot) = self.classes.get_mut(var as usize) {
+    pub(super) fn remember(&mut self, var: VarId, class: ClassId) {
+        if let Some(slot) = self.classes.get_mut(var.0 as usize) {
             *slot = (self.epoch, class);
         }
     }

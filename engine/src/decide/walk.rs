@@ -6,7 +6,8 @@ use crate::facts::Facts;
 use crate::identity::Credentials;
 use crate::image::config::{Config, RuleIndex};
 use crate::image::entry::Entry;
-use crate::image::layout::{HEAD, LEAF, VAR, dir, entry, node, var};
+use crate::image::ids::{ClassId, NodeRef, VarId};
+use crate::image::layout::{HEAD, VAR, dir, entry, node, var};
 use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition};
 use crate::value::{Arena, List};
@@ -55,7 +56,7 @@ impl<'d> Walk<'d> {
             at,
         };
         for at in walk.items(entry::SUBS) {
-            let id = walk.word(at);
+            let id = VarId(walk.word(at));
             walk.sub(id);
         }
         walk
@@ -74,14 +75,14 @@ impl<'d> Walk<'d> {
     }
 
     /// Evaluates a sub-condition. They come in dependency order: each reads only earlier ones.
-    fn sub(&mut self, id: u32) {
-        let root = self.word(self.word(dir::VARS) + id * VAR + 1);
+    fn sub(&mut self, id: VarId) {
+        let root = NodeRef(self.word(self.word(dir::VARS) + id.0 * VAR + 1));
         let holds = self.follow(root) != 0;
-        self.memory.remember(id, 1 + u32::from(holds));
+        self.memory.remember(id, ClassId::of(holds));
     }
 
     #[inline]
-    pub(super) fn class(&mut self, id: u32) -> u32 {
+    pub(super) fn class(&mut self, id: VarId) -> ClassId {
         match self.memory.class(id) {
             Some(class) => class,
             None => self.look(id),
@@ -89,11 +90,11 @@ impl<'d> Walk<'d> {
     }
 
     #[inline(never)]
-    fn look(&mut self, id: u32) -> u32 {
-        let at = self.word(dir::VARS) + id * VAR;
-        // A sub-condition that its entry does not list can not come from our compiler; unknown is closed.
+    fn look(&mut self, id: VarId) -> ClassId {
+        let at = self.word(dir::VARS) + id.0 * VAR;
+        // A sub-condition that its entry does not list cannot come from our compiler; unknown is closed.
         let class = if self.word(at) >> var::KIND_SHIFT == var::SUB {
-            0
+            ClassId::UNKNOWN
         } else {
             classify(self.sight, &mut self.memory, self.sets, at)
         };
@@ -102,27 +103,30 @@ impl<'d> Walk<'d> {
     }
 
     /// The leaf that a graph leads to.
-    pub(super) fn follow(&mut self, root: u32) -> u32 {
-        let mut at = root;
-        while at & LEAF == 0 {
+    pub(super) fn follow(&mut self, root: NodeRef) -> u32 {
+        let mut next = root;
+        loop {
+            if let Some(leaf) = next.leaf() {
+                return leaf;
+            }
+            let at = next.0;
             let head = self.word(at);
-            let class = self.class(head & node::VAR_MAX);
-            let is = head >> node::CLASS_SHIFT & node::CLASS_MAX == class;
-            at = match head >> node::FORM_SHIFT {
+            let class = self.class(VarId(head & node::VAR_MAX));
+            let is = ClassId(head >> node::CLASS_SHIFT & node::CLASS_MAX) == class;
+            next = NodeRef(match head >> node::FORM_SHIFT {
                 node::FALL if is => self.word(at + 1),
                 node::FALL => return 0,
                 node::TWO if is => self.word(at + 1),
                 node::TWO => self.word(at + 2),
                 node::SPARSE => self.search(at, class),
-                _ if class < self.word(at + 1) => self.word(at + 3 + class),
+                _ if class.0 < self.word(at + 1) => self.word(at + 3 + class.0),
                 _ => self.word(at + 2),
-            };
+            });
         }
-        at & !LEAF
     }
 
     /// The child of a sparse node.
-    fn search(&self, at: u32, class: u32) -> u32 {
+    fn search(&self, at: u32, ClassId(class): ClassId) -> u32 {
         let count = self.word(at + 1);
         let arm = |i: u32| self.word(at + 3 + i);
         let found = if count <= LINEAR_ARMS {
@@ -152,7 +156,7 @@ impl<'d> Walk<'d> {
     fn first(&mut self, array: usize) -> Option<u32> {
         if self.entry.filters == 0 {
             for at in self.items(array) {
-                let leaf = self.follow(self.word(at));
+                let leaf = self.follow(NodeRef(self.word(at)));
                 if leaf != 0 {
                     return self.entry.meaning(array, leaf).checked_sub(1);
                 }
@@ -161,7 +165,7 @@ impl<'d> Walk<'d> {
         }
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
-            let leaf = self.follow(self.word(at));
+            let leaf = self.follow(NodeRef(self.word(at)));
             if leaf != 0 {
                 return self.entry.meaning(array, leaf).checked_sub(1);
             }
@@ -197,7 +201,7 @@ impl<'d> Walk<'d> {
         rules.push(deciding);
         let mut candidates = self.candidates(entry::OBLIGE);
         while let Some(at) = candidates.next(self) {
-            if self.follow(self.word(at + 1)) != 0 {
+            if self.follow(NodeRef(self.word(at + 1))) != 0 {
                 rules.push(self.word(at));
             }
         }
@@ -223,9 +227,9 @@ impl<'d> Walk<'d> {
         }
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
-            if self.follow(self.word(at + 1)) != 0 {
+            if self.follow(NodeRef(self.word(at + 1))) != 0 {
                 out.push((self.word(at), true));
-            } else if self.follow(self.word(at + 2)) != 0 {
+            } else if self.follow(NodeRef(self.word(at + 2))) != 0 {
                 out.push((self.word(at), false));
             }
         }
@@ -271,10 +275,10 @@ impl<'d> Walk<'d> {
             if self.word(record) != rule {
                 continue;
             }
-            let acr = self.follow(self.word(record + 1)) == 0;
-            let age = self.follow(self.word(record + 2)) == 0;
+            let acr = self.follow(NodeRef(self.word(record + 1))) == 0;
+            let age = self.follow(NodeRef(self.word(record + 2))) == 0;
             let mut rest = (0..self.word(record + 3)).map(|i| record + 4 + i);
-            if (acr || age) && rest.all(|root| self.follow(self.word(root)) != 0) {
+            if (acr || age) && rest.all(|root| self.follow(NodeRef(self.word(root))) != 0) {
                 return (acr, age);
             }
         }
@@ -284,11 +288,11 @@ impl<'d> Walk<'d> {
     /// Calls `f` with each allow of the entry and its parts (kind, text) that are not true.
     pub(super) fn explanations(&mut self, symbols: &Symbols, mut f: impl FnMut(RuleIndex, Vec<(u32, u32)>)) {
         let (subs, explanations) = symbols.of(self.at);
-        subs.iter().for_each(|id| self.sub(*id));
+        subs.iter().for_each(|id| self.sub(VarId(*id)));
         for explanation in explanations {
             let mut parts = Vec::new();
             for part in explanation.parts.chunks_exact(PART as usize) {
-                if self.follow(part[2]) == 0 {
+                if self.follow(NodeRef(part[2])) == 0 {
                     parts.push((part[0], part[1]));
                 }
             }

@@ -11,7 +11,8 @@ pub use reads::{Reads, claims_read};
 use crate::data::Data;
 use crate::identity::Credentials;
 use crate::identity::claims::{literal, typed};
-use crate::image::config::{Config, Literal, SegmentKind, Slot, Source, Type};
+use crate::image::config::{Config, Literal, SegmentKind, Source, Type};
+use crate::image::ids::Slot;
 use crate::limits;
 use crate::request::{Canonical, ContentType, Form};
 use crate::value::json::{Json, Member};
@@ -70,7 +71,7 @@ impl<'a> Facts<'a> {
 
     /// The fact of a slot; a slot that is none is absent.
     pub(crate) fn fetch(&self, slot: Slot) -> Fetched<'a> {
-        match self.config.sources.get(slot as usize) {
+        match self.config.sources.get(slot.index()) {
             None => Fetched::ABSENT,
             Some(Source::Cell { .. }) => self.cell(slot),
             Some(source) => self.plain(source),
@@ -81,14 +82,14 @@ impl<'a> Facts<'a> {
     fn cell(&self, slot: Slot) -> Fetched<'a> {
         let mut cells = List::new_in(self.arena);
         let mut at = slot;
-        while let Some(Source::Cell { table, key, column }) = self.config.sources.get(at as usize) {
+        while let Some(Source::Cell { table, key, column }) = self.config.sources.get(at.index()) {
             if *key >= at {
                 return Fetched::ABSENT;
             }
             cells.push((*table, *column));
             at = *key;
         }
-        let Some(source) = self.config.sources.get(at as usize) else {
+        let Some(source) = self.config.sources.get(at.index()) else {
             return Fetched::ABSENT;
         };
         let mut fetched = self.plain(source);

@@ -1,13 +1,12 @@
 //! What an image holds beside its graphs: declarations that facts, credentials and obligations need. Decoded once
 //! at load from the image's config section, then read-only. Plain data: no policy syntax, no spans.
 
+use super::ids::Slot;
 use portcullis_base::CredentialKind;
 use std::net::IpAddr;
 
 pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
 
-/// Index into [`Config::sources`]: a fact that the policy reads.
-pub type Slot = u32;
 /// Index into [`Config::rules`]; smaller is the smaller rule id.
 pub type RuleIndex = u32;
 

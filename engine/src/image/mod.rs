@@ -6,6 +6,7 @@
 pub mod config;
 pub mod entry;
 pub mod hash;
+pub mod ids;
 pub mod layout;
 mod rules;
 pub mod symbols;

@@ -9,6 +9,7 @@ use portcullis_base::{CredentialKind, CredentialKinds};
 use std::net::IpAddr;
 
 use super::config::*;
+use super::ids::Slot;
 
 /// A config section that does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +105,15 @@ macro_rules! wire_int {
 }
 
 wire_int!(u8, u16, u32, u64, u128, i32, i64);
+
+impl Wire for Slot {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+    fn next(from: &mut Cursor<'_>) -> Self {
+        Slot(u32::next(from))
+    }
+}
 
 impl Wire for bool {
     fn write(&self, out: &mut Vec<u8>) {

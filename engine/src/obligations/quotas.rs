@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Binding, Bound};
 use crate::decision::Charge;
-use crate::image::config::{Amount, KeyFact, Limit, Period, Quota, RuleIndex, Slot, Source};
+use crate::image::config::{Amount, KeyFact, Limit, Period, Quota, RuleIndex, Source};
+use crate::image::ids::Slot;
 use crate::value::Value;
 use crate::value::{List, Text};
 
@@ -245,7 +246,7 @@ fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, key: &mut Text<'b>) -> bool {
 
 fn of_token(b: &Binding, slot: Slot) -> bool {
     matches!(
-        b.config.sources.get(slot as usize),
+        b.config.sources.get(slot.index()),
         Some(Source::Claim(_) | Source::Scopes)
     )
 }

@@ -10,6 +10,7 @@ use crate::image::config::{
     AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, KeyFact, Limit,
     Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type,
 };
+use crate::image::ids::Slot;
 use crate::request::Head;
 use crate::view::RequestView;
 
@@ -175,7 +176,7 @@ impl Scene<'_> {
 
 fn quota(name: &str, by: &[(u32, Option<CredentialKind>)]) -> Quota {
     let fact = |&(slot, kind): &(u32, Option<CredentialKind>)| KeyFact {
-        slot,
+        slot: Slot(slot),
         prefix: None,
         kind,
     };
@@ -289,7 +290,7 @@ fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
             .collect::<Vec<_>>(),
         ["7", "7"]
     );
-    scene.config.quotas[1].cost = Amount::Fact(1, None);
+    scene.config.quotas[1].cost = Amount::Fact(Slot(1), None);
     scene.context = br#"{"n": 0}"#;
     let decision = scene.allow();
     assert_eq!(
@@ -331,7 +332,7 @@ fn a_denial_carries_what_stands_for_certain_and_what_counts_denials() {
 
 #[test]
 fn drop_beats_set_and_clashes_drop() {
-    let fact = |slot| Some(HeaderValue::Fact(slot));
+    let fact = |slot| Some(HeaderValue::Fact(Slot(slot)));
     let bodies = vec![
         headers_of(vec![
             header("a", literal(" same\t")),

@@ -7,7 +7,7 @@ use super::nodes::Nodes;
 use crate::CompileError;
 use crate::lower::Leaf;
 use crate::vars::{Var, Vars};
-use portcullis::image::config::Slot;
+use portcullis::image::ids::Slot;
 use portcullis::image::layout::{self, dir, var};
 use portcullis::image::tables::IN_TURN;
 
@@ -55,7 +55,7 @@ impl Writer {
                 .iter()
                 .map(|(text, bit)| (0, text.as_bytes(), *bit))
                 .collect();
-            set_records.extend([*slot, self.text_table(&entries)?]);
+            set_records.extend([slot.0, self.text_table(&entries)?]);
         }
         self.records(dir::VARS, dir::VAR_COUNT, &records, layout::VAR);
         self.records(dir::SETS, dir::SET_COUNT, &set_records, layout::SET);
@@ -87,23 +87,23 @@ impl Writer {
                     .zip(2..)
                     .map(|(v, class)| (0, v.as_bytes(), class))
                     .collect();
-                (var::TEXT, *slot, self.text_table(&entries)?)
+                (var::TEXT, slot.0, self.text_table(&entries)?)
             }
             Var::Number(slot, thresholds) => {
                 let mut table = vec![thresholds.len() as u32];
                 table.extend(thresholds.iter().flat_map(|n| halves(*n as u64)));
-                (var::NUMBER, *slot, self.shared(table))
+                (var::NUMBER, slot.0, self.shared(table))
             }
-            Var::Pattern(slot, table) => (var::PATTERN, *slot, self.shared(table.words())),
+            Var::Pattern(slot, table) => (var::PATTERN, slot.0, self.shared(table.words())),
             Var::Address(slot, ranges) => match ranges4(ranges) {
-                Some(table) => (var::ADDRESS4, *slot, self.shared(table)),
+                Some(table) => (var::ADDRESS4, slot.0, self.shared(table)),
                 None => {
                     let mut table = vec![ranges.len() as u32];
                     for (start, class) in ranges {
                         table.extend((0..4).map(|k| (start >> (32 * k)) as u32));
                         table.push(*class);
                     }
-                    (var::ADDRESS, *slot, self.shared(table))
+                    (var::ADDRESS, slot.0, self.shared(table))
                 }
             },
             Var::Sub(root) => (var::SUB, 0, nodes.reference_if_written(*root)),
@@ -112,34 +112,34 @@ impl Writer {
                     let (set, bit) = sets.element(*slot, text);
                     (var::ELEMENT, set, bit)
                 }
-                Leaf::Known(slot) => (var::KNOWN, *slot, 0),
-                Leaf::Bool(slot) => (var::BOOL, *slot, 0),
-                Leaf::Exists(slot) => (var::EXISTS, *slot, 0),
+                Leaf::Known(slot) => (var::KNOWN, slot.0, 0),
+                Leaf::Bool(slot) => (var::BOOL, slot.0, 0),
+                Leaf::Exists(slot) => (var::EXISTS, slot.0, 0),
                 Leaf::Anchor(kind, index) => (var::ANCHOR, *kind as u32, *index),
                 Leaf::Presented(kind) => (var::PRESENTED, *kind as u32, 0),
                 Leaf::Valid(kind) => (var::VALID, *kind as u32, 0),
                 Leaf::Compare(left, right, op, fold) => {
-                    (var::COMPARE, *left, right << 4 | op << 1 | u32::from(*fold))
+                    (var::COMPARE, left.0, right.0 << 4 | op << 1 | u32::from(*fold))
                 }
-                Leaf::Contains(set, element) => (var::CONTAINS, *set, *element),
-                Leaf::List(slot, list) => (var::LIST, *slot, *list),
-                Leaf::Hours(slot, hours) => (var::HOURS, *slot, *hours),
+                Leaf::Contains(set, element) => (var::CONTAINS, set.0, element.0),
+                Leaf::List(slot, list) => (var::LIST, slot.0, *list),
+                Leaf::Hours(slot, hours) => (var::HOURS, slot.0, *hours),
                 Leaf::Sample(slot, name, below) => {
                     let (at, len) = self.text(name.as_bytes());
                     let [low, high] = halves(*below as u64);
                     let whole = u32::from(*below > u128::from(u64::MAX));
-                    (var::SAMPLE, *slot, self.shared(vec![at, len, low, high, whole]))
+                    (var::SAMPLE, slot.0, self.shared(vec![at, len, low, high, whole]))
                 }
                 Leaf::Age(auth_time, now, us) => {
                     let [low, high] = halves(*us as u64);
-                    (var::AGE, *auth_time, self.shared(vec![*now, low, high]))
+                    (var::AGE, auth_time.0, self.shared(vec![now.0, low, high]))
                 }
                 // These became variables of their own kinds above.
                 Leaf::TextIn(slot, _)
                 | Leaf::Matches(slot, _)
                 | Leaf::Number(slot, ..)
                 | Leaf::NumberIn(slot, _)
-                | Leaf::Address(slot, _) => (var::KNOWN, *slot, 0),
+                | Leaf::Address(slot, _) => (var::KNOWN, slot.0, 0),
             },
         })
     }

@@ -10,6 +10,7 @@ use super::*;
 use crate::data::Data;
 use crate::identity::Seen;
 use crate::image::config::{HostOptions, Source, Type};
+use crate::image::ids::Slot;
 use crate::request::{Head, Malformed};
 use crate::view::*;
 
@@ -54,7 +55,7 @@ pub(super) fn fact(config: &Config, view: &RequestView<'_>, source: Source) -> (
     let canonical = normalise(view, &config, &arena, HostOptions::default()).unwrap();
     let credentials = Credentials::read(view, canonical, &config, Seen::nothing(), &arena);
     let facts = Facts::new(&config, &data, view, canonical, &credentials, None, &arena);
-    let fetched = facts.fetch(0);
+    let fetched = facts.fetch(Slot(0));
     let text = fetched.value.map(|value| facts.text(&value));
     (
         fetched.sent,

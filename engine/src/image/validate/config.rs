@@ -16,7 +16,7 @@ impl Check<'_> {
                 Source::Trusted(i) => (*i, config.trusted.len()),
                 Source::Cell { table, key, column } => {
                     // A key's slot is smaller, so fetching a cell ends.
-                    self.index("cell", *key, *key, slot as u32)?;
+                    self.index("cell", key.0, key.0, slot as u32)?;
                     let columns = config.tables.get(*table as usize).map_or(0, |t| t.columns.len());
                     self.index("cell", *column, *column, columns as u32)?;
                     (*table, config.tables.len())
@@ -37,7 +37,7 @@ impl Check<'_> {
         }
         let amount = |amount: &Amount| match amount {
             Amount::Fixed(_) => Ok(()),
-            Amount::Fact(slot, _) => self.index("amount", *slot, *slot, slots),
+            Amount::Fact(slot, _) => self.index("amount", slot.0, slot.0, slots),
         };
         let limit = |limit: &crate::image::config::Limit| {
             self.index("limit", limit.quota, limit.quota, config.quotas.len() as u32)?;
@@ -47,7 +47,7 @@ impl Check<'_> {
             amount(&quota.limit)?;
             amount(&quota.cost)?;
             for fact in quota.by.iter().flatten() {
-                self.index("quota key", fact.slot, fact.slot, slots)?;
+                self.index("quota key", fact.slot.0, fact.slot.0, slots)?;
             }
         }
         for service in &config.services {
@@ -58,7 +58,7 @@ impl Check<'_> {
             body.limits.iter().try_for_each(limit)?;
             for header in &body.headers {
                 if let Some(HeaderValue::Fact(slot)) = &header.value {
-                    self.index("header value", *slot, *slot, slots)?;
+                    self.index("header value", slot.0, slot.0, slots)?;
                 }
             }
             for field in body.accept_query.iter().flat_map(|a| &a.fields) {
