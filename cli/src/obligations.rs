@@ -1,5 +1,6 @@
 //! A verdict -> the texts under which `expect .. with ..` may name what it obliges to, one spelling or more each.
 
+use portcullis_base::quote::GateString;
 use portcullis_vectors::Verdict;
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ fn redaction(op: &Value) -> Option<String> {
 }
 
 fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    GateString(text).to_string()
 }
 
 /// Words and quoted strings.

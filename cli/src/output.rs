@@ -1,5 +1,6 @@
 //! Text -> the two streams: colours where they are wanted, progress where somebody looks, nothing foreign raw.
 
+use portcullis_base::invisible::is_invisible;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write};
 
@@ -129,7 +130,7 @@ pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Foreign text made safe to show: control, bidirectional and zero-width characters are escaped, long text is cut.
+/// Foreign text made safe to show: control characters and other invisible ones are escaped, long text is cut.
 pub fn clean(text: &str) -> String {
     const SHOWN_MAX: usize = 4096;
     let mut out = String::with_capacity(text.len().min(SHOWN_MAX));
@@ -140,10 +141,7 @@ pub fn clean(text: &str) -> String {
         }
         match c {
             '\n' | '\t' => out.push(c),
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                let _ = write!(out, "{}", c.escape_unicode());
-            }
-            c if c.is_control() => {
+            c if is_invisible(c) => {
                 let _ = write!(out, "{}", c.escape_unicode());
             }
             c => out.push(c),
@@ -184,6 +182,11 @@ mod tests {
         assert_eq!(
             clean_line("a\x1b[31m\r\nb\u{202e}"),
             "a\\u{1b}[31m\\u{d}\\nb\\u{202e}"
+        );
+        // These two passed once.
+        assert_eq!(
+            clean("a\u{61c}\u{e0041}\u{e007f}"),
+            "a\\u{61c}\\u{e0041}\\u{e007f}"
         );
         assert_eq!(count(1, "rule") + &count(2, "rule"), "1 rule2 rules");
     }

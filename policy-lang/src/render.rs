@@ -1,6 +1,6 @@
 //! Diagnostics -> text for people (rustc's look) and JSON for tools. The only module that knows the renderer.
 
-use std::fmt::Write;
+use portcullis_base::quote::JsonString;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -95,22 +95,5 @@ pub fn to_json(d: &Diagnostic, sources: &Sources) -> String {
 }
 
 fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    JsonString(text).to_string()
 }

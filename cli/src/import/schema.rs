@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::ImportError;
 use super::document::{Documents, Place};
-use super::text::{is_odd, pattern, quote};
+use super::text::{pattern, quote};
+use portcullis_base::invisible::is_invisible;
 
 /// Levels of objects and arrays that are written out.
 const DEPTH_MAX: usize = 8;
@@ -71,7 +72,7 @@ pub(super) fn step(name: &str) -> Option<String> {
     if plain {
         return Some(name.to_owned());
     }
-    let sayable = !name.is_empty() && !name.contains(|c: char| is_odd(c) || c.is_whitespace());
+    let sayable = !name.is_empty() && !name.contains(|c: char| is_invisible(c) || c.is_whitespace());
     sayable.then(|| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 

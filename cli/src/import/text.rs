@@ -1,6 +1,7 @@
 //! Foreign text -> names, strings, regexes and comments of the language, so that nothing in a document can end the
 //! place it was put in.
 
+use portcullis_base::{invisible::is_invisible, quote::GateString};
 use std::collections::BTreeSet;
 
 use portcullis_lang::parse::RESERVED;
@@ -64,29 +65,9 @@ pub(super) fn word(text: &str, fallback: &str) -> String {
     out.to_owned()
 }
 
-/// Characters that policy text refuses raw: controls, bidirectional controls, zero-width ones.
-pub(super) fn is_odd(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
 /// A string literal.
 pub(super) fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_odd(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    GateString(text).to_string()
 }
 
 /// `"a", "b"`
@@ -105,7 +86,10 @@ pub(super) fn comment(text: &str) -> String {
 
 /// Text on one line, without characters that steer a terminal.
 pub(super) fn line(text: &str) -> String {
-    let flat: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
+    let flat: String = text
+        .chars()
+        .map(|c| if is_invisible(c) { ' ' } else { c })
+        .collect();
     flat.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -130,7 +114,7 @@ pub(super) fn regex_literal(text: &str) -> String {
 
 /// A `pattern` of JSON Schema as an anchored regex of ours, `None` where the dialect has no such regex.
 pub(super) fn pattern(text: &str) -> Option<String> {
-    if text.chars().any(is_odd) || !text.is_ascii() {
+    if text.chars().any(is_invisible) || !text.is_ascii() {
         return None;
     }
     let after = text.strip_prefix('^');

@@ -2,6 +2,7 @@
 //! Each variable is classified at most once per decision, and only when a node asks.
 
 use portcullis_base::CredentialKind;
+use portcullis_base::instant::weekday_of_days;
 use std::net::IpAddr;
 
 use crate::data::Data;
@@ -210,8 +211,7 @@ fn in_hours(hours: &Hours, now_us: i64) -> bool {
         .map_or(0, |o| i64::from(o.1));
     let local = seconds.saturating_add(offset);
     let minute = (local.rem_euclid(86_400) / 60) as u16;
-    // 1970-01-01 was a Thursday; day 0 of a mask is Monday.
-    let today = (local.div_euclid(86_400) + 3).rem_euclid(7);
+    let today = weekday_of_days(local.div_euclid(86_400));
     let yesterday = (today + 6).rem_euclid(7);
     hours.spans.iter().any(|(days, start, end)| {
         let on = |day: i64| days & (1 << day) != 0;

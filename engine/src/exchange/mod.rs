@@ -20,6 +20,7 @@ use crate::decision::{Effect, Reason};
 use crate::image::{Image, LoadError, Trust, TrustError};
 use crate::obligations::grpc_status;
 use crate::view::RequestView;
+use portcullis_base::media::is_grpc;
 
 /// The policy in force, shared by all threads. Without one, everything is denied.
 #[derive(Debug, Default)]
@@ -338,11 +339,5 @@ fn speaks_grpc(request: &RequestView<'_>) -> bool {
         .headers
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
-    let is_grpc = |value: &[u8]| {
-        let value = value.trim_ascii_start();
-        value
-            .get(..16)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"))
-    };
     types.next().is_some_and(|(_, value)| is_grpc(value)) && types.next().is_none()
 }

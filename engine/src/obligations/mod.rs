@@ -7,7 +7,6 @@
 // verdict -> headers of the engine's own
 mod cors;
 mod grpc;
-mod http_date;
 
 // rules that bind -> one demand each
 mod body;
@@ -26,11 +25,11 @@ use crate::image::config::{Config, Cors, Rule, RuleIndex, Service};
 use crate::image::tables::View;
 use crate::request::Canonical;
 use crate::value::{Arena, List};
+use portcullis_base::instant::HttpDate;
 use portcullis_base::{Detail, Reason};
 
 pub(crate) use cors::is_preflight;
 pub(crate) use grpc::status as grpc_status;
-use http_date::imf_fixdate;
 
 /// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
 /// being collected, and are in it once it is finished.
@@ -323,7 +322,7 @@ fn own_headers<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
 
 fn own_sunset<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     if let Sunset::Before(end) = sunset(b) {
-        let date = text(b.arena, format_args!("{}", imf_fixdate(end)));
+        let date = text(b.arena, format_args!("{}", HttpDate(end)));
         draft.response_set.push(("sunset", date));
     }
 }

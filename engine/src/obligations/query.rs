@@ -7,10 +7,9 @@ use super::{Binding, Bound};
 use crate::image::config::{QueryField, QueryType};
 use crate::image::tables::matches;
 use crate::request::Param;
-use crate::value::instant;
 use crate::value::text::is_spelled;
 use crate::value::{List, Text};
-use portcullis_base::Detail;
+use portcullis_base::{Detail, instant};
 
 /// Why a query is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,8 +108,8 @@ fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bo
         QueryType::String => i64::try_from(text.chars().count()).ok(),
         QueryType::Ip if canonical_ip(text) => None,
         QueryType::Instant => match instant::parse(text.as_bytes()) {
-            None => return false,
-            value => value,
+            Err(_) => return false,
+            Ok(us) => Some(us),
         },
         QueryType::Bool | QueryType::Ip => return false,
     };

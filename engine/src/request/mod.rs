@@ -18,7 +18,7 @@ use crate::limits;
 use crate::value::{Arena, Text, text};
 use crate::view::RequestView;
 use authority::Authority;
-use portcullis_base::Detail;
+use portcullis_base::{Detail, media};
 use std::cell::OnceCell;
 use target::RawForm;
 use thiserror::Error;
@@ -214,7 +214,7 @@ impl<'a> Head<'a> {
 impl<'a> Canonical<'a> {
     /// Whether the body says it is gRPC.
     pub(crate) fn is_grpc(&self) -> bool {
-        matches!(&self.content_type, ContentType::Known(essence) if essence.starts_with("application/grpc"))
+        matches!(&self.content_type, ContentType::Known(essence) if media::is_grpc(essence.as_bytes()))
     }
 
     /// The target to forward: path, `?` and the query as sent; without a path, as sent.

@@ -2,7 +2,6 @@
 //! Knows no requests, no policies and no images.
 
 pub(crate) mod address;
-pub(crate) mod instant;
 pub(crate) mod json;
 mod marks;
 pub(crate) mod order;

@@ -1,5 +1,6 @@
 //! Values -> compact JSON text. One spelling for everything, so that equal values are equal bytes.
 
+use portcullis_base::quote::JsonString;
 use std::fmt::Write as _;
 
 /// Writes one value; commas are put where they belong.
@@ -77,27 +78,9 @@ impl Writer {
         }
     }
 
-    /// Besides what JSON asks for, DEL and the line separators of JavaScript are escaped: a line stays one line
-    /// and shows what is in it, wherever it is pasted.
     pub(super) fn string(&mut self, value: &str) {
-        self.text.push('"');
-        for c in value.chars() {
-            match c {
-                '"' => self.text.push_str("\\\""),
-                '\\' => self.text.push_str("\\\\"),
-                '\n' => self.text.push_str("\\n"),
-                '\r' => self.text.push_str("\\r"),
-                '\t' => self.text.push_str("\\t"),
-                '\u{8}' => self.text.push_str("\\b"),
-                '\u{c}' => self.text.push_str("\\f"),
-                '\0'..='\u{1f}' | '\u{7f}' | '\u{2028}' | '\u{2029}' => {
-                    // Writing into a String does not fail.
-                    let _ = write!(self.text, "\\u{:04x}", u32::from(c));
-                }
-                c => self.text.push(c),
-            }
-        }
-        self.text.push('"');
+        // Writing into a String does not fail.
+        let _ = write!(self.text, "{}", JsonString(value));
         self.comma = true;
     }
 

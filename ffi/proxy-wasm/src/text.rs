@@ -1,50 +1,22 @@
 //! Bytes of anybody -> JSON text that is safe to print: printable ASCII only, so that no control character, no
 //! terminal escape and no direction mark reaches a log. Knows nothing of what the text says.
 
+use portcullis_base::quote::{AsciiJsonString, JsonString};
 use std::fmt::Write as _;
 
 /// Appends a JSON string; bytes that are not UTF-8 become U+FFFD, and what is past `max` characters is cut.
 pub fn quote(out: &mut String, bytes: &[u8], max: usize) {
-    out.push('"');
     // A character has at most four bytes, so no more than these are looked at.
     let looked_at = bytes.get(..max.saturating_mul(4)).unwrap_or(bytes);
-    for c in String::from_utf8_lossy(looked_at).chars().take(max) {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            ' '..='~' => out.push(c),
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing into a text does not fail.
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    out.push('"');
+    let text = String::from_utf8_lossy(looked_at);
+    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
+    // Writing into a text does not fail.
+    let _ = write!(out, "{}", AsciiJsonString(text.get(..end).unwrap_or_default()));
 }
 
 /// Appends a JSON string that a JSON reader turns back into the very same text.
 pub fn quote_exactly(out: &mut String, text: &str) {
-    out.push('"');
-    // What is to be escaped is ASCII, so what stands between is whole characters, and is copied at once.
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escaped = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            0..b' ' => "",
-            _ => continue,
-        };
-        out.push_str(text.get(from..at).unwrap_or_default());
-        out.push_str(escaped);
-        if escaped.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
-        }
-        from = at + 1;
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    out.push('"');
+    let _ = write!(out, "{}", JsonString(text));
 }
 
 #[cfg(test)]
@@ -55,10 +27,7 @@ mod tests {
     fn nothing_but_printable_ascii_comes_out() {
         let mut out = String::new();
         quote(&mut out, "a\"\\\r\n\u{1b}[31m\u{2028}é\u{202e}😀".as_bytes(), 99);
-        assert_eq!(
-            out,
-            r#""a\"\\\u000d\u000a\u001b[31m\u2028\u00e9\u202e\ud83d\ude00""#
-        );
+        assert_eq!(out, r#""a\"\\\r\n\u001b[31m\u2028\u00e9\u202e\ud83d\ude00""#);
         out.clear();
         quote(&mut out, b"\xff/\xc3", 99);
         assert_eq!(out, r#""\ufffd/\ufffd""#);

@@ -2,11 +2,19 @@
 //!
 //! - [`verdict`]: the closed sets [`Reason`] and [`Detail`], why a request got its verdict
 //! - [`credential`]: [`CredentialKind`] and sets of kinds
+//! - [`invisible`]: characters that show nothing, or something else than they are
+//! - [`quote`]: texts as string literals of Gate and of JSON
+//! - [`instant`]: RFC 3339 texts and HTTP dates, days and their dates
+//! - [`media`]: which media types are gRPC's
 //!
-//! This crate depends on nothing, allocates nothing and knows no policy, no request and no image.
+//! This crate depends on nothing and knows no policy, no request and no image.
 #![no_std]
 
 pub mod credential;
+pub mod instant;
+pub mod invisible;
+pub mod media;
+pub mod quote;
 pub mod verdict;
 
 pub use credential::{CredentialKind, CredentialKinds};

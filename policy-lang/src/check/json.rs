@@ -237,18 +237,3 @@ fn number(text: &str) -> bool {
         && fraction.is_none_or(digits)
         && exponent.is_none_or(digits)
 }
-
-/// A JSON string literal.
-pub(super) fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}

@@ -5,6 +5,7 @@
 use super::limits::{MAX_REGEX_BYTES, MAX_REGEX_NESTING, MAX_REGEX_STEPS};
 use crate::ast::Literal;
 use crate::model::{Type, Value};
+use portcullis_base::instant::{self as base, InstantFault};
 use std::net::IpAddr;
 
 /// A literal that is not one, or not in its one spelling.
@@ -94,55 +95,10 @@ pub(super) fn decimal(text: &str) -> Result<(), Bad> {
 /// RFC 3339 with an offset -> µs.
 pub(super) fn instant(text: &str) -> Result<i64, Bad> {
     let help = "write RFC 3339 with an offset, as in `2026-12-31T00:00:00Z`";
-    if !instant_shape(text.as_bytes()) {
-        return bad("G0304", format!("`{text}` is not an instant"), help);
-    }
-    match text.parse::<jiff::Timestamp>() {
-        Ok(timestamp) => Ok(timestamp.as_microsecond()),
-        Err(_) => bad("G0304", format!("there is no such instant as `{text}`"), help),
-    }
-}
-
-/// The one shape that is taken; jiff alone reads more than RFC 3339.
-fn instant_shape(text: &[u8]) -> bool {
-    let digits = |part: &[u8], n: usize| part.len() == n && part.iter().all(u8::is_ascii_digit);
-    let fixed = b"dddd-dd-ddTdd:dd:dd";
-    let Some((head, tail)) = text.split_at_checked(fixed.len()) else {
-        return false;
-    };
-    let head_fits = head
-        .iter()
-        .zip(fixed)
-        .all(|(b, f)| if *f == b'd' { b.is_ascii_digit() } else { b == f });
-    if !head_fits || head.get(17..) == Some(b"60") {
-        return false;
-    }
-    let zone = match tail.strip_prefix(b".") {
-        Some(rest) => {
-            let end = rest
-                .iter()
-                .position(|b| !b.is_ascii_digit())
-                .unwrap_or(rest.len());
-            let Some((fraction, zone)) = rest.split_at_checked(end) else {
-                return false;
-            };
-            if fraction.is_empty() || fraction.len() > 6 {
-                return false;
-            }
-            zone
-        }
-        None => tail,
-    };
-    match zone {
-        b"Z" => true,
-        [b'+' | b'-', rest @ ..] => {
-            rest.len() == 5
-                && rest.get(2) == Some(&b':')
-                && rest.get(..2).is_some_and(|p| digits(p, 2))
-                && rest.get(3..).is_some_and(|p| digits(p, 2))
-        }
-        _ => false,
-    }
+    base::parse(text.as_bytes()).or_else(|fault| match fault {
+        InstantFault::Syntax => bad("G0304", format!("`{text}` is not an instant"), help),
+        InstantFault::Range => bad("G0304", format!("there is no such instant as `{text}`"), help),
+    })
 }
 
 /// A percentage without its sign -> floor(p/100 · 2^64), exact.

@@ -2,7 +2,6 @@
 
 use super::conditions::Expansion;
 use super::cx::{Captures, Cx, Env};
-use super::json::quote;
 use super::jsonpath;
 use super::literals::{header_name, instant, ip, method, value};
 use super::names::{Kind, Node, undeclared};
@@ -15,6 +14,7 @@ use crate::model::{
 };
 use crate::source::Spanned;
 use portcullis_base::Reason;
+use portcullis_base::quote::JsonString;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// First words of what `with` can name.
@@ -583,4 +583,9 @@ impl Cx<'_> {
             None => Some(Cond::True),
         }
     }
+}
+
+/// A JSON string.
+fn quote(text: &str) -> String {
+    JsonString(text).to_string()
 }

@@ -11,7 +11,6 @@ mod words;
 use crate::ast::{File, QuotaSpec};
 use crate::source::Span;
 use layout::{Node, Printer};
-pub(crate) use words::quote;
 
 /// The canonical text of a file; `text` is what it was parsed from, for the places of comments and blank lines.
 /// Only what the tree holds is printed: format no file that has syntax errors.

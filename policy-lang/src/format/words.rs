@@ -5,27 +5,14 @@
 
 use crate::ast::*;
 use crate::source::Spanned;
+use portcullis_base::quote::GateString;
 
 /// Pieces joined by a space or a line break.
 pub(super) type Words = Vec<String>;
 
 /// A string literal with its escapes.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if crate::parse::is_forbidden(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+pub(super) fn quote(text: &str) -> String {
+    GateString(text).to_string()
 }
 
 /// Whether a text is a word of the language: usable without quotes.

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Anchor, Atom, Comparison, Cond, Fact, Operand, PeerFact, Policy, Value};
-use crate::format::quote;
+use portcullis_base::quote::GateString;
 
 /// A part of a policy that can be written as Gate text.
 pub trait GateText {
@@ -63,7 +63,7 @@ fn separated<T>(
 
 fn strings(f: &mut Formatter<'_>, items: &[String]) -> fmt::Result {
     f.write_str("[")?;
-    separated(f, items, ", ", |text, f| f.write_str(&quote(text)))?;
+    separated(f, items, ", ", |text, f| write!(f, "{}", GateString(text)))?;
     f.write_str("]")
 }
 
@@ -140,12 +140,12 @@ impl GateText for Atom {
                 write!(f, "{} has all ", policy.show(set))?;
                 strings(f, values)
             }
-            Atom::Like { fact, glob } => write!(f, "{} like {}", policy.show(fact), quote(glob)),
+            Atom::Like { fact, glob } => write!(f, "{} like {}", policy.show(fact), GateString(glob)),
             Atom::Matches { fact, regex } => write!(f, "{} matches '{regex}'", policy.show(fact)),
             Atom::Sample { fact, name, below } => {
                 let percent = *below as f64 / (u64::MAX as f64 + 1.0) * 100.0;
                 let percent = (percent * 1e6).round() / 1e6;
-                write!(f, "{} in {percent}% of {}", policy.show(fact), quote(name))
+                write!(f, "{} in {percent}% of {}", policy.show(fact), GateString(name))
             }
         }
     }
@@ -178,7 +178,7 @@ impl GateText for Value {
         match self {
             Value::Bool(v) => write!(f, "{v}"),
             Value::Int(v) => write!(f, "{v}"),
-            Value::String(v) => f.write_str(&quote(v)),
+            Value::String(v) => write!(f, "{}", GateString(v)),
             Value::Ip(v) => write!(f, "{v}"),
             Value::Set(v) => strings(f, v),
             Value::Instant(us) => match jiff::Timestamp::from_microsecond(*us) {
@@ -200,8 +200,8 @@ impl GateText for Fact {
             Fact::Port => f.write_str("request.port"),
             Fact::Path => f.write_str("request.path"),
             Fact::Query(name) => write!(f, "request.query.{name}"),
-            Fact::Header(name) => write!(f, "request.header[{}]", quote(name)),
-            Fact::Cookie(name) => write!(f, "request.cookie[{}]", quote(name)),
+            Fact::Header(name) => write!(f, "request.header[{}]", GateString(name)),
+            Fact::Cookie(name) => write!(f, "request.cookie[{}]", GateString(name)),
             Fact::Size => f.write_str("request.size"),
             Fact::ContentType => f.write_str("request.content_type"),
             Fact::Protocol => f.write_str("request.protocol"),

@@ -22,7 +22,7 @@ use build::Build;
 use cut::{Level, Stream};
 use scan::Scan;
 
-pub(crate) use scan::{DIAGNOSTICS_MAX, is_doc, is_forbidden};
+pub(crate) use scan::{DIAGNOSTICS_MAX, is_doc};
 
 /// A file may be this large, in bytes.
 pub const FILE_BYTES_MAX: usize = 16 << 20;

@@ -5,6 +5,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Span, Spanned};
+use portcullis_base::invisible::is_invisible;
 
 /// Braces, parentheses and brackets may nest this deep, and so many `not` may be open at one place: far beyond
 /// what a reader follows, far below what the stack of a small host bears.
@@ -46,15 +47,9 @@ pub(super) struct Scan {
     pub(super) unbalanced: bool,
 }
 
-/// Characters that show a reader something else than what the machine reads (Trojan Source), or nothing at all.
-pub(crate) fn is_forbidden(c: char) -> bool {
-    match c {
-        '\t' | '\n' | '\r' => false,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => true,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => true,
-        '\u{e0000}'..='\u{e007f}' => true,
-        c => c.is_control(),
-    }
+/// What no policy may hold raw: a reader would miss it or be misled (Trojan Source).
+fn is_forbidden(c: char) -> bool {
+    !matches!(c, '\t' | '\n' | '\r') && is_invisible(c)
 }
 
 struct Opener {

@@ -198,6 +198,14 @@ paths:
     );
 }
 
+/// Tags (U+E0041) once came out raw, and the parser refuses them.
+#[test]
+fn what_the_parser_refuses_raw_is_escaped() {
+    let text = "a\u{e0041}\u{61c}\u{206a}\u{fff9}";
+    assert_eq!(super::text::quote(text), r#""a\u{e0041}\u{61c}\u{206a}\u{fff9}""#);
+    assert_eq!(super::text::line(text), "a");
+}
+
 /// Names and prose of a document are data: nothing in them becomes policy.
 #[test]
 fn hostile_prose_stays_prose() {
@@ -206,7 +214,7 @@ fn hostile_prose_stays_prose() {
             r##"{"openapi": "3.0.0", "info": {"title": "T\"} allow anyone to any /**; #", "version": "1"},
                 "servers": [{"url": "https://a.example.com"}],
                 "paths": {"/x": {"get": {"operationId": "a\"; allow anyone to any /** as b",
-                "summary": "line one\nallow anyone to any /admin/**;\u2028}", "security": [],
+                "summary": "line one\nallow anyone to any /admin/**;\u2028}\udb40\udc41", "security": [],
                 "responses": {"200": {"description": "ok"}}}}}}"##,
         )
         .unwrap(),
