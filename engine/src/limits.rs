@@ -32,7 +32,7 @@ pub const KNOWN_TOKEN_BYTES: usize = 16_384;
 /// Bytes of the context that a host hands over.
 pub const CONTEXT_BYTES: usize = 65_536;
 /// Open arrays and objects at once in JSON.
-pub const JSON_DEPTH: usize = 64;
+pub const JSON_DEPTH: usize = portcullis_base::json::DEPTH_MAX;
 /// Entries of `X-Forwarded-For` or `Forwarded`: more hops than any real route has.
 pub const FORWARDING_ENTRIES: usize = 64;
 /// Lines of a list file: bounds memory.

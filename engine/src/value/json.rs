@@ -1,52 +1,40 @@
-//! JSON text -> a flat tape of nodes that facts are read from by path, in one pass. Validates all of RFC 8259 and
-//! refuses lone surrogates, keeps an explicit stack of bounded depth, and notices members given twice. Knows no claims
-//! and no context.
+//! JSON text -> facts by path: what the scanner of the base crate finds, kept in the decision's arena. Knows no claims and
+//! no context.
 
-use super::marks::{Marks, hash};
-use super::text::{self, class};
+use super::text;
 use super::{Arena, List};
-use crate::limits;
-use thiserror::Error;
+use portcullis_base::json::{self as base, Kind, Node, Tape, hash};
 
 #[cfg(test)]
 mod tests;
 
-/// Why text is not a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum JsonFault {
-    /// Past the caller's bound.
-    #[error("more than {0} bytes")]
-    TooLarge(usize),
-    /// Not JSON.
-    #[error("not JSON at byte {0}")]
-    Syntax(usize),
-    /// Past [`limits::JSON_DEPTH`].
-    #[error("nested deeper than {max} at byte {0}", max = limits::JSON_DEPTH)]
-    TooDeep(usize),
+pub(crate) use portcullis_base::json::JsonFault;
+
+/// Nodes that lie in the arena.
+struct ArenaTape<'a> {
+    nodes: List<'a, Node>,
+    arena: &'a Arena,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Null,
-    Bool(bool),
-    Number,
-    /// `plain`: no escapes.
-    Text {
-        plain: bool,
-    },
-    Array,
-    Object,
-}
+impl Tape for ArenaTape<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.nodes.len()
+    }
 
-/// A value; a member's name is a text node right before its value.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    kind: Kind,
-    /// Of scalars; text without its quotes.
-    start: u32,
-    end: u32,
-    /// First node that is not inside; of a member's name, which holds nothing, the hash of the name.
-    next: u32,
+    #[inline]
+    fn push(&mut self, node: Node) {
+        self.nodes.push(node);
+    }
+
+    #[inline]
+    fn get_mut(&mut self, index: usize) -> Option<&mut Node> {
+        self.nodes.get_mut(index)
+    }
+
+    fn hash_escaped(&self, raw: &[u8]) -> u32 {
+        hash(unescape(raw, self.arena))
+    }
 }
 
 /// A validated document.
@@ -88,41 +76,18 @@ impl<'a> Json<'a> {
 
     /// Validates `text` of at most `max_bytes`.
     pub(crate) fn parse(text: &'a [u8], max_bytes: usize, arena: &'a Arena) -> Result<Json<'a>, JsonFault> {
-        // Offsets have 32 bits.
-        if text.len() > max_bytes || u32::try_from(text.len()).is_err() {
-            return Err(JsonFault::TooLarge(max_bytes));
-        }
-        // Most are ASCII, which is quicker to see.
-        if !text.is_ascii()
-            && let Err(fault) = std::str::from_utf8(text)
-        {
-            return Err(JsonFault::Syntax(fault.valid_up_to()));
-        }
-        let mut scanner = Scanner {
-            text,
-            at: 0,
+        let tape = ArenaTape {
             // About one node for eight bytes; a denser text lets it grow.
             nodes: List::with_capacity_in(text.len() / 8 + 2, arena),
-            open: [0; limits::JSON_DEPTH],
-            depth: 0,
-            in_object: false,
-            odd: text
-                .iter()
-                .fold(false, |odd, b| odd | (*b == b'\\') | (*b < 0x20)),
-            marks: Marks::default(),
-            suspect: false,
             arena,
         };
-        match scanner.document() {
-            Ok(()) => Ok(Json {
-                text,
-                nodes: scanner.nodes.into_bump_slice(),
-                suspect: scanner.suspect,
-                arena,
-            }),
-            Err(Stop::Syntax) => Err(JsonFault::Syntax(scanner.at)),
-            Err(Stop::TooDeep) => Err(JsonFault::TooDeep(scanner.at)),
-        }
+        let scanned = base::scan(text, max_bytes, tape)?;
+        Ok(Json {
+            text,
+            nodes: scanned.tape.nodes.into_bump_slice(),
+            suspect: scanned.suspect,
+            arena,
+        })
     }
 
     /// The document's value, if it is an object.
@@ -281,322 +246,12 @@ impl<'j, 'a> Item<'j, 'a> {
     }
 }
 
-/// Bytes up to the first that ends a run in a string, eight at a time: the quote, and in an odd text the backslash and
-/// controls.
-#[inline]
-fn plain_run(text: &[u8], odd: bool) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest high bit of each is right; those above it may follow from a borrow.
-    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
-    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let mut rest = text;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let mut stops = equal(word, b'"');
-        if odd {
-            stops |= below(word, 0x20) | equal(word, b'\\');
-        }
-        if stops != 0 {
-            return text.len() - rest.len() + stops.trailing_zeros() as usize / 8;
-        }
-        rest = after;
-    }
-    let stops = |byte: &u8| text::classes(*byte) & class::JSON_STOP != 0;
-    text.len() - rest.len() + rest.iter().position(stops).unwrap_or(rest.len())
-}
-
 /// Members up to which comparing each with each costs less than sorting them.
 const PAIRWISE_MAX: usize = 24;
 
 /// Decodes escapes of validated text.
-fn unescape<'a>(raw: &'a [u8], arena: &'a Arena) -> &'a [u8] {
-    let (mut out, mut rest) = (List::with_capacity_in(raw.len(), arena), raw);
-    while let [byte, tail @ ..] = rest {
-        let ([b'\\', escape, after @ ..], b'\\') = (rest, byte) else {
-            out.push(*byte);
-            rest = tail;
-            continue;
-        };
-        rest = after;
-        match escape {
-            b'b' => out.push(8),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => {
-                if let Some((c, length)) = unicode(after) {
-                    out.extend_from_slice_copy(c.encode_utf8(&mut [0; 4]).as_bytes());
-                    rest = after.get(length..).unwrap_or_default();
-                }
-            }
-            itself => out.push(*itself),
-        }
-    }
+fn unescape<'a>(raw: &[u8], arena: &'a Arena) -> &'a [u8] {
+    let mut out = List::with_capacity_in(raw.len(), arena);
+    base::unescape(raw, |part| out.extend_from_slice_copy(part));
     out.into_bump_slice()
-}
-
-/// The character whose `\u` escape goes on with `digits`, and how many bytes of them it takes. A lone surrogate is
-/// none.
-fn unicode(digits: &[u8]) -> Option<(char, usize)> {
-    let unit = hex4(digits)?;
-    if !(0xd800..0xdc00).contains(&unit) {
-        return Some((char::from_u32(unit)?, 4));
-    }
-    let low = digits.get(4..)?.strip_prefix(b"\\u").and_then(hex4)?;
-    let offset = low.checked_sub(0xdc00).filter(|offset| *offset < 0x400)?;
-    Some((char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + offset)?, 10))
-}
-
-fn hex4(text: &[u8]) -> Option<u32> {
-    let digits = text.get(..4)?.iter();
-    digits
-        .copied()
-        .try_fold(0, |n, digit| Some(n << 4 | char::from(digit).to_digit(16)?))
-}
-
-enum Stop {
-    Syntax,
-    TooDeep,
-}
-
-struct Scanner<'a> {
-    text: &'a [u8],
-    at: usize,
-    nodes: List<'a, Node>,
-    /// Open containers, innermost last.
-    open: [u32; limits::JSON_DEPTH],
-    depth: usize,
-    /// The innermost open container is an object.
-    in_object: bool,
-    /// There is a backslash or a control somewhere, so strings have to be looked at for them.
-    odd: bool,
-    /// A bit for each name of the outermost object, by its hash: two names that share none are not the same.
-    marks: Marks,
-    suspect: bool,
-    arena: &'a Arena,
-}
-
-impl Scanner<'_> {
-    fn document(&mut self) -> Result<(), Stop> {
-        loop {
-            self.space();
-            let open = match self.peek().ok_or(Stop::Syntax)? {
-                b'"' => {
-                    self.string(false)?;
-                    false
-                }
-                b'{' => self.open(Kind::Object)?,
-                b'[' => self.open(Kind::Array)?,
-                b't' => self.word(b"true", Kind::Bool(true))?,
-                b'f' => self.word(b"false", Kind::Bool(false))?,
-                b'n' => self.word(b"null", Kind::Null)?,
-                _ => self.number()?,
-            };
-            if open {
-                continue;
-            }
-            loop {
-                self.space();
-                if self.depth == 0 {
-                    return if self.at == self.text.len() {
-                        Ok(())
-                    } else {
-                        Err(Stop::Syntax)
-                    };
-                }
-                match self.peek() {
-                    Some(b',') if self.in_object => {
-                        self.at += 1;
-                        self.space();
-                        self.name()?;
-                        break;
-                    }
-                    Some(b',') => {
-                        self.at += 1;
-                        break;
-                    }
-                    Some(b'}') if self.in_object => self.close(),
-                    Some(b']') if !self.in_object => self.close(),
-                    _ => return Err(Stop::Syntax),
-                }
-            }
-        }
-    }
-
-    /// A member's name and its colon.
-    fn name(&mut self) -> Result<(), Stop> {
-        if self.peek() != Some(b'"') {
-            return Err(Stop::Syntax);
-        }
-        self.string(true)?;
-        self.space();
-        self.take(b":")
-    }
-
-    /// Opens a container and, where it holds something, goes to its first value; whether it does.
-    fn open(&mut self, kind: Kind) -> Result<bool, Stop> {
-        let index = self.nodes.len();
-        let Some(place) = self.open.get_mut(self.depth) else {
-            return Err(Stop::TooDeep);
-        };
-        *place = index as u32;
-        self.depth += 1;
-        self.in_object = kind == Kind::Object;
-        self.push(kind, self.at, self.at);
-        self.at += 1;
-        self.space();
-        match self.peek() {
-            Some(b'}') if self.in_object => {
-                self.close();
-                Ok(false)
-            }
-            Some(b']') if !self.in_object => {
-                self.close();
-                Ok(false)
-            }
-            _ if self.in_object => self.name().map(|()| true),
-            _ => Ok(true),
-        }
-    }
-
-    fn innermost(&self) -> Option<usize> {
-        let last = self.depth.checked_sub(1)?;
-        self.open.get(last).map(|index| *index as usize)
-    }
-
-    fn close(&mut self) {
-        self.at += 1;
-        let next = self.nodes.len() as u32;
-        if let Some(node) = self.innermost().and_then(|index| self.nodes.get_mut(index)) {
-            node.next = next;
-        }
-        self.depth = self.depth.saturating_sub(1);
-        let outer = self.innermost().and_then(|index| self.nodes.get(index));
-        self.in_object = outer.is_some_and(|node| node.kind == Kind::Object);
-    }
-
-    /// A text, from its quote on.
-    fn string(&mut self, is_name: bool) -> Result<(), Stop> {
-        self.at += 1;
-        let (start, mut plain) = (self.at, true);
-        loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let run = plain_run(rest, self.odd);
-            self.at += run;
-            match rest.get(run) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    plain = false;
-                    self.at += 1;
-                    match self.peek() {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
-                        Some(b'u') => {
-                            let digits = self.text.get(self.at + 1..).unwrap_or_default();
-                            self.at += unicode(digits).ok_or(Stop::Syntax)?.1;
-                        }
-                        _ => return Err(Stop::Syntax),
-                    }
-                    self.at += 1;
-                }
-                _ => return Err(Stop::Syntax),
-            }
-        }
-        let mut next = self.nodes.len() as u32 + 1;
-        if is_name {
-            let raw = self.text.get(start..self.at).unwrap_or_default();
-            next = hash(if plain { raw } else { unescape(raw, self.arena) });
-            // Names of inner objects are not marked: two objects may well hold the same.
-            self.suspect |= self.depth != 1 || !self.marks.is_new(next);
-        }
-        self.nodes.push(Node {
-            kind: Kind::Text { plain },
-            start: start as u32,
-            end: self.at as u32,
-            next,
-        });
-        self.at += 1;
-        Ok(())
-    }
-
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<bool, Stop> {
-        let start = self.at;
-        self.take(word)?;
-        self.push(kind, start, self.at);
-        Ok(false)
-    }
-
-    fn number(&mut self) -> Result<bool, Stop> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        self.push(Kind::Number, start, self.at);
-        Ok(false)
-    }
-
-    fn digits(&mut self) -> Result<(), Stop> {
-        let start = self.at;
-        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start {
-            Err(Stop::Syntax)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn take(&mut self, word: &[u8]) -> Result<(), Stop> {
-        match self
-            .text
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
-            true => {
-                self.at += word.len();
-                Ok(())
-            }
-            false => Err(Stop::Syntax),
-        }
-    }
-
-    fn push(&mut self, kind: Kind, start: usize, end: usize) {
-        let next = self.nodes.len() as u32 + 1;
-        self.nodes.push(Node {
-            kind,
-            start: start as u32,
-            end: end as u32,
-            next,
-        });
-    }
-
-    fn space(&mut self) {
-        while let Some(byte @ ..=b' ') = self.peek() {
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return;
-            }
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
 }

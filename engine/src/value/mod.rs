@@ -3,7 +3,6 @@
 
 pub(crate) mod address;
 pub(crate) mod json;
-mod marks;
 pub(crate) mod order;
 mod owned;
 pub(crate) mod text;

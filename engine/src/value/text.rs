@@ -20,8 +20,6 @@ pub(crate) mod class {
     pub(crate) const UNRESERVED: u16 = 32;
     /// A decimal digit.
     pub(crate) const DIGIT: u16 = 64;
-    /// Ends a run in a JSON string: the quote, the backslash and controls.
-    pub(crate) const JSON_STOP: u16 = 128;
     /// A label's byte or the dot between labels.
     pub(crate) const HOST: u16 = 256;
     /// What a token in a header is made of, but for the `=` at its end (RFC 9110's token68).
@@ -74,9 +72,6 @@ static CLASS: [u16; 256] = {
         }
         if b.is_ascii_digit() {
             bits |= class::DIGIT;
-        }
-        if b < 0x20 || b == b'"' || b == b'\\' {
-            bits |= class::JSON_STOP;
         }
         if bits & class::LABEL != 0 || b == b'.' {
             bits |= class::HOST;

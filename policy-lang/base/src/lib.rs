@@ -5,14 +5,18 @@
 //! - [`invisible`]: characters that show nothing, or something else than they are
 //! - [`quote`]: texts as string literals of Gate and of JSON
 //! - [`instant`]: RFC 3339 texts and HTTP dates, days and their dates
+//! - [`json`]: JSON texts as tapes of nodes
 //! - [`media`]: which media types are gRPC's
 //!
 //! This crate depends on nothing and knows no policy, no request and no image.
 #![no_std]
 
+extern crate alloc;
+
 pub mod credential;
 pub mod instant;
 pub mod invisible;
+pub mod json;
 pub mod media;
 pub mod quote;
 pub mod verdict;

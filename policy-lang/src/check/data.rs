@@ -1,7 +1,7 @@
 //! Networks, hours, lists and tables; the shape of the files beside the policy.
 
 use super::cx::Cx;
-use super::json::{self, Json};
+use super::json::{Item, Json};
 use super::literals::{self, clock, network, type_word, zone};
 use super::sources::Parsed;
 use crate::ast::{Decl, Duration, FieldDecl, HoursRange, Name, Text, TypeName};
@@ -198,9 +198,9 @@ impl Cx<'_> {
         if let Some((path, bytes)) = &read
             && let Some(text) = self.utf8(file.span, path, bytes)
         {
-            match json::read(text) {
-                Ok(rows) => self.rows(file.span, path, &rows, &columns),
-                Err(error) => self.bad_data(file.span, path, error.line, error.what),
+            match Json::read(text) {
+                Ok(rows) => self.rows(file.span, path, rows.root(), &columns),
+                Err(error) => self.bad_data(file.span, path, error.line, &error.what),
             }
         }
         Table {
@@ -212,26 +212,26 @@ impl Cx<'_> {
         }
     }
 
-    fn rows(&self, span: Span, path: &str, rows: &Json, columns: &[(String, Type)]) {
-        let Json::Object(rows) = rows else {
+    fn rows(&self, span: Span, path: &str, rows: Item<'_>, columns: &[(String, Type)]) {
+        let Some(rows) = rows.members() else {
             return self.bad_data(span, path, 1, "a table is a JSON object of rows");
         };
-        for (row, line, cells) in rows {
-            let Json::Object(cells) = cells else {
-                return self.bad_data(span, path, *line, &format!("row `{row}` is not an object"));
+        for (row, place, cells) in rows {
+            let Some(cells) = cells.members() else {
+                return self.bad_data(span, path, place.line(), &format!("row `{row}` is not an object"));
             };
-            for (cell, line, value) in cells {
+            for (cell, place, value) in cells {
                 let fits = match columns.iter().find(|c| c.0 == *cell).map(|c| c.1) {
                     None => true,
-                    Some(Type::Int) => matches!(value, Json::Number(n) if literals::int(n).is_ok()),
-                    Some(Type::Bool) => matches!(value, Json::Bool),
-                    Some(_) => matches!(value, Json::String(_)),
+                    Some(Type::Int) => value.number().is_some_and(|n| literals::int(n).is_ok()),
+                    Some(Type::Bool) => value.is_bool(),
+                    Some(_) => value.is_text(),
                 };
                 if !fits {
                     return self.bad_data(
                         span,
                         path,
-                        *line,
+                        place.line(),
                         &format!("`{cell}` of row `{row}` has another type"),
                     );
                 }

@@ -1,18 +1,19 @@
-//! A strict JSON reader for the shape of data files: lines for complaints, no values that nobody asks for.
+//! The text of a data file -> its values as far as the checker looks, each with its line. Knows no tables.
 
-use super::limits::MAX_JSON_DEPTH;
+use portcullis_base::json::{self, Kind, Node};
+use std::collections::HashSet;
 
-/// A value as far as the checker looks.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
-    Null,
-    Bool,
-    /// The text, as written.
-    Number(String),
-    String(String),
-    Array(Vec<Json>),
-    /// Members in order, each with its line.
-    Object(Vec<(String, u32, Json)>),
+/// A validated text in which no object has a member twice.
+pub(super) struct Json<'t> {
+    text: &'t str,
+    nodes: Vec<Node>,
+}
+
+/// A value of it.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'j> {
+    json: &'j Json<'j>,
+    index: usize,
 }
 
 /// What is wrong, and on which line.
@@ -20,220 +21,119 @@ pub(super) enum Json {
 #[error("line {line}: {what}")]
 pub(super) struct JsonError {
     pub(super) line: u32,
-    pub(super) what: &'static str,
+    pub(super) what: String,
 }
 
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-    line: u32,
-}
-
-/// One whole text.
-pub(super) fn read(text: &str) -> Result<Json, JsonError> {
-    let mut reader = Reader { text, at: 0, line: 1 };
-    let value = reader.value(0)?;
-    reader.space();
-    if reader.peek().is_some() {
-        reader.fail("something follows the value")
-    } else {
-        Ok(value)
-    }
-}
-
-impl Reader<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn fail<T>(&self, what: &'static str) -> Result<T, JsonError> {
-        Err(JsonError {
-            line: self.line,
-            what,
-        })
-    }
-
-    fn space(&mut self) {
-        while let Some(b @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
-            self.line += u32::from(b == b'\n');
-            self.at += 1;
-        }
-    }
-
-    fn eat(&mut self, byte: u8, what: &'static str) -> Result<(), JsonError> {
-        self.space();
-        if self.peek() != Some(byte) {
-            return self.fail(what);
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
-        if depth > MAX_JSON_DEPTH {
-            return self.fail("it nests too deep");
-        }
-        self.space();
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => self.string().map(Json::String),
-            Some(b'-' | b'0'..=b'9') => {
-                let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'));
-                let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-                self.at += text.len();
-                if number(text) {
-                    Ok(Json::Number(text.to_owned()))
-                } else {
-                    self.fail("this is not a number")
-                }
-            }
-            _ => {
-                for (word, value) in [("true", Json::Bool), ("false", Json::Bool), ("null", Json::Null)] {
-                    if rest.starts_with(word) {
-                        self.at += word.len();
-                        return Ok(value);
-                    }
-                }
-                self.fail("a value is missing")
-            }
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Json, JsonError> {
-        self.at += 1;
-        let mut members: Vec<(String, u32, Json)> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(Json::Object(members));
-        }
-        loop {
-            self.space();
-            if self.peek() != Some(b'"') {
-                return self.fail("a member's name is missing");
-            }
-            let line = self.line;
-            let name = self.string()?;
-            if !seen.insert(name.clone()) {
-                return self.fail("a member stands twice in one object");
-            }
-            self.eat(b':', "a `:` is missing")?;
-            let value = self.value(depth + 1)?;
-            members.push((name, line, value));
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(Json::Object(members));
-                }
-                _ => return self.fail("a `,` or `}` is missing"),
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
-        self.at += 1;
-        let mut items = Vec::new();
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(Json::Array(items));
-        }
-        loop {
-            items.push(self.value(depth + 1)?);
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(Json::Array(items));
-                }
-                _ => return self.fail("a `,` or `]` is missing"),
-            }
-        }
-    }
-
-    fn string(&mut self) -> Result<String, JsonError> {
-        self.at += 1;
-        let mut out = String::new();
-        loop {
-            let Some(c) = self.text.get(self.at..).and_then(|r| r.chars().next()) else {
-                return self.fail("a string is not closed");
-            };
-            self.at += c.len_utf8();
-            match c {
-                '"' => return Ok(out),
-                '\\' => out.push(self.escape()?),
-                c if c < ' ' => return self.fail("a string holds a control character"),
-                c => out.push(c),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, JsonError> {
-        let kind = self.peek();
-        self.at += 1;
-        Ok(match kind {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let unit = self.unit()?;
-                let code = if (0xd800..0xdc00).contains(&unit) {
-                    if self.text.get(self.at..self.at + 2) != Some("\\u") {
-                        return self.fail("half a surrogate pair");
-                    }
-                    self.at += 2;
-                    let low = self.unit()?;
-                    if !(0xdc00..0xe000).contains(&low) {
-                        return self.fail("half a surrogate pair");
-                    }
-                    0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
-                } else {
-                    unit
-                };
-                return char::from_u32(code).map_or_else(|| self.fail("half a surrogate pair"), Ok);
-            }
-            _ => return self.fail("an unknown escape"),
-        })
-    }
-
-    fn unit(&mut self) -> Result<u32, JsonError> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some(unit) = digits.and_then(|d| u32::from_str_radix(d, 16).ok()) else {
-            return self.fail("`\\u` needs four hex digits");
+impl<'t> Json<'t> {
+    /// Reads one whole text.
+    pub(super) fn read(text: &'t str) -> Result<Json<'t>, JsonError> {
+        let scanned =
+            json::scan(text.as_bytes(), u32::MAX as usize, Vec::new()).map_err(|fault| JsonError {
+                line: line_at(text, fault.offset()),
+                what: fault.to_string(),
+            })?;
+        let json = Json {
+            text,
+            nodes: scanned.tape,
         };
-        self.at += 4;
-        Ok(unit)
+        let mut items = (0..json.nodes.len()).map(|index| Item { json: &json, index });
+        if scanned.suspect
+            && let Some(line) = items.find_map(Item::member_twice)
+        {
+            return Err(JsonError {
+                line,
+                what: "a member stands twice in one object".to_owned(),
+            });
+        }
+        Ok(json)
+    }
+
+    pub(super) fn root(&self) -> Item<'_> {
+        Item { json: self, index: 0 }
     }
 }
 
-/// RFC 8259, section 6.
-fn number(text: &str) -> bool {
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((m, e)) => (m, Some(e.strip_prefix(['+', '-']).unwrap_or(e))),
-        None => (text, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((w, f)) => (w, Some(f)),
-        None => (mantissa, None),
-    };
-    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(digits)
+impl<'j> Item<'j> {
+    fn node(self) -> Option<&'j Node> {
+        self.json.nodes.get(self.index)
+    }
+
+    fn text_of(self, node: &Node) -> &'j str {
+        let range = node.start as usize..node.end as usize;
+        self.json.text.get(range).unwrap_or_default()
+    }
+
+    /// A number's text, as written.
+    pub(super) fn number(self) -> Option<&'j str> {
+        let node = self.node()?;
+        (node.kind == Kind::Number).then(|| self.text_of(node))
+    }
+
+    pub(super) fn is_bool(self) -> bool {
+        self.node().is_some_and(|node| matches!(node.kind, Kind::Bool(_)))
+    }
+
+    pub(super) fn is_text(self) -> bool {
+        self.node()
+            .is_some_and(|node| matches!(node.kind, Kind::Text { .. }))
+    }
+
+    /// The line on which it begins.
+    pub(super) fn line(self) -> u32 {
+        self.node()
+            .map_or(1, |node| line_at(self.json.text, node.start as usize))
+    }
+
+    /// Members of an object in order, each with the place of its name; `None` for anything else.
+    pub(super) fn members(self) -> Option<impl Iterator<Item = (String, Item<'j>, Item<'j>)>> {
+        let node = self.node().filter(|node| node.kind == Kind::Object)?;
+        let (mut at, end) = (self.index + 1, node.next as usize);
+        Some(std::iter::from_fn(move || {
+            let name = (at < end).then_some(Item { index: at, ..self })?;
+            let value = Item {
+                index: at + 1,
+                ..self
+            };
+            at = value.node()?.next as usize;
+            let mut text = Vec::new();
+            json::unescape(self.text_of(name.node()?).as_bytes(), |part| {
+                text.extend_from_slice(part)
+            });
+            Some((String::from_utf8_lossy(&text).into_owned(), name, value))
+        }))
+    }
+
+    /// The line of the first member whose name an earlier one has.
+    fn member_twice(self) -> Option<u32> {
+        let mut seen = HashSet::new();
+        let twice = self.members()?.find(|(name, ..)| !seen.insert(name.clone()));
+        twice.map(|(_, place, _)| place.line())
+    }
+}
+
+/// From 1.
+fn line_at(text: &str, offset: usize) -> u32 {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    before.iter().filter(|b| **b == b'\n').count() as u32 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Json;
+
+    #[test]
+    fn faults_and_members_have_lines() {
+        let line = |text: &str| Json::read(text).map_err(|error| error.line).err();
+        assert_eq!(line("{\n\"a\": 1\n\"b\": 2}"), Some(3));
+        assert_eq!(line("{\"x\": [{\n\"a\": 1,\n\"\\u0061\": 2}]}"), Some(3));
+        assert_eq!(line("[{\"a\": 1}, {\"a\": 1}]"), None);
+        let json = Json::read("{\n\"a\\n\": {},\n\"b\": 1.0}").unwrap();
+        let members: Vec<_> = json.root().members().unwrap().collect();
+        let seen: Vec<_> = members
+            .iter()
+            .map(|(name, at, _)| (name.as_str(), at.line()))
+            .collect();
+        assert_eq!(seen, [("a\n", 2), ("b", 3)]);
+        assert_eq!(members[1].2.number(), Some("1.0"));
+    }
 }

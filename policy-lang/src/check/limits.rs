@@ -13,7 +13,7 @@ pub const MAX_REGEX_NESTING: u32 = 64;
 /// Segments of a path pattern, base included (`G0804`); longer paths are refused by the engine anyway.
 pub const MAX_SEGMENTS: usize = 128;
 /// Nesting of a JSON data file (`G0611`).
-pub const MAX_JSON_DEPTH: usize = 64;
+pub const MAX_JSON_DEPTH: usize = portcullis_base::json::DEPTH_MAX;
 /// Gate files of one policy (`G0805`).
 pub const MAX_FILES: usize = 4096;
 /// Errors that one load reports.

@@ -6,12 +6,12 @@ const WORDS: usize = 16;
 
 /// The names met so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Marks([u64; WORDS]);
+pub(super) struct Marks([u64; WORDS]);
 
 impl Marks {
     /// Marks a name by its hash; whether no name before had its bit.
     #[inline]
-    pub(crate) fn is_new(&mut self, hash: u32) -> bool {
+    pub(super) fn is_new(&mut self, hash: u32) -> bool {
         let bit = 1 << (hash & 63);
         match self.0.get_mut((hash >> 6) as usize % WORDS) {
             Some(word) if *word & bit == 0 => {
@@ -25,7 +25,7 @@ impl Marks {
 
 /// A hash of names that only sorts out which of them to compare; collisions cost time and never an answer.
 #[inline]
-pub(crate) fn hash(name: &[u8]) -> u32 {
+pub fn hash(name: &[u8]) -> u32 {
     let ends = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
         (Some(first), Some(last)) => {
             u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
