@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 
+use portcullis::decision::Reason;
+use portcullis_vectors::Vector;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -144,6 +146,40 @@ fn every_json_sample_is_json() {
             }
         }
     }
+}
+
+#[test]
+fn the_reasons_of_vectors_are_those_of_the_engine() {
+    let page = std::fs::read_to_string(root().join("docs/vectors.md")).unwrap();
+    let table = page.split("\n## Reasons\n").nth(1).unwrap();
+    let names = |row: &str| -> Vec<String> {
+        let codes = row
+            .split('|')
+            .nth(1)
+            .unwrap_or_default()
+            .split('`')
+            .skip(1)
+            .step_by(2);
+        codes.map(str::to_string).collect()
+    };
+    let mut documented: Vec<String> = table.lines().flat_map(names).collect();
+    documented.sort();
+    let mut all: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    all.sort_unstable();
+    assert_eq!(documented, all);
+
+    let vector = |reason: &str| {
+        let text = format!(
+            r#"{{"id":"a","request":{{"method":"GET","url":"https://a/"}},"expect":{{"reason":"{reason}"}}}}"#
+        );
+        serde_json::from_str::<Vector>(&text)
+    };
+    assert!(Reason::ALL.iter().all(|reason| vector(reason.code()).is_ok()));
+    let refused = vector("pending").unwrap_err().to_string();
+    assert!(
+        refused.contains("no verdict has the reason `pending`"),
+        "{refused}"
+    );
 }
 
 /// Back-ticked words that begin with a folder of the project are paths, and exist.

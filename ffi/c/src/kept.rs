@@ -10,7 +10,7 @@ use portcullis::image::config::RuleIndex;
 /// Bytes of text that an exchange keeps between decisions: what honest decisions need, many times over.
 const TEXT_KEEP_MAX: usize = 1 << 14;
 /// Detail code of an allow whose demands the host does not carry out.
-const NOT_CARRIED: &str = "demands_not_carried";
+const NOT_CARRIED: &str = portcullis::decision::Detail::DemandsNotCarried.code();
 /// Elements of a list that an exchange keeps room for between decisions.
 const LIST_KEEP_MAX: usize = 1 << 9;
 
