@@ -3,7 +3,7 @@
 
 use super::text;
 use super::{Arena, List};
-use portcullis_base::json::{self as base, Kind, Node, Tape, hash};
+use portcullis_base::json::{self as base, JsonKind, JsonNode, JsonTape, hash};
 
 #[cfg(test)]
 mod tests;
@@ -12,23 +12,23 @@ pub(crate) use portcullis_base::json::JsonFault;
 
 /// Nodes that lie in the arena.
 struct ArenaTape<'a> {
-    nodes: List<'a, Node>,
+    nodes: List<'a, JsonNode>,
     arena: &'a Arena,
 }
 
-impl Tape for ArenaTape<'_> {
+impl JsonTape for ArenaTape<'_> {
     #[inline]
     fn len(&self) -> usize {
         self.nodes.len()
     }
 
     #[inline]
-    fn push(&mut self, node: Node) {
+    fn push(&mut self, node: JsonNode) {
         self.nodes.push(node);
     }
 
     #[inline]
-    fn get_mut(&mut self, index: usize) -> Option<&mut Node> {
+    fn get_mut(&mut self, index: usize) -> Option<&mut JsonNode> {
         self.nodes.get_mut(index)
     }
 
@@ -41,7 +41,7 @@ impl Tape for ArenaTape<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Json<'a> {
     text: &'a [u8],
-    nodes: &'a [Node],
+    nodes: &'a [JsonNode],
     /// Some member may be given twice: names were met whose marks were met before, or that were not marked.
     suspect: bool,
     arena: &'a Arena,
@@ -93,7 +93,7 @@ impl<'a> Json<'a> {
     /// The document's value, if it is an object.
     pub(crate) fn object(&self) -> Option<Item<'_, 'a>> {
         let root = Item { json: self, index: 0 };
-        (root.node()?.kind == Kind::Object).then_some(root)
+        (root.node()?.kind == JsonKind::Object).then_some(root)
     }
 
     /// Whether any object has a member name twice (escapes decoded).
@@ -101,19 +101,19 @@ impl<'a> Json<'a> {
         self.suspect
             && self.nodes.iter().enumerate().any(|(index, node)| {
                 let object = Item { json: self, index };
-                node.kind == Kind::Object && object.has_member_twice()
+                node.kind == JsonKind::Object && object.has_member_twice()
             })
     }
 
-    fn string(&self, node: &Node) -> Option<&'a [u8]> {
+    fn string(&self, node: &JsonNode) -> Option<&'a [u8]> {
         match node.kind {
-            Kind::Text { plain: true } => Some(self.slice(node)),
-            Kind::Text { plain: false } => Some(unescape(self.slice(node), self.arena)),
+            JsonKind::Text { plain: true } => Some(self.slice(node)),
+            JsonKind::Text { plain: false } => Some(unescape(self.slice(node), self.arena)),
             _ => None,
         }
     }
 
-    fn slice(&self, node: &Node) -> &'a [u8] {
+    fn slice(&self, node: &JsonNode) -> &'a [u8] {
         self.text
             .get(node.start as usize..node.end as usize)
             .unwrap_or_default()
@@ -121,11 +121,11 @@ impl<'a> Json<'a> {
 }
 
 impl<'j, 'a> Item<'j, 'a> {
-    fn node(&self) -> Option<&'j Node> {
+    fn node(&self) -> Option<&'j JsonNode> {
         self.json.nodes.get(self.index)
     }
 
-    fn is(&self, kind: Kind) -> bool {
+    fn is(&self, kind: JsonKind) -> bool {
         self.node().is_some_and(|node| node.kind == kind)
     }
 
@@ -137,9 +137,9 @@ impl<'j, 'a> Item<'j, 'a> {
     }
 
     /// Names of an object's members, in order; each value stands right behind its name. None of anything else.
-    fn names(self) -> impl Iterator<Item = (&'j Node, Item<'j, 'a>)> {
+    fn names(self) -> impl Iterator<Item = (&'j JsonNode, Item<'j, 'a>)> {
         let (mut at, end) = match self.node() {
-            Some(node) if node.kind == Kind::Object => (self.index + 1, node.next as usize),
+            Some(node) if node.kind == JsonKind::Object => (self.index + 1, node.next as usize),
             _ => (0, 0),
         };
         std::iter::from_fn(move || {
@@ -197,20 +197,20 @@ impl<'j, 'a> Item<'j, 'a> {
 
     /// Whether it is an object.
     pub(crate) fn is_object(self) -> bool {
-        self.is(Kind::Object)
+        self.is(JsonKind::Object)
     }
 
     /// A bool.
     pub(crate) fn bool(self) -> Option<bool> {
         match self.node()?.kind {
-            Kind::Bool(value) => Some(value),
+            JsonKind::Bool(value) => Some(value),
             _ => None,
         }
     }
 
     /// An integer without fraction and exponent, in i64.
     pub(crate) fn int(self) -> Option<i64> {
-        match self.is(Kind::Number) {
+        match self.is(JsonKind::Number) {
             true => text::int(self.json.slice(self.node()?)),
             false => None,
         }
@@ -223,7 +223,7 @@ impl<'j, 'a> Item<'j, 'a> {
 
     /// Elements of an array in order; `None` for anything else.
     pub(crate) fn elements(self) -> Option<impl Iterator<Item = Item<'j, 'a>>> {
-        let node = self.node().filter(|node| node.kind == Kind::Array)?;
+        let node = self.node().filter(|node| node.kind == JsonKind::Array)?;
         let (mut at, end) = (self.index + 1, node.next as usize);
         Some(std::iter::from_fn(move || {
             let element = (at < end).then(|| self.at(at))?;

@@ -1,12 +1,12 @@
 //! The text of a data file -> its values as far as the checker looks, each with its line. Knows no tables.
 
-use portcullis_base::json::{self, Kind, Node};
+use portcullis_base::json::{self, JsonKind, JsonNode};
 use std::collections::HashSet;
 
 /// A validated text in which no object has a member twice.
 pub(super) struct Json<'t> {
     text: &'t str,
-    nodes: Vec<Node>,
+    nodes: Vec<JsonNode>,
 }
 
 /// A value of it.
@@ -54,11 +54,11 @@ impl<'t> Json<'t> {
 }
 
 impl<'j> Item<'j> {
-    fn node(self) -> Option<&'j Node> {
+    fn node(self) -> Option<&'j JsonNode> {
         self.json.nodes.get(self.index)
     }
 
-    fn text_of(self, node: &Node) -> &'j str {
+    fn text_of(self, node: &JsonNode) -> &'j str {
         let range = node.start as usize..node.end as usize;
         self.json.text.get(range).unwrap_or_default()
     }
@@ -66,16 +66,17 @@ impl<'j> Item<'j> {
     /// A number's text, as written.
     pub(super) fn number(self) -> Option<&'j str> {
         let node = self.node()?;
-        (node.kind == Kind::Number).then(|| self.text_of(node))
+        (node.kind == JsonKind::Number).then(|| self.text_of(node))
     }
 
     pub(super) fn is_bool(self) -> bool {
-        self.node().is_some_and(|node| matches!(node.kind, Kind::Bool(_)))
+        self.node()
+            .is_some_and(|node| matches!(node.kind, JsonKind::Bool(_)))
     }
 
     pub(super) fn is_text(self) -> bool {
         self.node()
-            .is_some_and(|node| matches!(node.kind, Kind::Text { .. }))
+            .is_some_and(|node| matches!(node.kind, JsonKind::Text { .. }))
     }
 
     /// The line on which it begins.
@@ -86,7 +87,7 @@ impl<'j> Item<'j> {
 
     /// Members of an object in order, each with the place of its name; `None` for anything else.
     pub(super) fn members(self) -> Option<impl Iterator<Item = (String, Item<'j>, Item<'j>)>> {
-        let node = self.node().filter(|node| node.kind == Kind::Object)?;
+        let node = self.node().filter(|node| node.kind == JsonKind::Object)?;
         let (mut at, end) = (self.index + 1, node.next as usize);
         Some(std::iter::from_fn(move || {
             let name = (at < end).then_some(Item { index: at, ..self })?;

@@ -10,7 +10,7 @@ use core::fmt;
 
 pub use escape::unescape;
 pub use marks::hash;
-pub use scan::{Scanned, scan};
+pub use scan::{JsonScan, scan};
 
 /// Containers that may be open at once.
 pub const DEPTH_MAX: usize = 64;
@@ -92,7 +92,7 @@ impl fmt::Display for Expected {
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `null`
     Null,
     /// `true` or `false`
@@ -112,9 +112,9 @@ pub enum Kind {
 
 /// A value, or a member's name, which stands right before the member's value.
 #[derive(Clone, Copy, Debug)]
-pub struct Node {
+pub struct JsonNode {
     /// What it is.
-    pub kind: Kind,
+    pub kind: JsonKind,
     /// First byte: of a text, after its quote; of a container, its bracket.
     pub start: u32,
     /// One past the last byte of a scalar, of a text without its quote.
@@ -124,7 +124,7 @@ pub struct Node {
 }
 
 /// Where nodes are kept, in order.
-pub trait Tape {
+pub trait JsonTape {
     /// How many there are.
     fn len(&self) -> usize;
     /// Whether there is none.
@@ -132,24 +132,24 @@ pub trait Tape {
         self.len() == 0
     }
     /// Adds one.
-    fn push(&mut self, node: Node);
+    fn push(&mut self, node: JsonNode);
     /// The one at an index.
-    fn get_mut(&mut self, index: usize) -> Option<&mut Node>;
+    fn get_mut(&mut self, index: usize) -> Option<&mut JsonNode>;
     /// The [`hash`] of a name that holds escapes, decoded.
     fn hash_escaped(&self, raw: &[u8]) -> u32;
 }
 
-impl Tape for alloc::vec::Vec<Node> {
+impl JsonTape for alloc::vec::Vec<JsonNode> {
     fn len(&self) -> usize {
         self.len()
     }
 
-    fn push(&mut self, node: Node) {
+    fn push(&mut self, node: JsonNode) {
         self.push(node);
     }
 
-    fn get_mut(&mut self, index: usize) -> Option<&mut Node> {
-        <[Node]>::get_mut(self, index)
+    fn get_mut(&mut self, index: usize) -> Option<&mut JsonNode> {
+        <[JsonNode]>::get_mut(self, index)
     }
 
     fn hash_escaped(&self, raw: &[u8]) -> u32 {

@@ -2,11 +2,11 @@
 
 use super::escape::unicode;
 use super::marks::{Marks, hash};
-use super::{DEPTH_MAX, Expected, JsonFault, Kind, Node, Tape};
+use super::{DEPTH_MAX, Expected, JsonFault, JsonKind, JsonNode, JsonTape};
 
 /// What a pass gave.
 #[derive(Clone, Debug)]
-pub struct Scanned<T> {
+pub struct JsonScan<T> {
     /// The nodes, that of the whole text first.
     pub tape: T,
     /// Some object may have a member twice: names were met whose marks were met before, or that were not marked. If
@@ -19,7 +19,7 @@ pub struct Scanned<T> {
 /// # Errors
 ///
 /// The first [`JsonFault`] in the order of the text; bytes that are not UTF-8 come first.
-pub fn scan<T: Tape>(text: &[u8], max_bytes: usize, tape: T) -> Result<Scanned<T>, JsonFault> {
+pub fn scan<T: JsonTape>(text: &[u8], max_bytes: usize, tape: T) -> Result<JsonScan<T>, JsonFault> {
     // Offsets have 32 bits.
     if text.len() > max_bytes || u32::try_from(text.len()).is_err() {
         return Err(JsonFault::TooLarge(max_bytes));
@@ -44,7 +44,7 @@ pub fn scan<T: Tape>(text: &[u8], max_bytes: usize, tape: T) -> Result<Scanned<T
         suspect: false,
     };
     match scanner.document() {
-        Ok(()) => Ok(Scanned {
+        Ok(()) => Ok(JsonScan {
             tape: scanner.tape,
             suspect: scanner.suspect,
         }),
@@ -110,7 +110,7 @@ struct Scanner<'t, T> {
     suspect: bool,
 }
 
-impl<T: Tape> Scanner<'_, T> {
+impl<T: JsonTape> Scanner<'_, T> {
     fn document(&mut self) -> Result<(), Stop> {
         loop {
             self.space();
@@ -119,11 +119,11 @@ impl<T: Tape> Scanner<'_, T> {
                     self.string(false)?;
                     false
                 }
-                b'{' => self.open(Kind::Object)?,
-                b'[' => self.open(Kind::Array)?,
-                b't' => self.word(b"true", Kind::Bool(true))?,
-                b'f' => self.word(b"false", Kind::Bool(false))?,
-                b'n' => self.word(b"null", Kind::Null)?,
+                b'{' => self.open(JsonKind::Object)?,
+                b'[' => self.open(JsonKind::Array)?,
+                b't' => self.word(b"true", JsonKind::Bool(true))?,
+                b'f' => self.word(b"false", JsonKind::Bool(false))?,
+                b'n' => self.word(b"null", JsonKind::Null)?,
                 _ => self.number()?,
             };
             if open {
@@ -169,14 +169,14 @@ impl<T: Tape> Scanner<'_, T> {
     }
 
     /// Opens a container and, where it holds something, goes to its first value; whether it does.
-    fn open(&mut self, kind: Kind) -> Result<bool, Stop> {
+    fn open(&mut self, kind: JsonKind) -> Result<bool, Stop> {
         let index = self.tape.len();
         let Some(place) = self.open.get_mut(self.depth) else {
             return Err(Stop::TooDeep);
         };
         *place = index as u32;
         self.depth += 1;
-        self.in_object = kind == Kind::Object;
+        self.in_object = kind == JsonKind::Object;
         self.push(kind, self.at, self.at);
         self.at += 1;
         self.space();
@@ -207,7 +207,7 @@ impl<T: Tape> Scanner<'_, T> {
         }
         self.depth = self.depth.saturating_sub(1);
         let outer = self.innermost().and_then(|index| self.tape.get_mut(index));
-        self.in_object = outer.is_some_and(|node| node.kind == Kind::Object);
+        self.in_object = outer.is_some_and(|node| node.kind == JsonKind::Object);
     }
 
     /// A text, from its quote on.
@@ -247,8 +247,8 @@ impl<T: Tape> Scanner<'_, T> {
             // Names of inner objects are not marked: two objects may well hold the same.
             self.suspect |= self.depth != 1 || !self.marks.is_new(next);
         }
-        self.tape.push(Node {
-            kind: Kind::Text { plain },
+        self.tape.push(JsonNode {
+            kind: JsonKind::Text { plain },
             start: start as u32,
             end: self.at as u32,
             next,
@@ -257,7 +257,7 @@ impl<T: Tape> Scanner<'_, T> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<bool, Stop> {
+    fn word(&mut self, word: &[u8], kind: JsonKind) -> Result<bool, Stop> {
         let start = self.at;
         self.take(word, Expected::Value)?;
         self.push(kind, start, self.at);
@@ -288,7 +288,7 @@ impl<T: Tape> Scanner<'_, T> {
             }
             self.digits(Expected::Digit)?;
         }
-        self.push(Kind::Number, start, self.at);
+        self.push(JsonKind::Number, start, self.at);
         Ok(false)
     }
 
@@ -314,9 +314,9 @@ impl<T: Tape> Scanner<'_, T> {
         }
     }
 
-    fn push(&mut self, kind: Kind, start: usize, end: usize) {
+    fn push(&mut self, kind: JsonKind, start: usize, end: usize) {
         let next = self.tape.len() as u32 + 1;
-        self.tape.push(Node {
+        self.tape.push(JsonNode {
             kind,
             start: start as u32,
             end: end as u32,
@@ -343,28 +343,28 @@ mod tests {
     extern crate std;
     use std::vec::Vec;
 
-    use super::super::{DEPTH_MAX, Expected, JsonFault, Kind, Node};
+    use super::super::{DEPTH_MAX, Expected, JsonFault, JsonKind, JsonNode};
     use super::scan;
 
     fn fault(text: &str) -> Option<JsonFault> {
-        scan(text.as_bytes(), 1_000, Vec::<Node>::new()).err()
+        scan(text.as_bytes(), 1_000, Vec::<JsonNode>::new()).err()
     }
 
     #[test]
     fn nodes_say_where_they_stand() {
-        let scanned = scan(br#"{"a\n": [1, "x"], "b": true}"#, 1_000, Vec::<Node>::new()).unwrap();
+        let scanned = scan(br#"{"a\n": [1, "x"], "b": true}"#, 1_000, Vec::<JsonNode>::new()).unwrap();
         let seen: Vec<_> = scanned.tape.iter().map(|n| (n.kind, n.start, n.end)).collect();
-        let text = |plain| Kind::Text { plain };
+        let text = |plain| JsonKind::Text { plain };
         assert_eq!(
             seen,
             [
-                (Kind::Object, 0, 0),
+                (JsonKind::Object, 0, 0),
                 (text(false), 2, 5),
-                (Kind::Array, 8, 8),
-                (Kind::Number, 9, 10),
+                (JsonKind::Array, 8, 8),
+                (JsonKind::Number, 9, 10),
                 (text(true), 13, 14),
                 (text(true), 19, 20),
-                (Kind::Bool(true), 23, 27),
+                (JsonKind::Bool(true), 23, 27),
             ]
         );
         assert_eq!(scanned.tape[2].next, 5);
@@ -390,7 +390,7 @@ mod tests {
         ] {
             assert_eq!(fault(text), Some(JsonFault::Syntax(at, expected)), "{text}");
         }
-        let bad = scan(b"\"\xff\"", 1_000, Vec::<Node>::new()).err();
+        let bad = scan(b"\"\xff\"", 1_000, Vec::<JsonNode>::new()).err();
         assert_eq!(bad, Some(JsonFault::Syntax(1, Expected::Utf8)));
         let deep = "[".repeat(DEPTH_MAX + 1);
         assert_eq!(fault(&deep), Some(JsonFault::TooDeep(DEPTH_MAX)));
