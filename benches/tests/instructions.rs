@@ -7,8 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Rules of the policy that the bars are about.
 const RULES: usize = 1_000;
@@ -48,7 +49,12 @@ fn build() -> PathBuf {
     // A folder of its own: the cargo that runs the tests may hold the lock of the other.
     let target = target.join("instructions");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-    run(Command::new(cargo)
+    let mut command = Command::new(cargo);
+    if std::io::stderr().is_terminal() {
+        // It takes minutes: cargo shows there how far it is.
+        command.stderr(Stdio::inherit());
+    }
+    run(command
         .current_dir(&root)
         .args(["build", "--locked", "--package", "portcullis-benches"])
         .args(["--bin", "instructions", "--profile", "bench-count"])

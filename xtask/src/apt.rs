@@ -1,5 +1,5 @@
-//! Programs that a chore needs -> Debian's packages, installed where they are missing. Mirrors fail for moments, so
-//! everything is tried again.
+//! Debian's packages -> installed. Mirrors fail for moments, so everything is tried again; another program that installs
+//! packages is waited for.
 
 use std::process::Command;
 
@@ -8,9 +8,18 @@ use crate::step::{self, Failure};
 /// A network may fail twice.
 const TRIES: u32 = 3;
 
-/// Installs packages, as root or by sudo. The list of packages is fetched anew only where that fails without: it takes
+/// How long, in seconds, another program may hold the lock of the package database.
+const LOCK_SECONDS: u32 = 600;
+
+/// Installs packages, as root or by sudo; an error where apt does not install all of them. The list of packages is fetched again only where that fails without: it takes
 /// longer than most packages.
 pub fn install(packages: &[&str]) -> Result<(), Failure> {
+    if !is_there("apt-get") {
+        let all = packages.join(" ");
+        return Err(Failure::Found(format!(
+            "`apt-get` is missing: install {all} by hand"
+        )));
+    }
     let mut last = Ok(());
     for attempt in 0..TRIES {
         if attempt > 0 {
@@ -25,22 +34,6 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
     last
 }
 
-/// Sees to it that programs are there, each with the package that it comes in. Where one can not be installed, it says
-/// which, and the test that needs it fails by its name.
-pub fn programs(wanted: &[(&str, &str)]) {
-    let missing: Vec<&str> = wanted
-        .iter()
-        .filter(|(program, _)| !is_there(program))
-        .map(|(_, package)| *package)
-        .collect();
-    if !missing.is_empty() && cfg!(target_os = "linux") && install(&missing).is_err() {
-        let all = missing.join(" ");
-        step::complain(&format!(
-            "missing and not installed: `apt-get install {all}` by hand"
-        ));
-    }
-}
-
 /// Whether a program is on the path; not all of them know `--version`.
 pub fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -49,6 +42,7 @@ pub fn is_there(program: &str) -> bool {
 
 fn apt_get(words: &[&str]) -> Command {
     let mut command = Command::new(if is_there("sudo") { "sudo" } else { "env" });
-    command.arg("apt-get").args(words);
+    let timeout = format!("DPkg::Lock::Timeout={LOCK_SECONDS}");
+    command.args(["apt-get", "-o", &timeout]).args(words);
     command
 }

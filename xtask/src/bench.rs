@@ -1,8 +1,7 @@
 //! Words of `cargo xtask bench` -> benchmark runs, in turn. Knows where the benchmarks are and nothing of what they
 //! measure.
 
-use xtask::apt;
-
+use crate::needs;
 use crate::step::{self, Failure};
 
 const HELP: &str = "\
@@ -99,16 +98,8 @@ fn criterion(quick: bool, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that valgrind is there, which counts instructions.
-fn valgrind() {
-    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        apt::programs(&[("valgrind", "valgrind")]);
-    }
-}
-
 fn wasm() -> Result<(), Failure> {
-    xtask::wasm::targets()?;
-    xtask::wasm::wasm_opt();
+    needs::provide(&xtask::wasm::NEEDS)?;
     let words = [
         "bench",
         "--locked",
@@ -121,7 +112,9 @@ fn wasm() -> Result<(), Failure> {
 }
 
 fn instructions() -> Result<(), Failure> {
-    valgrind();
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        needs::provide(&["valgrind"])?;
+    }
     step::cargo(
         "instructions",
         &[
@@ -159,9 +152,14 @@ fn peers(quick: bool, record: bool) -> Result<(), Failure> {
 
 /// The hello filter is a workspace of its own: it is built for this alone.
 fn envoy(quick: bool, record: bool) -> Result<(), Failure> {
-    xtask::wasm::targets()?;
-    xtask::wasm::wasm_opt();
-    crate::envoy::set_up()?;
+    needs::provide(&[
+        "wasm-opt",
+        "wasm-targets",
+        "python3",
+        "python3-venv",
+        "openssl",
+        "envoy",
+    ])?;
     let folder = step::target().join("hello");
     let mut hello = step::cargo_command();
     hello.args([

@@ -9,14 +9,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let root = step::root();
     step::cargo(
         "build",
-        &[
-            "build",
-            "--quiet",
-            "--release",
-            "--locked",
-            "-p",
-            "portcullis-cli",
-        ],
+        &["build", "--release", "--locked", "-p", "portcullis-cli"],
     )?;
     let target = step::target();
     let binary = target

@@ -1,8 +1,8 @@
-//! Every fuzz target is built and run for some seconds, so that none rots. Needs a nightly compiler and cargo-fuzz;
-//! both are installed where they are missing.
+//! Every fuzz target is built and run for some seconds, so that none rots. Needs a nightly compiler and cargo-fuzz.
 
 use std::process::Command;
 
+use crate::needs;
 use crate::step::{self, Failure};
 
 /// Pinned: a fuzz run must mean the same tomorrow.
@@ -11,36 +11,51 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// Up to here a run is the bounded one of every change.
 const SHORT_SECONDS: u32 = 10;
 
-/// Sees to it that there is a nightly compiler, before anything that takes long.
-pub(crate) fn set_up() -> Result<(), Failure> {
-    let there = || {
-        let mut command = Command::new("rustup");
-        command.args(["run", "nightly", "cargo", "--version"]);
-        Ok::<bool, Failure>(step::probe(command)?.0)
-    };
-    if there()? {
-        return Ok(());
-    }
+/// Whether there is a nightly compiler.
+pub(crate) fn has_nightly() -> bool {
+    matches!(step::probe(nightly(&["--version"])), Ok((true, _)))
+}
+
+/// Installs it, by rustup.
+pub(crate) fn install_nightly() -> Result<(), Failure> {
     let mut install = Command::new("rustup");
     install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
-    if step::run("nightly compiler", install).is_ok() && there()? {
-        return Ok(());
-    }
-    Err(Failure::Found(
-        "fuzzing needs a nightly compiler, and rustup does not install it: \
-         `rustup toolchain install nightly --profile minimal`"
-            .into(),
-    ))
+    step::run("nightly compiler", install)
+}
+
+/// Whether there is cargo-fuzz.
+pub(crate) fn has_cargo_fuzz() -> bool {
+    matches!(step::probe(nightly(&["fuzz", "--version"])), Ok((true, _)))
+}
+
+/// Builds it from its sources. It starts other programs and waits for them: no need to optimise it.
+pub(crate) fn install_cargo_fuzz() -> Result<(), Failure> {
+    let words = [
+        "install",
+        "--debug",
+        "--locked",
+        "--version",
+        CARGO_FUZZ,
+        "cargo-fuzz",
+    ];
+    step::run("install cargo-fuzz", nightly(&words))
+}
+
+fn nightly(args: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command
+        .args(["run", "nightly", "cargo"])
+        .args(args)
+        .current_dir(step::root());
+    command
 }
 
 /// Builds and runs all targets.
 pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
+    needs::provide(&["nightly", "cargo-fuzz"])?;
     let nightly = |args: &[&str]| {
-        let mut command = Command::new("rustup");
-        command
-            .args(["run", "nightly", "cargo"])
-            .args(args)
-            .current_dir(step::root().join("tests/fuzz"));
+        let mut command = nightly(args);
+        command.current_dir(step::root().join("tests/fuzz"));
         if seconds <= SHORT_SECONDS {
             // Seconds of fuzzing do not pay for minutes of optimising.
             command
@@ -49,21 +64,6 @@ pub(crate) fn run(seconds: u32) -> Result<(), Failure> {
         }
         command
     };
-    set_up()?;
-    if !step::probe(nightly(&["fuzz", "--version"]))?.0 {
-        // It starts other programs and waits for them: no need to optimise it.
-        step::run(
-            "install cargo-fuzz",
-            nightly(&[
-                "install",
-                "--debug",
-                "--locked",
-                "--version",
-                CARGO_FUZZ,
-                "cargo-fuzz",
-            ]),
-        )?;
-    }
     // The sanitizer looks for what unsafe code does wrong, of which there is a line in the engine; it doubles the build.
     let sanitizer = if seconds <= SHORT_SECONDS {
         "none"

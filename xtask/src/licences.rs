@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::step::{self, Failure};
 
 /// Checks all dependencies.
@@ -15,18 +13,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         source,
     })?;
     let (allowed, exceptions) = (allowed(&list), exceptions(&list));
-    let mut command = step::cargo_command();
-    command.args(["metadata", "--format-version", "1", "--locked"]);
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|source| Failure::Start {
-            step: "licences".into(),
-            command: "cargo metadata".into(),
-            source,
-        })?;
-    let metadata: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|e| Failure::Found(format!("licences: cargo metadata printed no JSON: {e}")))?;
+    let metadata = step::metadata(&[])?;
     let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
     let mut wrong = Vec::new();
     for package in &packages {

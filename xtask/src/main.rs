@@ -2,12 +2,12 @@
 //! Knows the commands of this workspace and nothing of policies.
 
 mod bench;
-mod c_tools;
 mod canary;
 mod demo;
 mod envoy;
 mod fuzz;
 mod licences;
+mod needs;
 mod test;
 mod tidy;
 
@@ -23,8 +23,11 @@ Usage: cargo xtask VERB
 
 Verbs:
   demo            compile the GitHub policy, decide requests, explain a denial, replay an access log
-  test            set up and pass all tests
-  test --long     the same with millions of random pairs and longer fuzzing
+  test [OPTION..] say what is missing, install it, and pass all tests
+                  --no-install  installs nothing; what needs a missing program is skipped, and named at the end
+                  --quick       minutes: no WASM modules, Envoy, C programs, instruction counts, benchmarks, doc
+                                tests, fuzzing or planted bugs; installs nothing
+                  --long        with millions of random pairs, all planted bugs and longer fuzzing
   canary [NAME..] plant the bugs of tests/canary in a copy of the tree, one at a time: a test must catch each
   fuzz [SECONDS]  build every fuzz target and run it (10 seconds each)
   licences        check that every dependency's licence is on the list of deny.toml
@@ -44,16 +47,15 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["demo"] => demo::run(),
-        ["test"] => test::run(false),
-        ["test", "--long"] => test::run(true),
+        ["test", options @ ..] => test::run(options),
         ["canary"] => canary::run(&canary::Which::All),
         ["canary", names @ ..] => canary::run(&canary::Which::Named(names)),
         ["fuzz"] => fuzz::run(10),
         ["fuzz", seconds] => seconds.parse().map_err(|_| Failure::Usage).and_then(fuzz::run),
         ["licences"] => licences::run(),
         ["tidy"] => tidy::run(),
-        ["module"] => wasm::modules(),
-        ["plugin"] => wasm::plugins(),
+        ["module"] => needs::provide(&wasm::NEEDS).and_then(|()| wasm::modules()),
+        ["plugin"] => needs::provide(&wasm::NEEDS).and_then(|()| wasm::plugins()),
         ["bench", rest @ ..] => bench::run(rest),
         ["envoy", rest @ ..] => envoy::run(rest),
         _ => Err(Failure::Usage),

@@ -1,8 +1,8 @@
 //! Running a command as a named, timed step.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Why a chore did not end well.
@@ -130,6 +130,33 @@ pub fn probe(mut command: Command) -> Result<(bool, String), Failure> {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     Ok((output.status.success(), text))
+}
+
+/// The same, but what the command prints to standard error goes to a terminal where there is one: cargo shows there how
+/// far a build is.
+pub fn watch(mut command: Command) -> Result<(bool, String), Failure> {
+    if std::io::stderr().is_terminal() {
+        command.stderr(Stdio::inherit());
+    }
+    probe(command)
+}
+
+/// What cargo knows of the workspace.
+pub fn metadata(args: &[&str]) -> Result<serde_json::Value, Failure> {
+    let mut command = cargo_command();
+    command
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(args);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| Failure::Start {
+            step: "metadata".into(),
+            command: shown(&command),
+            source,
+        })?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|e| Failure::Found(format!("`cargo metadata` printed no JSON: {e}")))
 }
 
 fn shown(command: &Command) -> String {

@@ -24,6 +24,9 @@ const DEBIAN: [&str; 5] = [
     "wasi-libc",
 ];
 
+/// Files of these packages that a build uses.
+const DEBIAN_FILES: [(&str, &str); 2] = [("rustc-web", "/bin/rustc"), ("wasi-libc", "/libc.a")];
+
 /// What the builds use beyond the first version of WASM; older `wasm-opt`s do not read it off the module.
 const FEATURES: [&str; 7] = [
     "--enable-bulk-memory",
@@ -109,26 +112,33 @@ impl From<Module> for Source {
     }
 }
 
-/// Sees to it that modules and plugins can be built: the targets' standard libraries, by rustup or by Debian.
-pub fn targets() -> Result<(), Failure> {
-    let targets = [MODULE_TARGET, PLUGIN_TARGET];
+/// What `cargo xtask` sets up before a module or plugin is built, by its own names.
+pub const NEEDS: [&str; 2] = ["wasm-opt", "wasm-targets"];
+
+const TARGETS: [&str; 2] = [MODULE_TARGET, PLUGIN_TARGET];
+
+/// Whether modules and plugins can be built: the targets' standard libraries are there, or Debian's toolchain is.
+pub fn has_targets() -> bool {
+    TARGETS.iter().all(|target| has_std(target))
+        || DEBIAN_FILES
+            .iter()
+            .all(|(package, end)| of_package(package, end).is_ok())
+}
+
+/// Installs what [`has_targets`] asks for, by rustup or else by Debian; an error where neither can.
+pub fn add_targets() -> Result<(), Failure> {
     for _ in 0..TRIES {
         let mut command = Command::new("rustup");
         command
             .args(["target", "add"])
-            .args(targets)
+            .args(TARGETS)
             .current_dir(step::root());
-        if step::run("wasm targets", command).is_ok() || targets.iter().all(|target| has_std(target)) {
+        if step::run("wasm targets", command).is_ok() {
             return Ok(());
         }
     }
     step::complain("rustup does not add the targets; Debian's toolchain builds them");
     apt::install(&DEBIAN)
-}
-
-/// Sees to it that `wasm-opt` is there.
-pub fn wasm_opt() {
-    apt::programs(&[("wasm-opt", "binaryen")]);
 }
 
 /// Builds a module or plugin; the way to it, not optimised for size.
@@ -165,7 +175,7 @@ fn build_alone(source: Source, target: &Path) -> Result<PathBuf, Failure> {
     }
     // With a separator of its own, for paths may have spaces.
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    let (good, said) = step::probe(command)?;
+    let (good, said) = step::watch(command)?;
     if !good {
         return Err(Failure::Found(format!(
             "{} was not built: {said}",
@@ -230,8 +240,6 @@ pub fn modules() -> Result<(), Failure> {
 }
 
 fn shown(sources: [impl Into<Source>; 2]) -> Result<(), Failure> {
-    targets()?;
-    wasm_opt();
     for source in sources {
         let path = ship(source)?;
         let bytes = read(&path)?.len();
@@ -267,7 +275,8 @@ pub fn sources() -> PathBuf {
 
 /// Makes a build use Debian's compiler and build std along; the flags that this takes.
 fn debian(command: &mut Command, target: &str) -> Result<Option<String>, Failure> {
-    let rustc = of_package("rustc-web", "/bin/rustc")?;
+    let [compiler, libc] = DEBIAN_FILES;
+    let rustc = of_package(compiler.0, compiler.1)?;
     command
         .arg("-Zbuild-std=std,panic_abort")
         .env("RUSTC", rustc)
@@ -275,7 +284,7 @@ fn debian(command: &mut Command, target: &str) -> Result<Option<String>, Failure
     if target != PLUGIN_TARGET {
         return Ok(None);
     }
-    let libc = of_package("wasi-libc", "/libc.a")?;
+    let libc = of_package(libc.0, libc.1)?;
     Ok(Some(format!(
         "-Lnative={}",
         libc.parent().unwrap_or(&libc).display()

