@@ -7,6 +7,8 @@
 //! This crate knows no policy text, no HTTP server and no gateway. Deciding is a pure function of image, data, request
 //! and now: no clock, no randomness, no I/O, no threads, no recursion. `portcullis-compile` makes images.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 // bounds on all that comes from outside
 pub mod limits;
 

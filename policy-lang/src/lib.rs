@@ -7,7 +7,9 @@
 //!
 //! This crate knows no requests, no evaluation, no clock and no I/O: files come in through [`Files`].
 
-// positions and complaints, shared by all stages
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+// positions and diagnostics, shared by all stages
 pub mod diagnostic;
 pub mod render;
 pub mod source;

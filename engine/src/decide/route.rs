@@ -27,7 +27,7 @@ pub(super) fn host_group(view: View<'_>, host: &str) -> Option<u32> {
     }
     if !host.starts_with('[') {
         for (labels, (dot, _)) in host.match_indices('.').enumerate() {
-            let suffix = &host.as_bytes()[dot + 1..];
+            let suffix = host.as_bytes().get(dot + 1..).unwrap_or_default();
             let one = match labels {
                 0 => map.find(view, host::ONE_LABEL, suffix),
                 _ => None,

@@ -292,8 +292,10 @@ impl<'d> Walk<'d> {
         for explanation in explanations {
             let mut parts = Vec::new();
             for part in explanation.parts.chunks_exact(PART as usize) {
-                if self.follow(NodeRef(part[2])) == 0 {
-                    parts.push((part[0], part[1]));
+                if let [kind, text, root] = *part
+                    && self.follow(NodeRef(root)) == 0
+                {
+                    parts.push((kind, text));
                 }
             }
             f(explanation.rule, parts);

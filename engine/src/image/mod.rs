@@ -126,7 +126,7 @@ impl Image {
                 .and_then(|b| b.try_into().ok())
                 .map_or(0, u64::from_le_bytes)
         };
-        if image[..8] != layout::MAGIC {
+        if !image.starts_with(&layout::MAGIC) {
             return Err(LoadError::Magic);
         }
         if u32_at(40) != FORMAT_VERSION {
@@ -139,7 +139,7 @@ impl Image {
             });
         }
         let digest = digest_of(image);
-        if image[layout::DIGEST_AT..layout::DIGEST_AT + 32] != digest {
+        if image.get(DIGEST) != Some(&digest[..]) {
             return Err(LoadError::Digest);
         }
         // Symbols are last and may be missing.
@@ -255,6 +255,9 @@ impl Image {
     }
 }
 
+/// Where the digest stands.
+const DIGEST: std::ops::Range<usize> = layout::DIGEST_AT..layout::DIGEST_AT + 32;
+
 /// Words of bytes, aligned; a rest of less than a word is left out.
 fn to_words(bytes: &[u8]) -> Vec<u32> {
     bytes
@@ -266,9 +269,9 @@ fn to_words(bytes: &[u8]) -> Vec<u32> {
 /// The digest as it stands in an image.
 fn digest_of(image: &[u8]) -> [u8; 32] {
     let mut sha = Sha256::new();
-    sha.update(&image[..layout::DIGEST_AT]);
+    sha.update(image.get(..DIGEST.start).unwrap_or_default());
     sha.update([0u8; 32]);
-    sha.update(&image[layout::DIGEST_AT + 32..]);
+    sha.update(image.get(DIGEST.end..).unwrap_or_default());
     sha.finalize().into()
 }
 
@@ -298,6 +301,8 @@ pub fn assemble(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[
     }
     parts.iter().for_each(|part| image.extend_from_slice(part));
     let digest = digest_of(&image);
-    image[layout::DIGEST_AT..layout::DIGEST_AT + 32].copy_from_slice(&digest);
+    if let Some(place) = image.get_mut(DIGEST) {
+        place.copy_from_slice(&digest);
+    }
     image
 }

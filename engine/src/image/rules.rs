@@ -227,11 +227,14 @@ impl Rules {
         let boundary = |before: u32, end: u32| before <= end && self.pool.is_char_boundary(end as usize);
         let mut before = 0;
         for (i, record) in self.records.chunks_exact(RECORD).enumerate() {
-            let known = record[1] < self.scopes.len() as u32 && record[2] < self.profiles.len() as u32;
-            if !boundary(before, record[0]) || record[0] > ids_end || !known {
+            let &[end, scopes, profile] = record else {
+                return Err(bad("rule", HEAD + RECORD * i));
+            };
+            let known = scopes < self.scopes.len() as u32 && profile < self.profiles.len() as u32;
+            if !boundary(before, end) || end > ids_end || !known {
                 return Err(bad("rule", HEAD + RECORD * i));
             }
-            before = record[0];
+            before = end;
         }
         if before != ids_end {
             return Err(bad("rules", 2));

@@ -135,7 +135,7 @@ impl Symbols {
         let mut records = vec![false; (records_end - HEAD) as usize];
         let mut at = HEAD;
         while at < records_end {
-            records[(at - HEAD) as usize] = true;
+            mark(&mut records, at - HEAD);
             let next = w(at + 1)
                 .checked_mul(PART)
                 .and_then(|n| n.checked_add(at)?.checked_add(2));
@@ -155,7 +155,7 @@ impl Symbols {
         }
         let mut lists = vec![false; (lists_end - records_end) as usize];
         while at < lists_end {
-            lists[(at - records_end) as usize] = true;
+            mark(&mut lists, at - records_end);
             let middle = w(at)
                 .checked_add(at + 1)
                 .filter(|n| *n < lists_end)
@@ -174,15 +174,21 @@ impl Symbols {
         }
         let mut before = None;
         for pair in symbols.slice(lists_end, 2 * entries).chunks_exact(2) {
-            let known = pair[1]
-                .checked_sub(records_end)
-                .and_then(|i| lists.get(i as usize))
-                == Some(&true);
-            if !known || !entry(pair[0]) || before >= Some(pair[0]) {
+            let &[of, list] = pair else {
+                return Err(bad(lists_end));
+            };
+            let known = list.checked_sub(records_end).and_then(|i| lists.get(i as usize)) == Some(&true);
+            if !known || !entry(of) || before >= Some(of) {
                 return Err(bad(lists_end));
             }
-            before = Some(pair[0]);
+            before = Some(of);
         }
         Ok(symbols)
+    }
+}
+
+fn mark(marks: &mut [bool], at: u32) {
+    if let Some(mark) = marks.get_mut(at as usize) {
+        *mark = true;
     }
 }

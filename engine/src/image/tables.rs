@@ -123,8 +123,8 @@ pub const DFA_HEAD: u32 = 3 + 64;
 pub fn run_dfa(view: View<'_>, dfa: u32, text: &[u8]) -> u32 {
     let (states, classes, mut state) = (view.word(dfa), view.word(dfa + 1), view.word(dfa + 2));
     for byte in text {
-        let class = view.word(dfa + 3 + u32::from(*byte >> 2)).to_le_bytes()[usize::from(*byte & 3)];
-        state = view.word(dfa + DFA_HEAD + state * classes + u32::from(class));
+        let class = view.word(dfa + 3 + u32::from(*byte >> 2)) >> (8 * (*byte & 3)) & 0xff;
+        state = view.word(dfa + DFA_HEAD + state * classes + class);
         if state == 0 {
             return 0;
         }

@@ -10,6 +10,7 @@
 //!
 //! This crate depends on nothing and knows no policy, no request and no image.
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 extern crate alloc;
 

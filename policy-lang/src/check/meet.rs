@@ -108,7 +108,8 @@ fn exclusions<K>(items: &[Item<'_, K>]) -> Vec<Vec<(u32, bool)>> {
             };
             let next = known.len() as u32;
             let entry = known.entry((bare, whole)).or_insert((next, [false; 2]));
-            entry.1[usize::from(negated)] = true;
+            let [plain, not] = &mut entry.1;
+            *(if negated { not } else { plain }) = true;
             own.push(((bare, whole), negated));
         }
         all.push(own);

@@ -193,6 +193,7 @@ pub struct Table {
 
 impl Policy {
     /// The rule of an id. Rule ids come from this policy, so the index is in range.
+    #[expect(clippy::indexing_slicing, reason = "an id comes from this policy")]
     pub fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[id.index()]
     }

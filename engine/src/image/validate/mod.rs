@@ -249,8 +249,8 @@ impl Check<'_> {
         self.look("automaton", at, len.saturating_add(DFA_HEAD))?;
         self.index("automaton", at + 2, start, states)?;
         for byte in 0..=255u32 {
-            let class = self.word(at + 3 + byte / 4).to_le_bytes()[(byte % 4) as usize];
-            self.index("automaton", at + 3 + byte / 4, u32::from(class), classes)?;
+            let class = self.word(at + 3 + byte / 4) >> (8 * (byte % 4)) & 0xff;
+            self.index("automaton", at + 3 + byte / 4, class, classes)?;
         }
         for cell in (0..cells).map(|cell| at + DFA_HEAD + cell) {
             self.index("automaton", cell, self.word(cell), states)?;

@@ -58,7 +58,13 @@ static STOPS: [bool; 256] = {
     let mut stops = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        stops[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize;
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "evaluated by the compiler, within the bound of the loop"
+        )]
+        {
+            stops[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize;
+        }
         byte += 1;
     }
     stops
