@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use portcullis::decision::Effect;
+use portcullis::image::assemble;
+use portcullis::image::config::Config;
 use portcullis::{Data, Engine, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
 use portcullis_compile::{CompileOptions, compile_with};
 use sha2::{Digest, Sha256};
@@ -133,6 +135,18 @@ fn an_image_of_version_1_is_refused_by_its_version() {
         Image::load(VERSION_1, &Trust::Unsigned).unwrap_err(),
         LoadError::Version(1)
     );
+}
+
+#[test]
+fn an_image_that_requires_what_no_engine_has_is_refused_by_its_name() {
+    let config = Config {
+        requires: vec!["telepathy".to_string()],
+        ..Config::default()
+    };
+    let image = assemble(&config, &[], &[], None);
+    let refused = Image::load(&image, &Trust::Unsigned).unwrap_err();
+    assert_eq!(refused, LoadError::Requires("telepathy".to_string()));
+    assert!(refused.to_string().contains("`telepathy`"));
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
         .map(|h| (h.header.clone(), ty(h.ty)))
         .collect();
     let config = Config {
+        // What is not enforced yet, the checker refuses or the host carries out.
+        requires: Vec::new(),
         issuers: policy.issuers.iter().map(|i| issuer(policy, i)).collect(),
         claims: policy.claims.iter().map(|c| (c.name.clone(), ty(c.ty))).collect(),
         keys: policy.keys.iter().map(|k| key_set(policy, k)).collect(),

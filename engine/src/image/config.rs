@@ -13,6 +13,8 @@ pub type RuleIndex = u32;
 /// Everything that is not a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// Features that an engine must have to enforce the policy, sorted: without one of them it refuses the image.
+    pub requires: Vec<String>,
     /// Facts the policy reads.
     pub sources: Vec<Source>,
     /// Issuers, as the model orders them.

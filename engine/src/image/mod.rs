@@ -34,6 +34,9 @@ pub const IMAGE_BYTES_MAX: usize = 1 << 31;
 /// with conditions of 256 tests on one route stay below; more would be a decision of tens of milliseconds.
 pub const ENTRY_STEPS_MAX: u64 = 1 << 22;
 
+/// Features that this build has, by the names that images require them under.
+const FEATURES: &[&str] = &[];
+
 /// A loaded policy. `Send + Sync`, immutable.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -81,6 +84,9 @@ pub enum LoadError {
     /// The config section.
     #[error(transparent)]
     Config(#[from] wire::WireError),
+    /// A feature that the policy needs and this build of the engine lacks.
+    #[error("the image requires the feature `{0}`, which this engine was built without")]
+    Requires(String),
     /// An offset, index or bound.
     #[error("the image's {what} at word {at} points outside its bounds")]
     Bounds {
@@ -173,6 +179,10 @@ impl Image {
         let mut config = Config::read(&mut cursor)?;
         if !cursor.at_end() {
             return Err(LoadError::Sections);
+        }
+        let lacking = |name: &&String| !FEATURES.contains(&name.as_str());
+        if let Some(name) = config.requires.iter().find(lacking) {
+            return Err(LoadError::Requires(name.clone()));
         }
         config.rules.fill(rules)?;
         let words = to_words(words);

@@ -263,7 +263,7 @@ macro_rules! wire_enum {
 
 wire_struct! {
     Config {
-        sources, issuers, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
+        requires, sources, issuers, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
