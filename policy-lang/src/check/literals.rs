@@ -453,9 +453,8 @@ pub(super) fn natural_type(literal: &Literal) -> Option<Type> {
         Literal::Int(_) => Some(Type::Int),
         Literal::String(_) => Some(Type::String),
         Literal::Instant(_) => Some(Type::Instant),
-        Literal::Duration(_) => Some(Type::Duration),
         Literal::List(_) => Some(Type::Set),
-        Literal::Number(_) => None,
+        Literal::Duration(_) | Literal::Number(_) => None,
     }
 }
 

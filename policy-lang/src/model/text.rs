@@ -179,7 +179,7 @@ impl GateText for Value {
             Value::Bool(v) => write!(f, "{v}"),
             Value::Int(v) => write!(f, "{v}"),
             Value::String(v) => write!(f, "{}", GateString(v)),
-            Value::Ip(v) => write!(f, "{v}"),
+            Value::Ip(v) => write!(f, "\"{v}\""),
             Value::Set(v) => strings(f, v),
             Value::Instant(us) => match jiff::Timestamp::from_microsecond(*us) {
                 Ok(instant) => write!(f, "{instant}"),
