@@ -6,6 +6,7 @@ use super::cx::{Captures, Cx, Env};
 use super::literals::{self, header_name};
 use super::names::{Kind, RESERVED, undeclared};
 use crate::ast::{FactPart, FactRef, OperandExpr};
+use crate::diagnostic::Diagnostic;
 use crate::model::{Fact, PeerFact, TableId, Type};
 
 /// The names of a reference as far as they are plain.
@@ -281,7 +282,7 @@ impl Cx<'_> {
         for target in targets {
             let Some((_, ty)) = target.pattern.captures().into_iter().find(|c| c.0 == name) else {
                 self.report.push(
-                    crate::Diagnostic::error(
+                    Diagnostic::error(
                         "G0409",
                         reference.span,
                         format!("a target of this rule has no capture `{name}`"),
@@ -293,7 +294,7 @@ impl Cx<'_> {
             };
             if found.is_some_and(|t| t != ty) {
                 self.report.push(
-                    crate::Diagnostic::error(
+                    Diagnostic::error(
                         "G0410",
                         reference.span,
                         format!("the targets of this rule capture `{name}` with different types"),

@@ -7,7 +7,7 @@ use super::targets::Place;
 use crate::ast::{self, Requirement, Verb};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Cond, Effect, Obligations, Owner, Requires, Respond, Rule};
-use crate::source::{Span, Spanned};
+use crate::source::{FileId, Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A service or guard while its rules are read.
@@ -224,7 +224,7 @@ impl Cx<'_> {
         if !with.is_empty() && self.policy.issuers.is_empty() {
             let span = with.first().map_or(
                 Span {
-                    file: crate::FileId(0),
+                    file: FileId(0),
                     start: 0,
                     end: 0,
                 },

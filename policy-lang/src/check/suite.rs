@@ -12,7 +12,7 @@ use crate::model::{
     Base, Cond, Expectation, ExpectedEffect, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim,
     ServiceId, TestBlock, TestRequest, Type, Value,
 };
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use portcullis_base::Reason;
 use portcullis_base::quote::JsonString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -368,7 +368,7 @@ impl Cx<'_> {
     fn expectation(
         &self,
         ids: &RuleIds<'_>,
-        span: crate::Span,
+        span: Span,
         expect: &ExpectLine,
         given: &Given,
     ) -> Option<Expectation> {

@@ -4,8 +4,8 @@ use super::{
     CredentialKind, Fact, HoursId, IssuerId, KeySetId, ListId, NetworkId, PeerSetId, SignatureId, Value,
 };
 
-/// A condition. Named conditions and principals are expanded; depth and size are bounded by the checker
-/// ([`crate::check::limits`]), so walking it may recurse.
+/// A condition. Named conditions and principals are expanded; depth and size are bounded by
+/// the checker (`docs/policy-limits.md`), so walking it may recurse.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cond {
     /// Always true: `anyone`.
