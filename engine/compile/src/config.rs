@@ -384,6 +384,7 @@ fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
         },
         implies: issuer.implies.clone(),
         claims: issuer.claims.iter().filter_map(claim).collect(),
+        opaque: issuer.opaque,
     }
 }
 

@@ -213,6 +213,8 @@ pub struct Issuer {
     pub implies: Vec<(String, Vec<String>)>,
     /// Claims it sends.
     pub claims: Vec<IssuerClaim>,
+    /// Its tokens are asked about, not verified by keys.
+    pub opaque: bool,
 }
 
 /// A claim of an issuer.

@@ -267,7 +267,7 @@ wire_struct! {
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
-    Issuer { name, url, place, scopes_member, implies, claims }
+    Issuer { name, url, place, scopes_member, implies, claims, opaque }
     IssuerClaim { claim, path, or_string, default }
     KeySet { name, header, cookie, fields }
     ContextFact { name, ty, default }

@@ -14,6 +14,7 @@ fn config() -> Config {
         scopes_member: "scope".into(),
         implies: vec![],
         claims: vec![],
+        opaque: false,
     };
     Config {
         issuers: vec![

@@ -117,6 +117,7 @@ fn token_config() -> Config {
             scopes_member: "scope".into(),
             implies: vec![("w".into(), vec!["r".into()])],
             claims: declared.collect(),
+            opaque: false,
         }],
         claims: claims_of(&claims),
         keys: vec![KeySet {
