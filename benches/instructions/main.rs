@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use portcullis_benches::adapter::{Handing, NOW, Requests};
+use portcullis_benches::adapter::{Handing, Host, NOW, Requests};
 use portcullis_benches::{floor, setup};
 use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
@@ -61,10 +61,17 @@ fn engine_rows() -> impl Iterator<Item = (String, Handing, Headers)> {
 /// The row of a host that decides through the C ABI; the token comes as JSON.
 const C_ABI: &str = "c/json";
 
+/// Rows of a host that begins and finishes exchanges.
+const EXCHANGES: [(&str, Handing); 2] = [
+    ("exchange/json", Handing::Json),
+    ("exchange/split", Handing::Split),
+];
+
 fn rows() -> Result<(), Failure> {
     let floors = floor::Handing::ALL.into_iter().map(|h| h.name().to_string());
     let engine = engine_rows().map(|(name, ..)| name);
-    for name in floors.chain(engine).chain([C_ABI.to_string()]) {
+    let exchanges = EXCHANGES.iter().map(|(name, _)| (*name).to_string());
+    for name in floors.chain(engine).chain(exchanges).chain([C_ABI.to_string()]) {
         writeln!(std::io::stdout(), "{name}")?;
     }
     Ok(())
@@ -82,6 +89,12 @@ fn count(rules: usize, path: &str, name: &str) -> Result<(), Failure> {
     }
     if name == C_ABI {
         return count_c(&work, &std::fs::read(path)?);
+    }
+    if let Some((_, handing)) = EXCHANGES.into_iter().find(|(n, _)| *n == name) {
+        let snapshot = setup::snapshot(&std::fs::read(path)?)?;
+        let requests = Requests::new(&work, handing, handing.headers(), &snapshot)?;
+        let mut host = Host::new(snapshot, &requests);
+        return run(&work, |index| host.allowed(&requests, index));
     }
     let unknown = || format!("no row `{name}`; `instructions rows` names them");
     let (_, handing, headers) = engine_rows().find(|(n, ..)| n == name).ok_or_else(unknown)?;

@@ -6,7 +6,11 @@ use std::hint::black_box;
 use std::net::IpAddr;
 
 use portcullis::decision::Effect;
-use portcullis::{Claim, Credential, KnownToken, NoToken, Now, RequestView, Snapshot, Worker};
+use portcullis::exchange::End;
+use portcullis::{
+    Carries, Claim, Credential, Engine, Exchange, KnownToken, Next, NoToken, Now, RequestView, Snapshot,
+    Worker,
+};
 use portcullis_tests::bridge::OwnedRequest;
 use portcullis_tests::workload::{Headers, RawRequest, Workload};
 use portcullis_vectors::Vector;
@@ -130,6 +134,37 @@ impl Requests {
     #[inline]
     pub fn allowed(&self, snapshot: &Snapshot, index: usize, worker: &mut Worker) -> bool {
         allowed(snapshot, &self.views[index], worker)
+    }
+}
+
+/// An engine in force and what one thread begins exchanges with.
+#[derive(Debug)]
+pub struct Host {
+    engine: Engine,
+    exchange: Exchange,
+    worker: Worker,
+}
+
+impl Host {
+    /// With a worker that has seen what the requests ask for.
+    pub fn new(snapshot: Snapshot, requests: &Requests) -> Host {
+        Host {
+            engine: Engine::from(snapshot),
+            exchange: Exchange::new(),
+            worker: requests.worker(),
+        }
+    }
+
+    /// Begins and finishes the exchange of request `index`; whether it is forwarded. The reason and the deciding rule are
+    /// read too.
+    #[inline]
+    pub fn allowed(&mut self, requests: &Requests, index: usize) -> bool {
+        let view = &requests.views[index];
+        let (exchange, worker) = (&mut self.exchange, &mut self.worker);
+        let next = self.engine.begin(exchange, worker, view, Carries::default(), NOW);
+        let forwards = matches!(next, Next::Forward(_));
+        black_box((exchange.decision().reason(), exchange.decision().rule()));
+        forwards && exchange.finish(End::Aborted, NOW).is_ok()
     }
 }
 

@@ -1,7 +1,8 @@
 //! A worker that is warm decides without the allocator: every row of the workload, the GitHub policy, and the shapes.
 
-use portcullis::Snapshot;
-use portcullis_benches::adapter::{Handing, NOW, Requests};
+use portcullis::exchange::{BodyOutcome, ChargeOutcome, End, Introspection, RequestBody, ResponseOutcome};
+use portcullis::{Carries, Credential, Engine, Exchange, Next, RequestView, ResponseNext, Snapshot, Worker};
+use portcullis_benches::adapter::{Handing, Host, NOW, Requests};
 use portcullis_benches::{setup, shapes};
 use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, Workload};
@@ -71,6 +72,130 @@ fn shapes_and_the_github_policy_are_decided_without_the_allocator() {
         let requests = Requests::of_vectors(&shape.case.vectors).unwrap();
         check(&shape.name, &snapshot, &requests);
     }
+}
+
+#[test]
+fn exchanges_of_the_workload_begin_without_the_allocator() {
+    let work = Workload::new(100);
+    let image = setup::image(&work.gate(), &workload::files()).unwrap();
+    let snapshot = setup::snapshot(&image).unwrap();
+    for handing in Handing::ALL {
+        let requests = Requests::new(&work, handing, handing.headers(), &snapshot).unwrap();
+        let mut host = Host::new(snapshot.clone(), &requests);
+        let mut all = || {
+            (0..requests.len())
+                .filter(|index| host.allowed(&requests, *index))
+                .count()
+        };
+        let allowed = all();
+        assert!(allowed > 0 && allowed < requests.len());
+        let mut again = 0;
+        let counted = allocation_counter::measure(|| again = all());
+        assert_eq!((again, counted.count_total), (allowed, 0), "{}", handing.name());
+    }
+}
+
+/// Every step that there is: an opaque token, a quota, a body, a response under a plan.
+const EVERY_STEP: &str = r#"gate 1;
+issuer corp { url "https://idp.example.com/"; audience "a"; opaque; claims { tenant: string; } }
+principal customer = token from corp;
+quota fair { limit 5 per 1m by token.sub; }
+service orders on "api.example.com" {
+  allow customer to POST /orders/{tenant} when token.tenant == path.tenant {
+    limit fair; accept media "text/plain" max 1KB; redact response { drop a; mask b keep last 4; }
+    request set "x-tenant" = token.tenant; response set "x-tenant" = token.tenant; response drop "server"; tag "t";
+  }
+}
+"#;
+const CLAIMS: &[u8] = br#"{"iss":"https://idp.example.com/","sub":"u1","tenant":"t1","exp":9999999999}"#;
+
+fn order() -> RequestView<'static> {
+    RequestView {
+        method: b"POST",
+        authority: Some(b"api.example.com"),
+        target: b"/orders/t1",
+        headers: &[
+            (b"authorization", b"Bearer opaque.token"),
+            (b"content-type", b"text/plain"),
+        ],
+        credential: Credential::FromHeaders,
+        ..RequestView::default()
+    }
+}
+
+/// Drives one exchange through all its steps, or to a refused charge.
+fn drive(engine: &Engine, exchange: &mut Exchange, worker: &mut Worker, admitted: bool) {
+    let carries = Carries {
+        introspection: true,
+        charges: true,
+        request_body: true,
+        response_body: true,
+    };
+    let next = engine.begin(exchange, worker, &order(), carries, NOW);
+    assert!(matches!(next, Next::Introspect(b"opaque.token")));
+    let active = Introspection::Active {
+        issuer: "corp",
+        claims: CLAIMS,
+    };
+    assert!(matches!(
+        exchange.introspected(worker, active, NOW),
+        Ok(Next::Charge(_))
+    ));
+    let outcome = ChargeOutcome {
+        admitted,
+        remaining: 0,
+        reset_us: 1,
+    };
+    let next = exchange.charged([outcome].into_iter());
+    if !admitted {
+        assert!(matches!(next, Ok(Next::Reply(reply)) if reply.status == 429));
+        exchange.finish(End::Completed, NOW).unwrap();
+        return;
+    }
+    assert!(matches!(next, Ok(Next::ReadBody { .. })));
+    exchange
+        .request_body(worker, RequestBody::Chunk(b"hello"), NOW)
+        .unwrap();
+    let next = exchange.request_body(worker, RequestBody::End(BodyOutcome::Accepted), NOW);
+    assert!(matches!(next, Ok(Next::Forward(_))));
+    let head: &[(&[u8], &[u8])] = &[(b"Server", b"x")];
+    let next = exchange.response_head(Some(200), Some(head));
+    assert!(matches!(next, Ok(ResponseNext::CarryOut(plan)) if plan.redact().count() == 2));
+    let next = exchange.response_body(ResponseOutcome::CarriedOut);
+    assert!(matches!(next, Ok(ResponseNext::Pass(edits)) if edits.remove().count() == 2));
+    exchange.finish(End::Completed, NOW).unwrap();
+}
+
+#[test]
+fn no_step_of_a_warm_exchange_needs_the_allocator() {
+    let snapshot = setup::snapshot(&setup::image(EVERY_STEP, &workload::files()).unwrap()).unwrap();
+    let (engine, mut exchange, mut worker) = (Engine::from(snapshot), Exchange::new(), Worker::default());
+    let mut both = || {
+        drive(&engine, &mut exchange, &mut worker, true);
+        drive(&engine, &mut exchange, &mut worker, false);
+    };
+    both();
+    both();
+    assert_eq!(allocation_counter::measure(both).count_total, 0);
+}
+
+/// The same by the functions that C programs call.
+#[test]
+fn no_step_of_the_c_abi_needs_the_allocator() {
+    let image = setup::image(EVERY_STEP, &workload::files()).unwrap();
+    let (order, mut caller) = (order(), Caller::new(&image).unwrap());
+    let order = Prepared::of(&order, NOW).unwrap();
+    let mut both = || {
+        (
+            caller.carried_out(&order, "corp", CLAIMS, true),
+            caller.carried_out(&order, "corp", CLAIMS, false),
+        )
+    };
+    assert_eq!(both(), (true, false));
+    assert_eq!(both(), (true, false));
+    let mut again = (false, true);
+    let counted = allocation_counter::measure(|| again = both());
+    assert_eq!((again, counted.count_total), ((true, false), 0));
 }
 
 /// An exchange that is freed leaves its buffers to the next one.

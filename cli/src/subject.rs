@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::{Data, Image, Now, OwnedDecision, RequestView, Snapshot, Trust, Worker, decide_explained};
+use portcullis::{Carries, Data, Engine, Exchange, Image, Now, RequestView, Snapshot, Trust, Worker};
 use portcullis_compile::CompileOptions;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
@@ -26,7 +26,24 @@ pub struct Subject {
     pub source: Option<(Policy, Sources)>,
     /// Vector files beside the policy.
     pub vectors: Vec<PathBuf>,
+    engine: Engine,
     worker: Worker,
+}
+
+/// Nothing is charged, read or changed by the command: it shows what an allow asks for.
+const CARRIES: Carries = Carries {
+    introspection: false,
+    charges: true,
+    request_body: true,
+    response_body: true,
+};
+
+/// Begins an exchange, which says what the engine decides and why no allow granted.
+pub fn begin(engine: &Engine, worker: &mut Worker, request: &RequestView<'_>, now: Now) -> Exchange {
+    let mut exchange = Exchange::new();
+    exchange.explain_denials(true);
+    engine.begin(&mut exchange, worker, request, CARRIES, now);
+    exchange
 }
 
 /// Whether a path names policy text (a folder or a `.gate` file) and not an image.
@@ -117,6 +134,7 @@ impl Subject {
     pub fn of_snapshot(path: &Path, snapshot: Snapshot) -> Subject {
         Subject {
             path: shown(path),
+            engine: Engine::from(snapshot.clone()),
             snapshot,
             source: None,
             vectors: Vec::new(),
@@ -131,20 +149,8 @@ impl Subject {
     }
 
     /// What the engine says of a request.
-    pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> OwnedDecision {
-        decide_explained(&self.snapshot, request, now, &mut self.worker)
-    }
-
-    /// A verdict as the one line of the format.
-    pub fn line(&self, decision: &OwnedDecision, id: &str) -> String {
-        let image = &self.snapshot.image;
-        portcullis::verdict::to_json(
-            image.config(),
-            decision,
-            id,
-            &image.digest(),
-            &self.snapshot.data.digest(),
-        )
+    pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> Exchange {
+        begin(&self.engine, &mut self.worker, request, now)
     }
 
     /// Id of a rule that a decision names.

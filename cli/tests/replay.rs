@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use common::{Folder, POLICY, garbage};
 use portcullis::decision::Effect;
-use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide_explained};
+use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Worker, decide};
 use portcullis_cli::replay::judge::{Assumptions, Judge, Outcome};
 use portcullis_cli::replay::line;
 use portcullis_lang::check;
@@ -257,7 +257,7 @@ fn completions(entry: &line::Entry, snapshot: &Snapshot, worker: &mut Worker) ->
                                     wall_us: *wall_us,
                                     mono_us: 0,
                                 };
-                                effects.push(decide_explained(snapshot, &request, now, worker).effect);
+                                effects.push(decide(snapshot, &request, now, worker).effect);
                             }
                         }
                     }

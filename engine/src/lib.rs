@@ -40,10 +40,14 @@ pub mod verdict;
 // one proxied request and its response
 pub mod exchange;
 
+// the policy in force
+mod engine;
+
 pub use data::{Data, DataError};
-pub use decide::{Now, OwnedDecision, Snapshot, Worker, decide, decide_explained};
-pub use decision::Decision;
-pub use exchange::{Engine, Exchange, Next};
+pub use decide::{Explanation, Now, Snapshot, Worker, decide, decide_explained};
+pub use decision::{Decision, OwnedDecision};
+pub use engine::Engine;
+pub use exchange::{Carries, Exchange, Next, OutOfOrder, ResponseNext};
 pub use facts::{Reads, claims_read};
 pub use identity::NoToken;
 pub use image::{Image, LoadError, Trust, TrustedKeys};

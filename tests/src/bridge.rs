@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use portcullis::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
-use portcullis::{Data, Image, Now, Snapshot, Worker};
+use portcullis::{Carries, Data, Engine, Exchange, Image, Now, Snapshot, Worker};
 use portcullis_compile::{CompileOptions, Form};
 use portcullis_lang::model::Policy;
 use portcullis_vectors::Vector;
@@ -177,7 +177,17 @@ pub fn now_of(vector: &Vector) -> Now {
 /// A policy in the engine: compiled to an image, loaded through the image's door, with its data.
 pub struct Subject {
     snapshot: Snapshot,
+    engine: Engine,
 }
+
+/// A verdict line tells what an allow asks for, so a host of lines carries out everything; but it asks nobody about a
+/// token.
+const CARRIES: Carries = Carries {
+    introspection: false,
+    charges: true,
+    request_body: true,
+    response_body: true,
+};
 
 impl Subject {
     /// Compiles and loads; `files` are lists and tables by name.
@@ -217,8 +227,10 @@ impl Subject {
     pub fn load(image: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Subject, String> {
         let image = Image::load(image, &portcullis::Trust::Unsigned).map_err(|e| format!("load: {e}"))?;
         let (data, _) = Data::load(image.config(), &|name| files.get(name).cloned());
+        let snapshot = Snapshot::new(image, data);
         Ok(Subject {
-            snapshot: Snapshot::new(image, data),
+            engine: Engine::from(snapshot.clone()),
+            snapshot,
         })
     }
 
@@ -230,14 +242,12 @@ impl Subject {
     /// As [`Subject::line`] with a worker that is used again and again.
     pub fn line_with(&self, vector: &Vector, worker: &mut Worker) -> Result<String, String> {
         let request = OwnedRequest::from_vector(vector)?;
-        let decision = request
-            .with_view(|view| portcullis::decide_explained(&self.snapshot, view, now_of(vector), worker));
-        Ok(portcullis::verdict::to_json(
-            self.snapshot.image.config(),
-            &decision,
-            &vector.id,
-            &self.snapshot.image.digest(),
-            &self.snapshot.data.digest(),
-        ))
+        let mut exchange = Exchange::new();
+        exchange.explain_denials(true);
+        request.with_view(|view| {
+            self.engine
+                .begin(&mut exchange, worker, view, CARRIES, now_of(vector));
+        });
+        Ok(exchange.to_json(&vector.id))
     }
 }

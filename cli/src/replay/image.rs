@@ -38,7 +38,7 @@ pub(super) fn judge(subject: &mut Subject, entry: &Entry, host: Option<&str>) ->
             socket_peer: entry.client_ip,
             ..RequestView::default()
         };
-        let decision = subject.decide(
+        let exchange = subject.decide(
             &request,
             Now {
                 wall_us: entry.time_us,
@@ -46,10 +46,10 @@ pub(super) fn judge(subject: &mut Subject, entry: &Entry, host: Option<&str>) ->
             },
         );
         let by_route = matches!(
-            decision.reason,
+            exchange.decision().reason(),
             Reason::Malformed | Reason::NoService | Reason::NoRoute | Reason::MethodNotAllowed
         );
-        if decision.effect != Effect::Deny || !by_route {
+        if exchange.decision().effect() != Effect::Deny || !by_route {
             let because = BTreeSet::from(["conditions (an image was given, not its policy)".to_string()]);
             let outcome = Outcome::CannotTell {
                 rule: "some rule".to_string(),
@@ -60,7 +60,7 @@ pub(super) fn judge(subject: &mut Subject, entry: &Entry, host: Option<&str>) ->
                 route: "some rule".to_string(),
             });
         }
-        first.get_or_insert_with(|| decider(&subject.snapshot.image, &decision));
+        first.get_or_insert_with(|| decider(&exchange));
     }
     let by = first.unwrap_or_default();
     Ok(Judgement {

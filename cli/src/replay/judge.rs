@@ -10,12 +10,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use portcullis::decision::{Effect, Reason};
-use portcullis::{Credential, Image, Now, OwnedDecision, RequestView, Snapshot, Worker, decide_explained};
+use portcullis::{Credential, Engine, Exchange, Now, RequestView, Snapshot, Worker};
 use portcullis_lang::model::{Atom, Fact, HostPattern, Owner, Policy, Rule, TargetKind, Trust};
 
 use super::facts;
 use super::line::Entry;
 use crate::error::CliError;
+use crate::subject::begin;
 use portcullis_compile::approximate::{self, Approximation, Open, WORST_NOW_US};
 
 /// What became of a line.
@@ -77,8 +78,8 @@ struct Logged {
 
 /// The policy, approximated from both sides.
 struct Pair {
-    grant: Snapshot,
-    denial: Snapshot,
+    grant: Engine,
+    denial: Engine,
 }
 
 /// Judges lines of one policy.
@@ -86,7 +87,7 @@ pub struct Judge<'p> {
     policy: Policy,
     assumptions: Assumptions,
     prepare: Box<Prepare<'p>>,
-    routes: Snapshot,
+    routes: Engine,
     pairs: HashMap<Logged, Pair>,
     /// Header facts that the policy reads.
     header_facts: BTreeSet<String>,
@@ -128,7 +129,7 @@ impl<'p> Judge<'p> {
         }
         let is_grpc = |rule: &Rule| rule.targets.iter().any(|t| t.kind == TargetKind::Grpc);
         Ok(Judge {
-            routes: prepare(&approximate::routes(&policy))?,
+            routes: prepare(&approximate::routes(&policy))?.into(),
             has_credentials: !policy.issuers.is_empty()
                 || !policy.keys.is_empty()
                 || !policy.peers.is_empty()
@@ -164,38 +165,35 @@ impl<'p> Judge<'p> {
         };
         let request = Shaped { entry, host: &host };
         let route = route(&self.routes, &request, &variants, &mut self.worker);
-        let best: Vec<OwnedDecision> = variants
+        let best: Vec<Exchange> = variants
             .iter()
             .map(|variant| request.decide(&pair.grant, variant, Approximation::Over, &mut self.worker))
             .collect();
         if let Some(first) = best.first()
-            && best.iter().all(|d| d.effect == Effect::Deny)
+            && best.iter().all(is_denied)
         {
-            let by = decider(&pair.grant.image, first);
+            let by = decider(first);
             return Ok(Judgement {
                 outcome: Outcome::Denied { by },
                 route,
             });
         }
-        let worst: Vec<OwnedDecision> = variants
+        let worst: Vec<Exchange> = variants
             .iter()
             .map(|variant| request.decide(&pair.denial, variant, Approximation::Under, &mut self.worker))
             .collect();
-        let granted = best.iter().find(|d| d.effect != Effect::Deny);
-        let rule = granted.map(|d| decider(&pair.grant.image, d)).unwrap_or_default();
+        let granted = best.iter().find(|e| !is_denied(e));
+        let rule = granted.map(decider).unwrap_or_default();
         let mut because = BTreeSet::new();
-        for (decision, variant) in worst.iter().zip(&variants) {
-            because.extend(self.blockers(&logged, &pair.denial.image, decision, variant, &rule));
+        for (exchange, variant) in worst.iter().zip(&variants) {
+            because.extend(self.blockers(&logged, exchange, variant, &rule));
         }
-        let same = best.iter().all(|d| d.effect != Effect::Deny);
+        let same = !best.iter().any(is_denied);
         if !same {
             because.extend(variants.iter().flat_map(|v| v.names()));
         }
         let outcome = if because.is_empty() {
-            let rule = worst
-                .first()
-                .map(|d| decider(&pair.denial.image, d))
-                .unwrap_or_default();
+            let rule = worst.first().map(decider).unwrap_or_default();
             Outcome::Allowed { rule }
         } else {
             Outcome::CannotTell { rule, because }
@@ -232,8 +230,8 @@ impl<'p> Judge<'p> {
         let grant = approximate::approximate(&self.policy, &open, Approximation::Over);
         let denial = approximate::approximate(&self.policy, &open, Approximation::Under);
         Ok(Pair {
-            grant: (self.prepare)(&grant)?,
-            denial: (self.prepare)(&denial)?,
+            grant: (self.prepare)(&grant)?.into(),
+            denial: (self.prepare)(&denial)?.into(),
         })
     }
 
@@ -270,12 +268,12 @@ impl<'p> Judge<'p> {
     fn blockers(
         &self,
         logged: &Logged,
-        image: &Image,
-        worst: &OwnedDecision,
+        exchange: &Exchange,
         variant: &Variant,
         best_rule: &str,
     ) -> BTreeSet<String> {
         let mut because = BTreeSet::new();
+        let worst = exchange.decision();
         let is_open = |fact: &Fact| is_open(fact, logged);
         let open = Open {
             fact: &is_open,
@@ -284,17 +282,17 @@ impl<'p> Judge<'p> {
         };
         let rule_named = |id: &str| self.policy.rules.iter().find(|r| r.id == id);
         let name = |fact: &Fact| self.policy.show(fact).to_string();
-        if worst.effect != Effect::Deny {
+        if !is_denied(exchange) {
             if variant.preflight {
                 return because;
             }
-            if worst.request_body.is_some() {
+            if worst.request_body().is_some() {
                 because.insert("the request body".to_string());
             }
-            if worst.response.as_ref().is_some_and(|r| !r.require.is_empty()) {
+            if worst.response().is_some_and(|plan| !plan.require().is_empty()) {
                 because.insert("the response body".to_string());
             }
-            let id = decider(image, worst);
+            let id = decider(exchange);
             let anonymous = rule_named(&id).is_some_and(|rule| match rule.owner {
                 Owner::Service(s) => self
                     .policy
@@ -308,9 +306,9 @@ impl<'p> Judge<'p> {
             }
             return because;
         }
-        match worst.reason {
+        match worst.reason() {
             Reason::DeniedByRule => {
-                let id = decider(image, worst);
+                let id = decider(exchange);
                 match rule_named(&id) {
                     Some(rule) => facts::open_in(&self.policy, rule, &open, &mut because),
                     None => drop(because.insert("request.query".to_string())),
@@ -321,11 +319,11 @@ impl<'p> Judge<'p> {
                     .policy
                     .quotas
                     .iter()
-                    .find(|q| Some(&q.name) == worst.detail.as_ref());
+                    .find(|q| Some(q.name.as_str()) == worst.detail());
                 because.extend(quota.iter().flat_map(|q| open.quota_facts(q)).map(name));
             }
             Reason::TransportRefused => {
-                let fact = if worst.detail.as_deref() == Some("sni") {
+                let fact = if worst.detail() == Some("sni") {
                     Fact::Sni
                 } else {
                     Fact::Scheme
@@ -384,13 +382,7 @@ struct Shaped<'e> {
 }
 
 impl Shaped<'_> {
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        v: &Variant,
-        side: Approximation,
-        worker: &mut Worker,
-    ) -> OwnedDecision {
+    fn decide(&self, engine: &Engine, v: &Variant, side: Approximation, worker: &mut Worker) -> Exchange {
         let entry = self.entry;
         let mut headers: Vec<(&[u8], &[u8])> = Vec::new();
         // Only what facts are read from: what else is in a logged header must not make the request malformed.
@@ -443,7 +435,7 @@ impl Shaped<'_> {
             wall_us: entry.time_us.or(worst_now),
             mono_us: 0,
         };
-        decide_explained(snapshot, &request, now, worker)
+        begin(engine, worker, &request, now)
     }
 }
 
@@ -487,27 +479,26 @@ fn only_host(policy: &Policy) -> Option<String> {
 }
 
 /// Where the line belongs: the allow whose target it reaches first, in any variant.
-fn route(routes: &Snapshot, request: &Shaped<'_>, variants: &[Variant], worker: &mut Worker) -> String {
-    let mut reached: Vec<OwnedDecision> = variants
+fn route(routes: &Engine, request: &Shaped<'_>, variants: &[Variant], worker: &mut Worker) -> String {
+    let mut reached: Vec<Exchange> = variants
         .iter()
         .filter(|v| !v.preflight)
         .map(|v| request.decide(routes, v, Approximation::Over, worker))
         .collect();
-    reached.sort_by_key(|d| d.effect != Effect::Allow);
-    reached
-        .first()
-        .map(|d| decider(&routes.image, d))
-        .unwrap_or_default()
+    reached.sort_by_key(|exchange| exchange.decision().effect() != Effect::Allow);
+    reached.first().map(decider).unwrap_or_default()
+}
+
+fn is_denied(exchange: &Exchange) -> bool {
+    exchange.decision().effect() == Effect::Deny
 }
 
 /// The id of the deciding rule, else the reason with its detail.
-pub(super) fn decider(image: &Image, decision: &OwnedDecision) -> String {
-    let rule = decision
-        .rule
-        .and_then(|rule| image.config().rules.get(rule as usize));
-    match (rule, &decision.detail) {
-        (Some(rule), _) => rule.id.to_string(),
-        (None, Some(detail)) => format!("{} {detail}", decision.reason.code()),
-        (None, None) => decision.reason.code().to_string(),
+pub(super) fn decider(exchange: &Exchange) -> String {
+    let decision = exchange.decision();
+    match (decision.rule(), decision.detail()) {
+        (Some(rule), _) => exchange.rule_id(rule).to_string(),
+        (None, Some(detail)) => format!("{} {detail}", decision.reason().code()),
+        (None, None) => decision.reason().code().to_string(),
     }
 }

@@ -146,8 +146,8 @@ fn row(vector: &Vector, line: &str) -> [String; 4] {
 /// The verdict on a vector as its one line.
 pub fn verdict(subject: &mut Subject, vector: &Vector) -> Result<String, String> {
     let request = OwnedRequest::from_vector(vector)?;
-    let decision = subject.decide(&request.view(&request.lines()), request.now);
-    Ok(subject.line(&decision, &vector.id))
+    let exchange = subject.decide(&request.view(&request.lines()), request.now);
+    Ok(exchange.to_json(&vector.id))
 }
 
 /// What a verdict line does not meet of what its vector expects; `None` where it expects nothing.

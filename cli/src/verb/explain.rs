@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use portcullis::decide::Lack;
 use portcullis::decision::{Effect, Reason};
-use portcullis::{OwnedDecision, Snapshot, Worker, decide_explained};
+use portcullis::{Engine, Exchange, OwnedDecision, Snapshot, Worker};
 use portcullis_lang::model::{Policy, Rule};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Vector, Verdict};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::bridge::OwnedRequest;
 use crate::error::{CliError, Exit};
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, paint};
-use crate::subject::{self, Subject};
+use crate::subject::{self, Subject, begin};
 use crate::trust::TrustArgs;
 use crate::{obligations, vectors};
 
@@ -75,14 +75,14 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         problem,
     };
     let request = OwnedRequest::from_vector(&vector).map_err(unreadable)?;
-    let decision = subject.decide(&request.view(&request.lines()), request.now);
-    let line = subject.line(&decision, &vector.id);
+    let exchange = subject.decide(&request.view(&request.lines()), request.now);
+    let line = exchange.to_json(&vector.id);
     let verdict: Verdict = serde_json::from_str(&line)
         .map_err(|e| unreadable(format!("the engine's verdict can not be read: {e}")))?;
 
-    let (denies, behind) = lift_denies(&subject, &vector, &decision, &args.subject)?;
+    let (denies, behind) = lift_denies(&subject, &vector, &exchange, &args.subject)?;
     let mut near = Vec::new();
-    for closest in &behind.as_ref().unwrap_or(&decision).closest {
+    for closest in &behind.as_ref().unwrap_or(&exchange).explanation().closest {
         near.push(Near {
             rule: subject.rule_id(closest.rule).to_string(),
             lacks: closest.lacks.iter().map(lack_text).collect(),
@@ -92,7 +92,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     }
     let explained = Explained {
         vector: &vector,
-        decision: &decision,
+        decision: exchange.decision(),
         verdict: &verdict,
         denies,
         behind,
@@ -103,7 +103,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     } else {
         explained.show(&subject, output)?;
     }
-    Ok(Exit::findings(decision.effect == Effect::Deny))
+    Ok(Exit::findings(exchange.decision().effect() == Effect::Deny))
 }
 
 struct Explained<'e> {
@@ -112,7 +112,7 @@ struct Explained<'e> {
     verdict: &'e Verdict,
     denies: Vec<Deny>,
     /// The decision without the denies, where there were some and the policy's text is at hand.
-    behind: Option<OwnedDecision>,
+    behind: Option<Exchange>,
     near: Vec<Near>,
 }
 
@@ -138,7 +138,9 @@ impl Explained<'_> {
             "id": self.vector.id,
             "verdict": self.verdict,
             "denies": denies,
-            "without_denies": self.behind.as_ref().map(|d| json!({"reason": d.reason.code(), "status": d.status})),
+            "without_denies": self.behind.as_ref().map(Exchange::decision).map(
+                |d| json!({"reason": d.reason().code(), "status": d.status()}),
+            ),
             "closest": near,
             "symbols": subject.snapshot.image.has_symbols(),
         })
@@ -146,7 +148,7 @@ impl Explained<'_> {
 
     fn show(&self, subject: &Subject, output: &mut Output) -> Result<(), CliError> {
         let source = subject.source.as_ref();
-        let (style, word) = match self.decision.effect {
+        let (style, word) = match self.decision.effect() {
             Effect::Allow => (GOOD, "allowed"),
             Effect::Answer => (GOOD, "answered"),
             Effect::Deny => (BAD, "denied"),
@@ -174,7 +176,7 @@ impl Explained<'_> {
             self.verdict.status,
             self.verdict.reason
         ))?;
-        if self.decision.effect == Effect::Allow {
+        if self.decision.effect() == Effect::Allow {
             if let Some(rule) = &self.verdict.rule {
                 output.say(format_args!(
                     "\n{} {}",
@@ -209,12 +211,12 @@ impl Explained<'_> {
                 None => {}
             }
         }
-        if let Some(behind) = &self.behind {
-            match behind.effect {
+        if let Some(behind) = self.behind.as_ref().map(Exchange::decision) {
+            match behind.effect() {
                 Effect::Deny => output.say(format_args!(
                     "\nwithout it, it would still be denied: {} {}",
-                    behind.status,
-                    behind.reason.code()
+                    behind.status(),
+                    behind.reason().code()
                 ))?,
                 _ => output.say("\nwithout it, the request would pass")?,
             }
@@ -234,7 +236,7 @@ impl Explained<'_> {
                 None => {}
             }
         }
-        if self.decision.effect == Effect::Deny && !subject.snapshot.image.has_symbols() {
+        if self.decision.effect() == Effect::Deny && !subject.snapshot.image.has_symbols() {
             output.say("\nthe image has no symbols: what an allow lacked is not known (compile without --strip-symbols)")?;
         }
         if self.near.is_empty()
@@ -251,22 +253,23 @@ impl Explained<'_> {
 fn lift_denies(
     subject: &Subject,
     vector: &Vector,
-    decision: &OwnedDecision,
+    exchange: &Exchange,
     path: &std::path::Path,
-) -> Result<(Vec<Deny>, Option<OwnedDecision>), CliError> {
+) -> Result<(Vec<Deny>, Option<Exchange>), CliError> {
     let mut denies = Vec::new();
-    if decision.reason != Reason::DeniedByRule {
+    let decision = exchange.decision();
+    if decision.reason() != Reason::DeniedByRule {
         return Ok((denies, None));
     }
     let rule = decision
-        .rule
+        .rule()
         .map(|r| subject.rule_id(r).to_string())
         .unwrap_or_default();
     let Some((policy, _)) = &subject.source else {
         denies.push(Deny {
             rule,
             certain: None,
-            message: decision.message.clone(),
+            message: decision.message().map(str::to_string),
         });
         return Ok((denies, None));
     };
@@ -274,12 +277,16 @@ fn lift_denies(
         return Ok((denies, None));
     };
     let mut lifted = policy.clone();
-    let mut current = decision.clone();
+    let mut behind: Option<Exchange> = None;
     let mut worker = Worker::default();
-    while current.reason == Reason::DeniedByRule && denies.len() < DENIES_MAX {
+    loop {
+        let current = behind.as_ref().unwrap_or(exchange).decision();
+        if current.reason() != Reason::DeniedByRule || denies.len() >= DENIES_MAX {
+            break;
+        }
         // Rules keep their order in every variant, so ids are those of the policy itself.
         let Some(index) = current
-            .rule
+            .rule()
             .map(|r| r as usize)
             .filter(|r| *r < lifted.rules.len())
         else {
@@ -287,18 +294,14 @@ fn lift_denies(
         };
         lifted.rules[index].report = true;
         let id = lifted.rules[index].id.clone();
-        let message = current.message.clone();
+        let message = current.message().map(str::to_string);
         let (_, image) = subject::compile(&lifted, path)?;
         let data = subject.snapshot.data.clone();
-        let snapshot = Snapshot::new(image, data);
-        current = decide_explained(
-            &snapshot,
-            &request.view(&request.lines()),
-            request.now,
-            &mut worker,
-        );
-        let certain = current
-            .report
+        let engine = Engine::from(Snapshot::new(image, data));
+        let outcome = begin(&engine, &mut worker, &request.view(&request.lines()), request.now);
+        let certain = outcome
+            .decision()
+            .report()
             .iter()
             .find(|(r, _)| *r as usize == index)
             .map(|(_, certain)| *certain);
@@ -307,8 +310,9 @@ fn lift_denies(
             certain,
             message,
         });
+        behind = Some(outcome);
     }
-    Ok((denies, Some(current)))
+    Ok((denies, behind))
 }
 
 /// Whether the request passes once its token has the scopes; `None` where scopes are not all that lacks.
@@ -346,7 +350,8 @@ fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option
     Some(
         subject
             .decide(&request.view(&request.lines()), request.now)
-            .effect
+            .decision()
+            .effect()
             == Effect::Allow,
     )
 }
@@ -379,7 +384,7 @@ fn hint(decision: &OwnedDecision, verdict: &Verdict) -> Option<String> {
             .find(|(n, _)| n == name)
             .map(|(_, value)| clean_line(value))
     };
-    Some(match decision.reason {
+    Some(match decision.reason() {
         Reason::NoService => "no service of the policy answers this host and path".to_string(),
         Reason::NoRoute => "no allow names this path: write one, or it stays closed".to_string(),
         Reason::MethodNotAllowed => {

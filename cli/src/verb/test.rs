@@ -163,7 +163,8 @@ impl Clock {
         let view = request.view(&lines);
         let mut late = request.now;
         late.wall_us = Some(WORST_NOW_US);
-        self.grant.decide(&view, request.now).effect != self.denial.decide(&view, late).effect
+        self.grant.decide(&view, request.now).decision().effect()
+            != self.denial.decide(&view, late).decision().effect()
     }
 }
 
@@ -214,8 +215,8 @@ fn expectation_failures(
     if request.now.wall_us.is_none() && clock.is_some_and(|clock| clock.decides(&request)) {
         return vec!["the outcome depends on the time: say `given now ..`".to_string()];
     }
-    let decision = subject.decide(&request.view(&request.lines()), request.now);
-    let line = subject.line(&decision, &vector.id);
+    let exchange = subject.decide(&request.view(&request.lines()), request.now);
+    let line = exchange.to_json(&vector.id);
     let verdict: Verdict = match serde_json::from_str(&line) {
         Ok(verdict) => verdict,
         Err(error) => return vec![format!("the engine's verdict can not be read: {error}")],

@@ -33,7 +33,7 @@ pub(super) struct Evaluation<'d> {
     pub(super) arena: &'d Arena,
     pub(super) credentials: &'d Credentials<'d>,
     pub(super) walk: Walk<'d>,
-    canonical: &'d Canonical<'d>,
+    pub(super) canonical: &'d Canonical<'d>,
     facts: &'d Facts<'d>,
     view: View<'d>,
     found: Found,
@@ -54,6 +54,7 @@ impl<'d> Evaluation<'d> {
             scratch,
             arena,
             tokens,
+            ..
         } = w;
         let arena = &*arena;
         let config = s.image.config();

@@ -2,31 +2,79 @@
 //! Decides nothing.
 
 use super::evaluation::Evaluation;
-use super::{Closest, Lack, Now, OwnedDecision, Snapshot, Worker};
-use crate::decision::{Effect, Reason};
+use super::{Now, Snapshot, Worker};
+use crate::decision::{Effect, OwnedDecision, Reason};
+use crate::image::config::RuleIndex;
 use crate::image::layout::lack;
 use crate::view::RequestView;
 
 /// How many allows an explanation names at most.
 const CLOSEST_MAX: usize = 3;
 
-/// Decides, keeps the decision, and on a denial for want of an allow says which came closest: what a verdict line
-/// shows.
-pub fn decide_explained(s: &Snapshot, r: &RequestView<'_>, now: Now, w: &mut Worker) -> OwnedDecision {
-    let mut decision = super::decide(s, r, now, w).to_owned();
+/// Why no allow granted. The default says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Closest allows, the closest first; none where an allow was not what lacked, or the image has no symbols.
+    pub closest: Vec<Closest>,
+}
+
+/// An allow that came close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closest {
+    /// The allow.
+    pub rule: RuleIndex,
+    /// What it lacked.
+    pub lacks: Vec<Lack>,
+}
+
+/// What an allow lacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A scope.
+    Scope(String),
+    /// An authentication context class.
+    Acr(String),
+    /// A younger authentication, seconds.
+    MaxAge(i64),
+    /// A part of its condition, as text.
+    Condition(String),
+}
+
+/// Decides, keeps the decision, and explains it: what a verdict line shows.
+pub fn decide_explained(
+    s: &Snapshot,
+    r: &RequestView<'_>,
+    now: Now,
+    w: &mut Worker,
+) -> (OwnedDecision, Explanation) {
+    let decision = super::decide(s, r, now, w).to_owned();
+    let explanation = explain(&decision, s, r, now, w);
+    (decision, explanation)
+}
+
+/// Of a denial for want of an allow, which allows came closest. Walks the rules of the entry again and allocates.
+pub fn explain(
+    decision: &OwnedDecision,
+    s: &Snapshot,
+    r: &RequestView<'_>,
+    now: Now,
+    w: &mut Worker,
+) -> Explanation {
     let for_want_of_an_allow = matches!(
-        decision.reason,
+        decision.reason(),
         Reason::NoRule
             | Reason::Unauthenticated
             | Reason::InsufficientScope
             | Reason::InsufficientUserAuthentication
     );
-    if decision.effect == Effect::Deny && for_want_of_an_allow && s.image.has_symbols() {
-        w.start(&s.image);
-        decision.closest = Evaluation::begin(s, r, now, w)
-            .map_or_else(|_| Vec::new(), |mut evaluation| evaluation.closest());
+    if decision.effect() != Effect::Deny || !for_want_of_an_allow || !s.image.has_symbols() {
+        return Explanation::default();
     }
-    decision
+    w.start(&s.image);
+    let evaluation = Evaluation::begin(s, r, now, w);
+    Explanation {
+        closest: evaluation.map_or_else(|_| Vec::new(), |mut evaluation| evaluation.closest()),
+    }
 }
 
 impl Evaluation<'_> {

@@ -15,13 +15,16 @@ mod walk;
 // leaves -> decision, in the order of section 6
 mod evaluation;
 mod explain;
-mod owned;
 mod refusal;
 
+// before a decision
+mod introspect;
+mod pin;
 mod worker;
 
-pub use explain::decide_explained;
-pub use owned::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
+pub use explain::{Closest, Explanation, Lack, decide_explained, explain};
+pub(crate) use introspect::opaque_token;
+pub(crate) use pin::Pin;
 pub use worker::Worker;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! What one thread keeps between decisions: memory that is used again, and tokens that it has seen. Knows no rules.
 
+use super::pin::InForce;
 use super::scratch::Scratch;
 use crate::identity::TokenCache;
 use crate::image::Image;
@@ -13,6 +14,8 @@ pub struct Worker {
     pub(super) scratch: Scratch,
     pub(super) arena: Arena,
     pub(super) tokens: TokenCache,
+    /// The policy of the last exchange.
+    pub(crate) in_force: InForce,
 }
 
 /// Bytes that a worker keeps between decisions: what one honest request needs, many times over. A request that needed
@@ -38,6 +41,11 @@ impl Worker {
     /// Forgets all tokens.
     pub fn forget_tokens(&mut self) {
         self.tokens.clear();
+    }
+
+    /// Lets go of the policy of the last exchange, which is else kept until the next one.
+    pub fn forget_policy(&mut self) {
+        self.in_force.forget();
     }
 
     /// Image words read since the worker was made; 0 unless the engine was built to count.

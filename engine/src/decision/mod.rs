@@ -1,5 +1,9 @@
 //! The outcome of one decision, as data; `verdict` writes it down, hosts act on it.
 
+mod owned;
+
+pub use owned::{BodyDemand, HeaderLines, OwnedDecision, RedactStep, ResponseDemand, Texts};
+
 use crate::image::config::RuleIndex;
 pub use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
 

@@ -1,123 +1,97 @@
-//! One proxied request, sans-I/O: snapshot and request --begin--> [`Exchange`], which asks its host step by step for
-//! what deciding cannot do ([`Next`]) and is answered, until it says forward or reply.
+//! One proxied request and its response, sans-I/O: a request and what its host carries out --begin--> [`Exchange`], which
+//! says step by step what the host does next ([`Next`], [`ResponseNext`]) until it is finished ([`Record`]).
 //!
-//! Invariant: there is no way to [`Next::Forward`] past a question that was not answered in its favour. An answer
-//! to a question that was not asked changes nothing. This module knows no sockets, stores, clocks or gateways.
+//! Invariant: there is no way to [`Next::Forward`] past a question that was not answered in its favour, nor to
+//! [`ResponseNext::Pass`] past a response plan that was not carried out. A step that is not due is an error and changes
+//! nothing. This module knows no sockets, stores, clocks or gateways.
 //!
-//! What the engine enforces itself so far ends at the verdict. Bodies are judged by the host against
-//! [`OwnedDecision::request_body`] ([`Next::ReadBody`]), and the response plan travels to the host with
-//! [`Rewrites`]: a host that cannot carry it out must not forward. A refusal after an allow (429, 503, a body)
-//! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
+//! Bodies are judged by the host so far, and so is a response plan; the engine counts the bytes that it is shown. A
+//! refusal after an allow (429, 503, a body) carries the headers that the engine itself had put there, not those of the
+//! rules, for the allow no longer grants.
 
+mod response;
+mod steps;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a step that is not due fails its test")]
 mod tests;
+mod waiting;
 
-use std::sync::{Arc, PoisonError, RwLock};
+pub use response::{ResponseEdits, ResponseNext, ResponseOutcome};
+pub use steps::OutOfOrder;
 
-use crate::data::DataError;
-use crate::decide::{Now, OwnedCharge, OwnedDecision, OwnedResponsePlan, Snapshot, Worker, decide};
-use crate::decision::{Effect, Reason};
-use crate::image::{Image, LoadError, Trust, TrustError};
+use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token};
+use crate::decision::{Charge, Decision, Effect, HeaderLines, OwnedDecision, Reason, Texts};
+use crate::image::config::{Config, RuleIndex};
 use crate::obligations::grpc_status;
-use crate::view::RequestView;
+use crate::verdict::to_json;
+use crate::view::{Credential, RequestView};
+use portcullis_base::Detail;
 use portcullis_base::media::is_grpc;
+use steps::{Due, Stage, Steps, Waits};
+use waiting::WaitingRequest;
 
-/// The policy in force, shared by all threads. Without one, everything is denied.
-#[derive(Debug, Default)]
-pub struct Engine {
-    current: RwLock<Option<Arc<Snapshot>>>,
-}
+/// Largest body that a decision can depend on, bytes: as of an `accept` that names no limit.
+const BODY_BEFORE_BYTES_MAX: u64 = 1_048_576;
 
-impl Engine {
-    /// No policy yet: a closed gate.
-    pub fn new() -> Engine {
-        Engine::default()
-    }
-
-    /// Puts a snapshot in force. Exchanges under way keep the one they began with. Where a sealed image is in force,
-    /// an unsealed one and one of an older serial are refused, unless the new one was loaded with rollback allowed.
-    pub fn swap(&self, snapshot: Arc<Snapshot>) -> Result<(), TrustError> {
-        // A poisoned lock still holds a whole snapshot: nothing is left half-written by replacing an Arc.
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(in_force) = current.as_ref() {
-            snapshot
-                .image
-                .admission()
-                .may_follow(in_force.image.admission())?;
-        }
-        *current = Some(snapshot);
-        Ok(())
-    }
-
-    /// Builds a snapshot and puts it in force. A bad image leaves the last good one there; a bad data file leaves the
-    /// last good one that the new policy declares alike, and is told. One thread loads: of two loads at once the later one
-    /// may keep what was in force before the earlier.
-    pub fn load(
-        &self,
-        image: &[u8],
-        trust: &Trust,
-        files: &dyn Fn(&str) -> Option<Vec<u8>>,
-    ) -> Result<Vec<DataError>, LoadError> {
-        let image = Image::load(image, trust)?;
-        let before = self.snapshot().map(|snapshot| Arc::clone(&snapshot.data));
-        let (data, errors) = before.unwrap_or_default().reload(image.config(), files);
-        self.swap(Arc::new(Snapshot::new(image, data)))?;
-        Ok(errors)
-    }
-
-    /// What is in force; the lock is held for the copy of one pointer.
-    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Begins an exchange under what is in force, or a denial where nothing is.
-    pub fn begin(&self, worker: &mut Worker, request: &RequestView<'_>, now: Now) -> Exchange {
-        match self.snapshot() {
-            Some(snapshot) => Exchange::begin(worker, snapshot, request, now),
-            None => Exchange::closed(),
-        }
-    }
+/// The steps that a host carries out. The default carries out none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carries {
+    /// Asks about opaque tokens. A host that does not gets the verdict on a token that nobody has verified.
+    pub introspection: bool,
+    /// Charges quotas. A host that does not gets no allow that demands it; denials and preflights stay what they are.
+    pub charges: bool,
+    /// Reads and judges the request's body.
+    pub request_body: bool,
+    /// Carries out a response plan.
+    pub response_body: bool,
 }
 
 /// What the host does next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Next<'e> {
-    /// Charge all of these quotas or none, then call [`Exchange::charged`].
-    Charge(&'e [OwnedCharge]),
+    /// Ask what is known of this opaque token, then call [`Exchange::introspected`].
+    Introspect(&'e [u8]),
     /// Read the request's body up to this many bytes and judge it against [`OwnedDecision::request_body`], then call
-    /// [`Exchange::body`].
+    /// [`Exchange::request_body`].
     ReadBody {
         /// Bytes.
         max: u64,
     },
-    /// Send the request upstream.
+    /// Charge all of these quotas or none, then call [`Exchange::charged`] or
+    /// [`Exchange::store_failed`].
+    Charge(Charges<'e>),
+    /// Send the request upstream, then call [`Exchange::response_head`].
     Forward(Rewrites<'e>),
-    /// Answer the client; nothing goes upstream.
+    /// Answer the client; nothing goes upstream. Only [`Exchange::finish`] is left.
     Reply(Reply<'e>),
 }
 
-/// How the exchange changes on its way. Drops come before sets.
-#[derive(Debug, PartialEq, Eq)]
+/// Quotas to charge, in the order in which [`Exchange::charged`] takes their outcomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Charges<'e> {
+    decision: &'e OwnedDecision,
+}
+
+impl<'e> Charges<'e> {
+    /// The charges, sorted by the quota's name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Charge<'e>> + use<'e> {
+        self.decision.quotas()
+    }
+}
+
+/// How the request changes on its way. Drops come before sets.
+#[derive(Clone, Debug)]
 pub struct Rewrites<'e> {
     /// Target to forward.
     pub target: &'e str,
-    /// Request headers to remove.
-    pub request_drop: &'e [String],
-    /// Request headers to set.
-    pub request_set: &'e [(String, String)],
-    /// Response headers to remove.
-    pub response_drop: &'e [String],
-    /// Response headers to set.
-    pub response_set: &'e [(String, String)],
-    /// What happens to the response's body.
-    pub response: Option<&'e OwnedResponsePlan>,
+    /// Headers to remove.
+    pub drop: Texts<'e>,
+    /// Headers to set.
+    pub set: HeaderLines<'e>,
 }
 
 /// An answer of the gateway itself. It tells the client nothing of the policy but what the policy says aloud.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reply<'e> {
     /// HTTP status.
     pub status: u16,
@@ -126,21 +100,48 @@ pub struct Reply<'e> {
     /// `because` of the deciding deny.
     pub message: Option<&'e str>,
     /// Headers.
-    pub headers: &'e [(String, String)],
+    pub headers: HeaderLines<'e>,
 }
 
-/// What became of the charges.
+/// What the host heard of an opaque token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChargeOutcome {
-    /// All were charged.
-    Admitted,
-    /// None was: a bucket is empty.
-    Refused {
-        /// The longest wait.
-        retry_after_s: u64,
+pub enum Introspection<'a> {
+    /// It is good.
+    Active {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// Claims, a JSON object.
+        claims: &'a [u8],
     },
-    /// The store could not tell, and the quota's policy for that is to deny.
-    StoreFailed,
+    /// It is not.
+    Inactive {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// Detail code, as `expired`.
+        fault: &'a str,
+    },
+    /// The issuer did not tell: the token counts as not verified.
+    Unavailable,
+}
+
+/// What became of one charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChargeOutcome {
+    /// There was enough left. Only where this is true of all was anything charged.
+    pub admitted: bool,
+    /// What is left of the limit, in units of the quota's cost.
+    pub remaining: u64,
+    /// Time until as much is left as was asked for (refused), or until nothing is used (admitted), µs.
+    pub reset_us: u64,
+}
+
+/// A part of the request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBody<'a> {
+    /// Some bytes of it. More than the decision accepts are refused at once.
+    Chunk(&'a [u8]),
+    /// All of it was there, and this is what it turned out to be.
+    End(BodyOutcome),
 }
 
 /// What the body turned out to be.
@@ -158,170 +159,461 @@ pub enum BodyOutcome {
     MediaType,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Charge,
-    ReadBody,
-    Done,
+impl BodyOutcome {
+    fn refusal(self) -> Option<(Reason, u16)> {
+        let of = |reason: Reason| Some((reason, reason.status()));
+        match self {
+            BodyOutcome::Accepted => None,
+            BodyOutcome::Syntax => Some((Reason::BodyRefused, 400)),
+            BodyOutcome::Shape => of(Reason::BodyRefused),
+            BodyOutcome::TooLarge => of(Reason::TooLarge),
+            BodyOutcome::MediaType => of(Reason::UnsupportedMediaType),
+        }
+    }
 }
 
-/// One request under way. Owns its snapshot and its decision; borrows nothing of the request.
-#[derive(Debug)]
-pub struct Exchange {
-    snapshot: Option<Arc<Snapshot>>,
-    decision: OwnedDecision,
-    step: Step,
-    grpc: bool,
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client has its answer.
+    Completed,
+    /// The client, the upstream or the host broke off.
+    Aborted,
 }
+
+/// What a log tells of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'e> {
+    /// The verdict as it was in the end; that of an exchange which ended before its decision denies.
+    pub decision: &'e OwnedDecision,
+    /// HTTP status that the client got: the upstream's or that of the reply; `None` where it got none.
+    pub status: Option<u16>,
+    /// Since it began, µs of the monotonic clock.
+    pub duration_us: u64,
+    /// How it ended. An exchange that still waited for a step was aborted, whatever its host said.
+    pub end: End,
+}
+
+/// One request under way and its response. Owns its snapshot and its decision, and borrows nothing of the request. Its
+/// buffers are used again by the next [`crate::Engine::begin`], and then no step allocates.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    pin: Option<Pin>,
+    decision: OwnedDecision,
+    steps: Steps,
+    carries: Carries,
+    /// The request is gRPC, for refusals after the decision.
+    grpc: bool,
+    waiting: WaitingRequest,
+    token: Vec<u8>,
+    body_bytes: u64,
+    /// Instant of the beginning on the monotonic clock, µs.
+    begun_us: u64,
+    /// HTTP status of the upstream.
+    upstream_status: Option<u16>,
+    explains: bool,
+    explanation: Explanation,
+}
+
+/// Bytes of a token that an exchange keeps room for.
+const TOKEN_KEEP_MAX: usize = 1 << 12;
 
 impl Exchange {
-    /// Decides.
-    pub fn begin(
+    /// An exchange that is not begun.
+    pub fn new() -> Exchange {
+        Exchange::default()
+    }
+
+    /// From the next decision on, says why no allow granted where none did ([`Exchange::explanation`]). Costs
+    /// allocations and a second walk on a denial.
+    pub fn explain_denials(&mut self, explains: bool) {
+        self.explains = explains;
+    }
+
+    /// Begins, or begins anew, under a snapshot.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        pin: Option<Pin>,
         worker: &mut Worker,
-        snapshot: Arc<Snapshot>,
+        request: &RequestView<'_>,
+        carries: Carries,
+        now: Now,
+    ) -> Next<'_> {
+        self.reset();
+        self.carries = carries;
+        self.begun_us = now.mono_us;
+        match &pin {
+            None => {
+                self.steps = Steps::begin(Waits::default());
+                self.decision.deny(Reason::NoPolicy, None);
+                self.decided(Due::default());
+            }
+            Some(snapshot) => {
+                if carries.introspection && self.waits_for_introspection(snapshot, worker, request, now) {
+                    self.waiting.copy_from(request);
+                    self.steps = Steps::begin(Waits {
+                        introspection: true,
+                        ..Waits::default()
+                    });
+                } else {
+                    self.steps = Steps::begin(Waits::default());
+                    self.decide(snapshot, worker, request, now);
+                }
+            }
+        }
+        self.pin = pin;
+        self.next()
+    }
+
+    /// Lets go of policy and decision: what is left denies, and keeps its buffers for the next exchange.
+    pub fn clear(&mut self) {
+        self.reset();
+        self.decision.clear();
+    }
+
+    /// Forgets the exchange before, but for its decision.
+    fn reset(&mut self) {
+        self.pin = None;
+        self.grpc = false;
+        self.body_bytes = 0;
+        self.upstream_status = None;
+        if !self.explanation.closest.is_empty() {
+            self.explanation = Explanation::default();
+        }
+        // Else nothing was copied.
+        if self.steps.waited() {
+            self.waiting.clear();
+            self.token.clear();
+            if self.token.capacity() > TOKEN_KEEP_MAX {
+                self.token = Vec::new();
+            }
+        }
+        self.steps = Steps::default();
+    }
+
+    /// Whether there is an opaque token that the decision may depend on, which is then kept. What is refused before
+    /// credentials count, and a preflight, needs none.
+    #[cold]
+    fn waits_for_introspection(
+        &mut self,
+        snapshot: &Snapshot,
+        worker: &mut Worker,
         request: &RequestView<'_>,
         now: Now,
-    ) -> Exchange {
-        let decision = decide(&snapshot, request, now, worker).to_owned();
-        // Only what is refused after its decision is answered here; a denial says itself how.
-        let asks = !decision.quotas.is_empty() || decision.request_body.is_some();
-        let grpc = asks && speaks_grpc(request);
-        Exchange::of(Some(snapshot), decision, grpc)
-    }
-
-    /// Denies: no policy is loaded.
-    pub fn closed() -> Exchange {
-        let decision = OwnedDecision {
-            status: Reason::NoPolicy.status(),
-            ..OwnedDecision::default()
-        };
-        Exchange::of(None, decision, false)
-    }
-
-    fn of(snapshot: Option<Arc<Snapshot>>, decision: OwnedDecision, grpc: bool) -> Exchange {
-        let mut exchange = Exchange {
-            snapshot,
-            decision,
-            step: Step::Charge,
-            grpc,
-        };
-        if exchange.decision.quotas.is_empty() {
-            exchange.after_charge();
+    ) -> bool {
+        let is_opaque = snapshot.image.config().issuers.iter().any(|issuer| issuer.opaque);
+        if !is_opaque || !matches!(request.credential, Credential::FromHeaders) {
+            return false;
         }
-        exchange
+        let reason = decide(snapshot, request, now, worker).reason;
+        let is_final = matches!(
+            reason,
+            Reason::NoPolicy
+                | Reason::Malformed
+                | Reason::NoService
+                | Reason::TransportRefused
+                | Reason::Preflight
+                | Reason::Internal
+        );
+        if is_final {
+            return false;
+        }
+        match opaque_token(snapshot, request, now, worker) {
+            None => false,
+            Some(token) => {
+                self.token.extend_from_slice(token);
+                true
+            }
+        }
     }
 
-    /// The verdict as it stands; a refused charge or body has changed it.
+    /// Decides, when everything is known that the decision depends on.
+    #[inline]
+    fn decide(&mut self, snapshot: &Snapshot, worker: &mut Worker, request: &RequestView<'_>, now: Now) {
+        let decision = decide(snapshot, request, now, worker);
+        let due = self.due(&decision);
+        // Only what is refused after its decision is answered here; a denial says itself how.
+        let can_refuse = due.is_ok_and(|due| due.charge || due.body || due.response);
+        self.grpc = can_refuse && speaks_grpc(request);
+        self.settle(due, &decision);
+        if self.explains {
+            self.explanation = explain(&self.decision, snapshot, request, now, worker);
+        }
+    }
+
+    /// Keeps the decision, or a denial in its place of which nothing else is left: what it granted shows nowhere.
+    fn settle(&mut self, due: Result<Due, Option<&'static str>>, decision: &Decision<'_>) {
+        match due {
+            Ok(_) => self.decision.copy_from(decision),
+            Err(detail) => self.decision.deny(Reason::Internal, detail),
+        }
+        self.decided(due.unwrap_or_default());
+    }
+
+    /// What the decision asks the host to do; the detail code of a denial where an allow asks for what the host does not
+    /// carry out.
+    fn due(&self, decision: &Decision<'_>) -> Result<Due, Option<&'static str>> {
+        let (carries, is_allow) = (self.carries, decision.effect == Effect::Allow);
+        let demands = Due {
+            effect: decision.effect,
+            charge: !decision.quotas.is_empty(),
+            body: is_allow && decision.request_body.is_some(),
+            response: is_allow && decision.response.is_some(),
+        };
+        let is_carried = (carries.charges || !demands.charge)
+            && (carries.request_body || !demands.body)
+            && (carries.response_body || !demands.response);
+        match is_carried {
+            false if is_allow => Err(Some(Detail::DemandsNotCarried.code())),
+            // An allow without a target is a defect of ours and stays closed.
+            true if is_allow && decision.upstream_target.is_none() => Err(None),
+            _ => Ok(Due {
+                charge: demands.charge && carries.charges,
+                ..demands
+            }),
+        }
+    }
+
+    fn decided(&mut self, due: Due) {
+        // Called where the engine's turn is, and nowhere else; a step that is not due would leave it without a forward.
+        let _ = self.steps.decided(due);
+    }
+
+    /// The verdict as it stands: of an exchange that waits for its decision a denial, and changed by a refused charge,
+    /// body or response.
     pub fn decision(&self) -> &OwnedDecision {
         &self.decision
     }
 
-    /// The verdict, for a host that needs nothing else any more.
-    pub fn into_decision(self) -> OwnedDecision {
-        self.decision
+    /// Why no allow granted, where [`Exchange::explain_denials`] asked for it.
+    pub fn explanation(&self) -> &Explanation {
+        &self.explanation
     }
 
-    /// The policy and data that decided, `None` where there were none.
-    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
-        self.snapshot.as_ref()
+    /// The policy and data that decide, `None` where there are none.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.pin.as_ref().map(|pin| &***pin)
     }
 
-    /// What to do now. Asking twice gives the same answer.
+    /// Id of a rule that the decision names.
+    pub fn rule_id(&self, rule: RuleIndex) -> &str {
+        let rules = self.snapshot().map(|snapshot| &snapshot.image.config().rules);
+        rules
+            .and_then(|rules| rules.get(rule as usize))
+            .map_or("", |rule| rule.id)
+    }
+
+    /// The verdict as it stands and its explanation as the one line of JSON, the same bytes in every host.
+    pub fn to_json(&self, id: &str) -> String {
+        let (decision, explanation) = (&self.decision, &self.explanation);
+        match self.snapshot() {
+            Some(Snapshot { image, data }) => {
+                let digests = (&image.digest(), &data.digest());
+                to_json(image.config(), decision, explanation, id, digests.0, digests.1)
+            }
+            // Without a policy there is nothing whose digest could be told.
+            None => to_json(&Config::default(), decision, explanation, id, &[0; 32], &[0; 32]),
+        }
+    }
+
+    /// Whether the exchange waits for its host before the request is forwarded or replied to.
+    pub fn is_pending(&self) -> bool {
+        matches!(
+            self.steps.stage(),
+            Stage::Introspect | Stage::BodyBefore | Stage::Decide | Stage::Charge | Stage::Body
+        )
+    }
+
+    /// What becomes of the request, as the last step said. Of an exchange that is not under way, a reply of status 500.
     pub fn next(&self) -> Next<'_> {
         let decision = &self.decision;
-        match (
-            self.step,
-            decision.effect,
-            &decision.upstream_target,
-            &decision.request_body,
-        ) {
-            (Step::Charge, ..) => Next::Charge(&decision.quotas),
-            (Step::ReadBody, _, _, Some(body)) => Next::ReadBody { max: body.max_bytes },
-            (Step::Done, Effect::Allow, Some(target), _) => Next::Forward(Rewrites {
-                target,
-                request_drop: &decision.request_drop,
-                request_set: &decision.request_set,
-                response_drop: &decision.response_drop,
-                response_set: &decision.response_set,
-                response: decision.response.as_ref(),
-            }),
-            // An allow without a target is a defect of ours and stays closed.
-            (_, Effect::Allow, ..) => Next::Reply(Reply {
+        match (self.steps.stage(), decision.upstream_target()) {
+            (Stage::Introspect, _) => Next::Introspect(&self.token),
+            (Stage::BodyBefore, _) => Next::ReadBody {
+                max: BODY_BEFORE_BYTES_MAX,
+            },
+            (Stage::Charge, _) => Next::Charge(Charges { decision }),
+            (Stage::Body, _) => Next::ReadBody {
+                max: decision.request_body().map_or(0, |body| body.max_bytes),
+            },
+            (Stage::Forward | Stage::ResponseBody | Stage::Respond, Some(target)) => {
+                Next::Forward(Rewrites {
+                    target,
+                    drop: decision.request_drop(),
+                    set: decision.request_set(),
+                })
+            }
+            (Stage::Reply, _) => Next::Reply(self.reply()),
+            (Stage::Idle | Stage::Decide | Stage::Ended, _)
+            | (Stage::Forward | Stage::ResponseBody | Stage::Respond, None) => Next::Reply(Reply {
                 status: Reason::Internal.status(),
                 reason: Reason::Internal,
                 message: None,
-                headers: &[],
-            }),
-            (_, Effect::Deny | Effect::Answer, ..) => Next::Reply(Reply {
-                status: decision.status,
-                reason: decision.reason,
-                message: decision.message.as_deref(),
-                headers: &decision.response_set,
+                headers: HeaderLines::default(),
             }),
         }
     }
 
-    /// The host's answer to [`Next::Charge`]. A denial that is charged stays the denial it is.
-    pub fn charged(&mut self, outcome: ChargeOutcome) {
-        if self.step != Step::Charge {
+    fn reply(&self) -> Reply<'_> {
+        Reply {
+            status: self.decision.status(),
+            reason: self.decision.reason(),
+            message: self.decision.message(),
+            headers: self.decision.response_set(),
+        }
+    }
+
+    /// The host's answer to [`Next::Introspect`].
+    pub fn introspected(
+        &mut self,
+        worker: &mut Worker,
+        heard: Introspection<'_>,
+        now: Now,
+    ) -> Result<Next<'_>, OutOfOrder> {
+        self.steps.introspected()?;
+        match heard {
+            Introspection::Active { issuer, claims } => self.waiting.verified_token(issuer, claims),
+            Introspection::Inactive { issuer, fault } => self.waiting.invalid_token(issuer, fault),
+            Introspection::Unavailable => {}
+        }
+        self.decide_waiting(worker, now);
+        Ok(self.next())
+    }
+
+    /// Decides a request that has waited, if that is the next step.
+    fn decide_waiting(&mut self, worker: &mut Worker, now: Now) {
+        if self.steps.stage() != Stage::Decide {
             return;
         }
-        match outcome {
-            _ if self.decision.effect == Effect::Deny => self.step = Step::Done,
-            ChargeOutcome::Admitted => self.after_charge(),
-            ChargeOutcome::Refused { retry_after_s } => {
-                let retry_after = Some(("retry-after".to_string(), retry_after_s.to_string()));
-                self.refuse(Reason::QuotaExceeded, Reason::QuotaExceeded.status(), retry_after);
-            }
-            ChargeOutcome::StoreFailed => {
-                self.refuse(Reason::StoreUnavailable, Reason::StoreUnavailable.status(), None);
-            }
-        }
-    }
-
-    /// The host's answer to [`Next::ReadBody`].
-    pub fn body(&mut self, outcome: BodyOutcome) {
-        if self.step != Step::ReadBody {
-            return;
-        }
-        match outcome {
-            BodyOutcome::Accepted => self.step = Step::Done,
-            BodyOutcome::Syntax => self.refuse(Reason::BodyRefused, 400, None),
-            BodyOutcome::Shape => self.refuse(Reason::BodyRefused, Reason::BodyRefused.status(), None),
-            BodyOutcome::TooLarge => self.refuse(Reason::TooLarge, Reason::TooLarge.status(), None),
-            BodyOutcome::MediaType => {
-                self.refuse(
-                    Reason::UnsupportedMediaType,
-                    Reason::UnsupportedMediaType.status(),
-                    None,
-                );
-            }
-        }
-    }
-
-    fn after_charge(&mut self) {
-        let waits = self.decision.effect == Effect::Allow && self.decision.request_body.is_some();
-        self.step = if waits { Step::ReadBody } else { Step::Done };
-    }
-
-    fn refuse(&mut self, reason: Reason, status: u16, first: Option<(String, String)>) {
-        let before = std::mem::take(&mut self.decision);
-        let kept = before
-            .response_set
-            .into_iter()
-            .filter(|(name, _)| of_the_engine(name));
-        let grpc = self
-            .grpc
-            .then(|| ("grpc-status".to_string(), grpc_status(status).to_string()));
-        self.decision = OwnedDecision {
-            effect: Effect::Deny,
-            status,
-            reason,
-            report: before.report,
-            response_set: first.into_iter().chain(kept).chain(grpc).collect(),
-            ..OwnedDecision::default()
+        let Some(pin) = self.pin.take() else {
+            self.decision.deny(Reason::NoPolicy, None);
+            return self.decided(Due::default());
         };
-        self.step = Step::Done;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.with_view(|request| self.decide(&pin, worker, request, now));
+        self.waiting = waiting;
+        self.pin = Some(pin);
+    }
+
+    /// The host's answer to [`Next::Charge`]: one outcome each, in the order of [`Charges::iter`]. A denial that is charged
+    /// stays the denial it is. Where some outcome is missing, nothing is granted (500).
+    pub fn charged(
+        &mut self,
+        outcomes: impl ExactSizeIterator<Item = ChargeOutcome>,
+    ) -> Result<Next<'_>, OutOfOrder> {
+        if outcomes.len() != self.decision.quotas().len() {
+            return self.after_charges(Some((Reason::Internal, None)));
+        }
+        let refused = outcomes.filter(|outcome| !outcome.admitted);
+        let longest_us = refused.map(|outcome| outcome.reset_us).max();
+        // A client that comes back too early would be refused again.
+        let seconds = longest_us.map(|us| us.div_ceil(1_000_000).max(1));
+        self.after_charges(seconds.map(|seconds| (Reason::QuotaExceeded, Some(seconds))))
+    }
+
+    /// The host's other answer to [`Next::Charge`]: the store could not tell, and the quota's policy for that is to deny.
+    pub fn store_failed(&mut self) -> Result<Next<'_>, OutOfOrder> {
+        self.after_charges(Some((Reason::StoreUnavailable, None)))
+    }
+
+    fn after_charges(&mut self, refusal: Option<(Reason, Option<u64>)>) -> Result<Next<'_>, OutOfOrder> {
+        self.steps.expect(Stage::Charge)?;
+        let refusal = refusal.filter(|_| self.decision.effect() != Effect::Deny);
+        self.steps.charged(refusal.is_none())?;
+        if let Some((reason, retry_after_s)) = refusal {
+            self.refuse(reason, reason.status(), retry_after_s);
+        }
+        Ok(self.next())
+    }
+
+    /// The host's answer to [`Next::ReadBody`]: chunk by chunk or only the end.
+    pub fn request_body(
+        &mut self,
+        worker: &mut Worker,
+        part: RequestBody<'_>,
+        now: Now,
+    ) -> Result<Next<'_>, OutOfOrder> {
+        self.steps.expects_body()?;
+        let outcome = match part {
+            RequestBody::End(outcome) => outcome,
+            RequestBody::Chunk(bytes) => {
+                self.body_bytes = self.body_bytes.saturating_add(bytes.len() as u64);
+                match self.next() {
+                    Next::ReadBody { max } if self.body_bytes <= max => return Ok(self.next()),
+                    _ => BodyOutcome::TooLarge,
+                }
+            }
+        };
+        let refusal = outcome.refusal();
+        self.steps.body(refusal.is_none())?;
+        self.body_bytes = 0;
+        if let Some((reason, status)) = refusal {
+            self.refuse(reason, status, None);
+        }
+        self.decide_waiting(worker, now);
+        Ok(self.next())
+    }
+
+    /// Begins an exchange that is over at once: its host could not read the request, so there is nothing to decide on. The
+    /// client gets the reply, a denial for this reason with this detail code.
+    pub fn reject(&mut self, reason: Reason, detail: &str) -> Next<'_> {
+        self.reset();
+        self.steps = Steps::begin(Waits::default());
+        self.decision.deny(reason, Some(detail));
+        self.decided(Due::default());
+        self.next()
+    }
+
+    /// Refuses what cannot be carried out after all: the gateway did not rewrite the request or the response. The client
+    /// is to get the reply, a denial for this reason with this detail code.
+    pub fn failed(&mut self, reason: Reason, detail: &str) -> Result<Next<'_>, OutOfOrder> {
+        self.steps.failed()?;
+        self.decision.deny(reason, Some(detail));
+        Ok(self.next())
+    }
+
+    /// Names that the policy alone writes upstream: what is to be removed from the request's trailers.
+    pub fn request_trailers(&self) -> Result<impl Iterator<Item = &str>, OutOfOrder> {
+        self.expect_forwarded()?;
+        let set = self.decision.request_set().map(|(name, _)| name);
+        Ok(self.decision.request_drop().chain(set))
+    }
+
+    fn expect_forwarded(&self) -> Result<(), OutOfOrder> {
+        match self.steps.stage() {
+            Stage::Forward | Stage::ResponseBody | Stage::Respond => Ok(()),
+            _ => Err(OutOfOrder),
+        }
+    }
+
+    /// Ends the exchange. Dropped, cleared or begun anew without it, an exchange was aborted. What it says of its decision
+    /// can be read until then, and so long it keeps its policy.
+    pub fn finish(&mut self, end: End, now: Now) -> Result<Record<'_>, OutOfOrder> {
+        let stage = self.steps.stage();
+        self.steps.finish()?;
+        let (status, end) = match stage {
+            Stage::Reply => (Some(self.decision.status()), end),
+            Stage::Respond => (self.upstream_status, end),
+            _ => (None, End::Aborted),
+        };
+        Ok(Record {
+            decision: &self.decision,
+            status: status.filter(|_| end == End::Completed),
+            duration_us: now.mono_us.saturating_sub(self.begun_us),
+            end,
+        })
+    }
+
+    /// Denies what was allowed.
+    fn refuse(&mut self, reason: Reason, status: u16, retry_after_s: Option<u64>) {
+        self.decision.revoke(
+            reason,
+            status,
+            of_the_engine,
+            retry_after_s.map(|seconds| ("retry-after", seconds)),
+            self.grpc.then(|| ("grpc-status", grpc_status(status).into())),
+        );
     }
 }
 

@@ -1,124 +1,393 @@
-//! The steps of an exchange, from made-up decisions: order of questions, and that no refusal forwards.
+//! The steps of an exchange, from made-up decisions: what each answer does to the verdict, and that no refusal forwards.
 
 use super::*;
-use crate::decide::OwnedRequestBody;
+use crate::decision::{Change, Redact, RequestBody as Demand, ResponsePlan};
 
-fn allowed() -> OwnedDecision {
-    OwnedDecision {
+const ALL: Carries = Carries {
+    introspection: true,
+    charges: true,
+    request_body: true,
+    response_body: true,
+};
+
+fn allowed() -> Decision<'static> {
+    Decision {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
-        quotas: vec![OwnedCharge {
-            quota: 0,
-            key: "k".into(),
-            cost: 1,
-            limit: 1,
-        }],
-        request_body: Some(OwnedRequestBody {
-            accept: vec![0],
+        rule: Some(0),
+        quotas: &[
+            Charge {
+                quota: 0,
+                key: "k",
+                cost: 1,
+                limit: 1,
+            },
+            Charge {
+                quota: 1,
+                key: "l",
+                cost: 1,
+                limit: 1,
+            },
+        ],
+        request_body: Some(Demand {
+            accept: &[0],
             max_bytes: 7,
             strip_unknown: false,
         }),
-        response_set: vec![("vary".into(), "origin".into()), ("x-rule".into(), "1".into())],
-        upstream_target: Some("/a".into()),
-        ..OwnedDecision::default()
+        response: Some(ResponsePlan {
+            redact: &[Redact::Op("a", Change::Drop)],
+            require: &[(0, 404)],
+        }),
+        request_drop: &["x-d"],
+        request_set: &[("x-s", "1")],
+        response_drop: &["server"],
+        response_set: &[("vary", "origin"), ("x-rule", "1")],
+        upstream_target: Some("/a"),
+        report: &[(0, true)],
+        ..Decision::default()
     }
 }
 
-fn reply(exchange: &Exchange) -> (u16, Reason, Vec<&str>) {
+/// An exchange that has come to a decision.
+fn decided(decision: &Decision<'_>, carries: Carries, grpc: bool) -> Exchange {
+    let mut exchange = Exchange {
+        carries,
+        steps: Steps::begin(Waits::default()),
+        grpc,
+        ..Exchange::default()
+    };
+    exchange.settle(exchange.due(decision), decision);
+    exchange
+}
+
+fn bare() -> Decision<'static> {
+    Decision {
+        quotas: &[],
+        request_body: None,
+        response: None,
+        ..allowed()
+    }
+}
+
+fn reply(exchange: &Exchange) -> (u16, Reason, Vec<(&str, &str)>) {
     match exchange.next() {
-        Next::Reply(reply) => (
-            reply.status,
-            reply.reason,
-            reply.headers.iter().map(|(name, _)| name.as_str()).collect(),
-        ),
+        Next::Reply(reply) => (reply.status, reply.reason, reply.headers.collect()),
         other => panic!("{other:?}"),
     }
 }
 
+const fn outcome(admitted: bool, reset_us: u64) -> ChargeOutcome {
+    ChargeOutcome {
+        admitted,
+        remaining: 0,
+        reset_us,
+    }
+}
+
+/// What became of the charges.
+#[derive(Clone, Copy)]
+enum Charged {
+    Outcomes(&'static [ChargeOutcome]),
+    StoreFailed,
+}
+
+const ADMITTED: Charged = Charged::Outcomes(&[outcome(true, 0), outcome(true, 9_000_000)]);
+
+fn charge(exchange: &mut Exchange, charged: Charged) -> Result<Next<'_>, OutOfOrder> {
+    match charged {
+        Charged::Outcomes(outcomes) => exchange.charged(outcomes.iter().copied()),
+        Charged::StoreFailed => exchange.store_failed(),
+    }
+}
+
+const ACCEPTED: RequestBody<'static> = RequestBody::End(BodyOutcome::Accepted);
+
 #[test]
 fn questions_come_in_order_and_then_it_forwards() {
-    let mut exchange = Exchange::of(None, allowed(), false);
-    exchange.body(BodyOutcome::Accepted); // not asked yet
-    assert!(matches!(exchange.next(), Next::Charge([charge]) if charge.key == "k"));
-    exchange.charged(ChargeOutcome::Admitted);
-    assert_eq!(exchange.next(), Next::ReadBody { max: 7 });
-    exchange.charged(ChargeOutcome::StoreFailed); // no longer asked
-    exchange.body(BodyOutcome::Accepted);
-    assert!(matches!(exchange.next(), Next::Forward(rewrites) if rewrites.target == "/a"));
+    let (mut worker, now) = (Worker::default(), Now::default());
+    let mut exchange = decided(&allowed(), ALL, false);
+    assert!(exchange.request_body(&mut worker, ACCEPTED, now).is_err());
+    assert!(exchange.is_pending() && exchange.request_trailers().is_err());
+    assert!(matches!(exchange.next(), Next::Charge(charges) if charges.iter().map(|c| c.key).eq(["k", "l"])));
+    let next = charge(&mut exchange, ADMITTED).unwrap();
+    assert!(matches!(next, Next::ReadBody { max: 7 }), "{next:?}");
+    assert!(charge(&mut exchange, Charged::StoreFailed).is_err());
+    let chunk = RequestBody::Chunk(b"seven b");
+    let next = exchange.request_body(&mut worker, chunk, now).unwrap();
+    assert!(matches!(next, Next::ReadBody { max: 7 }), "{next:?}");
+    let next = exchange.request_body(&mut worker, ACCEPTED, now).unwrap();
+    let Next::Forward(rewrites) = next else {
+        panic!("{next:?}")
+    };
+    assert_eq!(rewrites.target, "/a");
+    assert!(rewrites.drop.eq(["x-d"]) && rewrites.set.eq([("x-s", "1")]));
+    assert!(!exchange.is_pending() && exchange.request_trailers().unwrap().eq(["x-d", "x-s"]));
+}
+
+#[test]
+fn a_response_passes_when_its_plan_was_carried_out() {
+    let plan = Decision {
+        response: allowed().response,
+        ..bare()
+    };
+    let mut exchange = decided(&plan, ALL, false);
+    assert!(exchange.response_body(ResponseOutcome::CarriedOut).is_err());
+    let lines: [(&[u8], &[u8]); 2] = [(b"Server", b"x"), (b"Vary", b"accept")];
+    let next = exchange.response_head(Some(200), Some(&lines)).unwrap();
+    let ResponseNext::CarryOut(plan) = next else {
+        panic!("{next:?}")
+    };
+    assert_eq!(
+        (plan.redact().count(), plan.require()),
+        (1, [(0, 404)].as_slice())
+    );
+    assert!(exchange.response_head(Some(200), None).is_err() && exchange.response_trailers().is_err());
+    let next = exchange.response_body(ResponseOutcome::CarriedOut).unwrap();
+    let ResponseNext::Pass(edits) = next else {
+        panic!("{next:?}")
+    };
+    assert!(
+        edits.remove().eq(["server", "x-rule"]),
+        "the upstream's vary stays"
+    );
+    assert!(edits.add().eq([("vary", "origin"), ("x-rule", "1")]));
+    assert!(
+        exchange
+            .response_trailers()
+            .unwrap()
+            .eq(["server", "vary", "x-rule"])
+    );
+
+    // With the response's lines at hand, only what is there is removed.
+    let mut exchange = decided(&bare(), Carries::default(), false);
+    let next = exchange.response_head(Some(200), Some(&lines)).unwrap();
+    let ResponseNext::Pass(edits) = next else {
+        panic!("{next:?}")
+    };
+    assert!(edits.remove().eq(["server"]));
+
+    for (outcome, status, reason) in [
+        (
+            ResponseOutcome::Refused { status: 404 },
+            404,
+            Reason::ResponseRefused,
+        ),
+        (ResponseOutcome::Unreadable, 502, Reason::ResponseUnreadable),
+    ] {
+        let mut exchange = decided(&plan_of_all(), ALL, false);
+        exchange.response_head(Some(200), None).unwrap();
+        let next = exchange.response_body(outcome).unwrap();
+        assert!(
+            matches!(next, ResponseNext::Replace(reply) if reply.status == status && reply.reason == reason)
+        );
+        let record = exchange.finish(End::Completed, Now::default()).unwrap();
+        assert_eq!(
+            (record.status, record.decision.effect()),
+            (Some(status), Effect::Deny)
+        );
+    }
+}
+
+fn plan_of_all() -> Decision<'static> {
+    Decision {
+        response: allowed().response,
+        ..bare()
+    }
 }
 
 #[test]
 fn refusals_reply() {
-    for (outcome, expected) in [
+    let refused = const { Charged::Outcomes(&[outcome(false, 2_000_001), outcome(false, 1)]) };
+    let too_few = const { Charged::Outcomes(&[outcome(true, 0)]) };
+    let vary = ("vary", "origin");
+    for (charged, expected) in [
         (
-            ChargeOutcome::Refused { retry_after_s: 3 },
+            refused,
             (
                 429,
                 Reason::QuotaExceeded,
-                vec!["retry-after", "vary", "grpc-status"],
+                vec![("retry-after", "3"), vary, ("grpc-status", "8")],
             ),
         ),
         (
-            ChargeOutcome::StoreFailed,
-            (503, Reason::StoreUnavailable, vec!["vary", "grpc-status"]),
+            Charged::StoreFailed,
+            (503, Reason::StoreUnavailable, vec![vary, ("grpc-status", "14")]),
         ),
+        (too_few, (500, Reason::Internal, vec![vary, ("grpc-status", "2")])),
     ] {
-        let mut exchange = Exchange::of(None, allowed(), true);
-        exchange.charged(outcome);
+        let mut exchange = decided(&allowed(), ALL, true);
+        charge(&mut exchange, charged).unwrap();
         assert_eq!(reply(&exchange), expected);
-        exchange.charged(ChargeOutcome::Admitted);
+        assert!(charge(&mut exchange, ADMITTED).is_err());
         assert_eq!(reply(&exchange), expected);
-        assert!(exchange.decision().quotas.is_empty() && exchange.decision().upstream_target.is_none());
+        let decision = exchange.decision();
+        assert!(decision.quotas().len() == 0 && decision.upstream_target().is_none());
+        assert!(decision.rule().is_none() && decision.response().is_none() && decision.report().len() == 1);
     }
-    for (outcome, status) in [
-        (BodyOutcome::Syntax, 400),
-        (BodyOutcome::Shape, 422),
-        (BodyOutcome::TooLarge, 413),
-        (BodyOutcome::MediaType, 415),
+    let (mut worker, now) = (Worker::default(), Now::default());
+    for (part, status) in [
+        (RequestBody::End(BodyOutcome::Syntax), 400),
+        (RequestBody::End(BodyOutcome::Shape), 422),
+        (RequestBody::End(BodyOutcome::TooLarge), 413),
+        (RequestBody::End(BodyOutcome::MediaType), 415),
+        (RequestBody::Chunk(b"eight by"), 413),
     ] {
-        let mut exchange = Exchange::of(None, allowed(), false);
-        exchange.charged(ChargeOutcome::Admitted);
-        exchange.body(outcome);
+        let mut exchange = decided(&allowed(), ALL, false);
+        charge(&mut exchange, ADMITTED).unwrap();
+        exchange.request_body(&mut worker, part, now).unwrap();
         assert_eq!(reply(&exchange).0, status);
+        assert!(exchange.request_body(&mut worker, ACCEPTED, now).is_err());
     }
 }
 
 #[test]
 fn a_charged_denial_stays_what_it_is() {
-    let denied = OwnedDecision {
+    let denied = Decision {
         effect: Effect::Deny,
         status: 403,
         reason: Reason::NoRule,
         ..allowed()
     };
-    for outcome in [
-        ChargeOutcome::Admitted,
-        ChargeOutcome::Refused { retry_after_s: 1 },
-        ChargeOutcome::StoreFailed,
-    ] {
-        let mut exchange = Exchange::of(None, denied.clone(), false);
+    for charged in [ADMITTED, Charged::Outcomes(&[]), Charged::StoreFailed] {
+        let mut exchange = decided(&denied, ALL, false);
         assert!(matches!(exchange.next(), Next::Charge(_)));
-        exchange.charged(outcome);
+        charge(&mut exchange, charged).unwrap();
         assert_eq!((reply(&exchange).0, reply(&exchange).1), (403, Reason::NoRule));
     }
+    let exchange = decided(&denied, Carries::default(), false);
+    assert_eq!(
+        reply(&exchange).1,
+        Reason::NoRule,
+        "it stands without being charged"
+    );
+}
+
+#[test]
+fn an_allow_that_demands_what_is_not_carried_is_refused() {
+    let none = Carries::default();
+    for (demand, carried) in [
+        (
+            Decision {
+                quotas: allowed().quotas,
+                ..bare()
+            },
+            Carries {
+                charges: true,
+                ..none
+            },
+        ),
+        (
+            Decision {
+                request_body: allowed().request_body,
+                ..bare()
+            },
+            Carries {
+                request_body: true,
+                ..none
+            },
+        ),
+        (
+            Decision {
+                response: allowed().response,
+                ..bare()
+            },
+            Carries {
+                response_body: true,
+                ..none
+            },
+        ),
+    ] {
+        let all_others = Carries {
+            charges: !carried.charges,
+            request_body: !carried.request_body,
+            response_body: !carried.response_body,
+            introspection: true,
+        };
+        let exchange = decided(&demand, all_others, false);
+        assert_eq!(reply(&exchange), (500, Reason::Internal, vec![]));
+        assert_eq!(exchange.decision().detail(), Some("demands_not_carried"));
+        assert!(!matches!(decided(&demand, carried, false).next(), Next::Reply(_)));
+    }
+    assert!(matches!(decided(&bare(), none, false).next(), Next::Forward(_)));
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_taken_back() {
+    let mut exchange = decided(&bare(), ALL, false);
+    exchange.response_head(Some(200), None).unwrap();
+    exchange
+        .failed(Reason::Internal, "response_not_rewritten")
+        .unwrap();
+    assert_eq!(reply(&exchange), (500, Reason::Internal, vec![]));
+    assert_eq!(exchange.decision().detail(), Some("response_not_rewritten"));
+    assert!(exchange.failed(Reason::Internal, "again").is_err() && exchange.response_trailers().is_err());
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_replied_to() {
+    let mut exchange = decided(&allowed(), ALL, true);
+    exchange.reject(Reason::Internal, "property_unreadable");
+    assert_eq!(reply(&exchange), (500, Reason::Internal, vec![]));
+    assert_eq!(exchange.decision().detail(), Some("property_unreadable"));
+    assert!(!exchange.is_pending() && charge(&mut exchange, ADMITTED).is_err());
+}
+
+#[test]
+fn the_record_tells_what_the_client_got() {
+    let at = |mono_us| Now {
+        wall_us: None,
+        mono_us,
+    };
+    let mut exchange = decided(&bare(), ALL, false);
+    exchange.begun_us = 5;
+    exchange.response_head(Some(404), None).unwrap();
+    let record = exchange.finish(End::Completed, at(9)).unwrap();
+    assert_eq!(
+        (record.status, record.end, record.duration_us),
+        (Some(404), End::Completed, 4)
+    );
+    assert_eq!(record.decision.reason(), Reason::Allowed);
+    assert!(
+        exchange.finish(End::Completed, at(9)).is_err() && exchange.response_head(Some(200), None).is_err()
+    );
+    assert_eq!(reply(&exchange).1, Reason::Internal);
+
+    let mut exchange = decided(&allowed(), ALL, false);
+    let record = exchange.finish(End::Completed, at(0)).unwrap();
+    assert_eq!(
+        (record.status, record.end),
+        (None, End::Aborted),
+        "a charge was still due"
+    );
 }
 
 #[test]
 fn without_a_policy_the_gate_is_shut() {
-    let engine = Engine::new();
-    let exchange = engine.begin(&mut Worker::default(), &RequestView::default(), Now::default());
+    let engine = crate::Engine::new();
+    let (mut exchange, mut worker) = (Exchange::new(), Worker::default());
+    engine.begin(
+        &mut exchange,
+        &mut worker,
+        &RequestView::default(),
+        ALL,
+        Now::default(),
+    );
     assert_eq!(reply(&exchange), (503, Reason::NoPolicy, vec![]));
-    assert!(engine.load(b"no image", &Trust::Unsigned, &|_| None).is_err() && engine.snapshot().is_none());
+    assert!(
+        engine
+            .load(b"no image", &crate::Trust::Unsigned, &|_| None)
+            .is_err()
+            && engine.snapshot().is_none()
+    );
+    exchange.finish(End::Completed, Now::default()).unwrap();
 }
 
 #[test]
 fn an_allow_without_a_target_stays_closed() {
-    let broken = OwnedDecision {
+    let broken = Decision {
         upstream_target: None,
-        quotas: vec![],
-        request_body: None,
-        ..allowed()
+        ..bare()
     };
-    assert_eq!(reply(&Exchange::of(None, broken, false)).1, Reason::Internal);
+    assert_eq!(reply(&decided(&broken, ALL, false)).1, Reason::Internal);
 }

@@ -7,7 +7,7 @@ pub(crate) mod claims;
 pub use cached::NoToken;
 pub(crate) use cached::TokenCache;
 
-use crate::image::config::{Config, KeySet, TokenPlace};
+use crate::image::config::{Config, Issuer, KeySet, TokenPlace};
 use crate::limits;
 use crate::request::{Canonical, headers};
 use crate::value::json::Json;
@@ -364,6 +364,23 @@ fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, u
         }
     }
     (presented, by)
+}
+
+/// The one token that the request presents, where an issuer of opaque tokens looks.
+pub(crate) fn presented_opaque_token<'a>(canonical: &Canonical<'a>, config: &Config) -> Option<&'a [u8]> {
+    let (Presented::Once, by) = presented_tokens(canonical, config) else {
+        return None;
+    };
+    let place = &config.issuers.get(by)?.place;
+    let is_opaque = |issuer: &Issuer| issuer.opaque && issuer.place == *place;
+    if !config.issuers.iter().any(is_opaque) {
+        return None;
+    }
+    match place {
+        TokenPlace::Authorization => the_bearer(canonical),
+        TokenPlace::Header(name) => canonical.headers.all(name).next(),
+        TokenPlace::Cookie(name) => canonical.cookie_values(name).next(),
+    }
 }
 
 /// The tokens of an Authorization line, each well-formed or not; none for another scheme.

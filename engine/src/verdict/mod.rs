@@ -5,15 +5,16 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-use crate::decide::{Closest, Lack, OwnedCharge, OwnedDecision, OwnedRequestBody, OwnedResponsePlan};
-use crate::decision::Effect;
-use crate::image::config::{Config, Period, Redaction, RedactionOp, RuleIndex};
+use crate::decide::{Closest, Explanation, Lack};
+use crate::decision::{BodyDemand, Change, Charge, Effect, OwnedDecision, RedactStep, ResponseDemand};
+use crate::image::config::{Config, Period, RuleIndex};
 use json::Writer;
 
 /// The line, without a newline. All members are there, `null` where nothing is to say.
 pub fn to_json(
     config: &Config,
     decision: &OwnedDecision,
+    explanation: &Explanation,
     id: &str,
     policy_digest: &[u8; 32],
     data_digest: &[u8; 32],
@@ -21,45 +22,45 @@ pub fn to_json(
     let mut w = Writer::new();
     w.object(|w| {
         w.member("id").string(id);
-        w.member("effect").string(match decision.effect {
+        w.member("effect").string(match decision.effect() {
             Effect::Deny => "deny",
             Effect::Allow => "allow",
             Effect::Answer => "answer",
         });
-        w.member("status").number(decision.status.into());
-        w.member("reason").string(decision.reason.code());
-        w.member("detail").string_or_null(decision.detail.as_deref());
-        w.member("message").string_or_null(decision.message.as_deref());
+        w.member("status").number(decision.status().into());
+        w.member("reason").string(decision.reason().code());
+        w.member("detail").string_or_null(decision.detail());
+        w.member("message").string_or_null(decision.message());
         w.member("rule")
-            .string_or_null(decision.rule.map(|rule| id_of(config, rule)));
+            .string_or_null(decision.rule().map(|rule| id_of(config, rule)));
         w.member("rules")
-            .array(&decision.rules, |w, rule| w.string(id_of(config, *rule)));
+            .array(decision.rules(), |w, rule| w.string(id_of(config, *rule)));
         w.member("closest")
-            .array(&decision.closest, |w, close| closest(w, config, close));
+            .array(&explanation.closest, |w, close| closest(w, config, close));
         w.member("quotas")
-            .array(&decision.quotas, |w, charge| quota(w, config, charge));
+            .array(decision.quotas(), |w, charge| quota(w, config, &charge));
         w.member("request_body");
-        match &decision.request_body {
+        match decision.request_body() {
             Some(body) => request_body(w, config, body),
             None => w.null(),
         }
         w.member("response");
-        match &decision.response {
+        match decision.response() {
             Some(plan) => response(w, config, plan),
             None => w.null(),
         }
         w.member("headers").object(|w| {
-            w.member("request_set").array(&decision.request_set, pair);
+            w.member("request_set").array(decision.request_set(), pair);
             w.member("request_drop")
-                .array(&decision.request_drop, |w, name| w.string(name));
-            w.member("response_set").array(&decision.response_set, pair);
+                .array(decision.request_drop(), |w, name| w.string(name));
+            w.member("response_set").array(decision.response_set(), pair);
             w.member("response_drop")
-                .array(&decision.response_drop, |w, name| w.string(name));
+                .array(decision.response_drop(), |w, name| w.string(name));
         });
         w.member("upstream_target")
-            .string_or_null(decision.upstream_target.as_deref());
-        w.member("tags").array(&decision.tags, |w, tag| w.string(tag));
-        w.member("report").array(&decision.report, |w, (rule, is_true)| {
+            .string_or_null(decision.upstream_target());
+        w.member("tags").array(decision.tags(), |w, tag| w.string(tag));
+        w.member("report").array(decision.report(), |w, (rule, is_true)| {
             w.object(|w| {
                 w.member("rule").string(id_of(config, *rule));
                 w.member("value")
@@ -77,7 +78,7 @@ fn id_of(config: &Config, rule: RuleIndex) -> &str {
     config.rules.get(rule as usize).map_or("", |rule| rule.id)
 }
 
-fn pair(w: &mut Writer, (name, value): &(String, String)) {
+fn pair(w: &mut Writer, (name, value): (&str, &str)) {
     w.array([name, value], |w, text| w.string(text));
 }
 
@@ -95,11 +96,11 @@ fn closest(w: &mut Writer, config: &Config, close: &Closest) {
     });
 }
 
-fn quota(w: &mut Writer, config: &Config, charge: &OwnedCharge) {
+fn quota(w: &mut Writer, config: &Config, charge: &Charge<'_>) {
     let quota = config.quotas.get(charge.quota as usize);
     w.object(|w| {
         w.member("name").string(quota.map_or("", |quota| &quota.name));
-        w.member("key").string(&charge.key);
+        w.member("key").string(charge.key);
         w.member("cost").unsigned(charge.cost);
         w.member("limit").unsigned(charge.limit);
         match quota.map(|quota| &quota.period) {
@@ -117,24 +118,24 @@ fn quota(w: &mut Writer, config: &Config, charge: &OwnedCharge) {
     });
 }
 
-fn request_body(w: &mut Writer, config: &Config, body: &OwnedRequestBody) {
+fn request_body(w: &mut Writer, config: &Config, body: BodyDemand<'_>) {
     w.object(|w| {
         w.member("accept")
-            .array(&body.accept, |w, rule| w.string(id_of(config, *rule)));
+            .array(body.accept, |w, rule| w.string(id_of(config, *rule)));
         w.member("max_bytes").unsigned(body.max_bytes);
         w.member("unknown")
             .string(if body.strip_unknown { "strip" } else { "refuse" });
     });
 }
 
-fn response(w: &mut Writer, config: &Config, plan: &OwnedResponsePlan) {
+fn response(w: &mut Writer, config: &Config, plan: ResponseDemand<'_>) {
     w.object(|w| {
-        w.member("redact").array(&plan.redact, redaction);
+        w.member("redact").array(plan.redact(), redaction);
         w.member("require");
-        if plan.require.is_empty() {
+        if plan.require().is_empty() {
             return w.null();
         }
-        w.array(&plan.require, |w, (rule, status)| {
+        w.array(plan.require(), |w, (rule, status)| {
             w.object(|w| {
                 w.member("else").number((*status).into());
                 w.member("rule").string(id_of(config, *rule));
@@ -144,31 +145,31 @@ fn response(w: &mut Writer, config: &Config, plan: &OwnedResponsePlan) {
 }
 
 /// Members in alphabetical order, as a generic JSON value prints them.
-fn redaction(w: &mut Writer, redaction: &Redaction) {
-    w.object(|w| match redaction {
-        Redaction::Only(paths) => {
+fn redaction(w: &mut Writer, step: RedactStep<'_>) {
+    w.object(|w| match step {
+        RedactStep::Only(paths) => {
             w.member("op").string("only");
             w.member("paths").array(paths, |w, path| w.string(path));
         }
-        Redaction::Op(path, op) => {
-            if let RedactionOp::Mask { first, keep } = op
-                && *keep > 0
+        RedactStep::Op(path, change) => {
+            if let Change::Mask { first, keep } = change
+                && keep > 0
             {
-                w.member(if *first { "keep_first" } else { "keep_last" })
-                    .number((*keep).into());
+                w.member(if first { "keep_first" } else { "keep_last" })
+                    .number(keep.into());
             }
-            w.member("op").string(match op {
-                RedactionOp::Drop => "drop",
-                RedactionOp::Replace(_) => "replace",
-                RedactionOp::Hash => "hash",
-                RedactionOp::Mask { .. } => "mask",
-                RedactionOp::Truncate(_) => "truncate",
+            w.member("op").string(match change {
+                Change::Drop => "drop",
+                Change::Replace(_) => "replace",
+                Change::Hash => "hash",
+                Change::Mask { .. } => "mask",
+                Change::Truncate(_) => "truncate",
             });
             w.member("path").string(path);
-            match op {
-                RedactionOp::Replace(text) => w.member("with").string(text),
-                RedactionOp::Truncate(to) => w.member("to").number((*to).into()),
-                RedactionOp::Drop | RedactionOp::Hash | RedactionOp::Mask { .. } => {}
+            match change {
+                Change::Replace(text) => w.member("with").string(text),
+                Change::Truncate(to) => w.member("to").number(to.into()),
+                Change::Drop | Change::Hash | Change::Mask { .. } => {}
             }
         }
     });

@@ -1,7 +1,7 @@
 //! The line as text: the empty decision, a full one, and hostile texts.
 
 use super::*;
-use crate::decision::Reason;
+use crate::decision::{Decision, Reason, Redact, RequestBody, ResponsePlan};
 use crate::image::config::{Amount, Quota, RuleDecl, Rules};
 
 fn rule(id: &str) -> RuleDecl {
@@ -29,6 +29,7 @@ fn the_closed_gate_has_all_members() {
     let line = to_json(
         &Config::default(),
         &OwnedDecision::default(),
+        &Explanation::default(),
         "x",
         &[0; 32],
         &[0xab; 32],
@@ -60,50 +61,53 @@ fn a_full_allow() {
         ],
         ..Config::default()
     };
-    let charge = |quota| OwnedCharge {
+    let charge = |quota| Charge {
         quota,
-        key: "corp\0u1".into(),
+        key: "corp\0u1",
         cost: 2,
         limit: 9,
     };
-    let op = |path: &str, op| Redaction::Op(path.into(), op);
-    let decision = OwnedDecision {
+    let mask = |first, keep| Change::Mask { first, keep };
+    let decision = Decision {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
         rule: Some(1),
-        rules: vec![0, 1],
+        rules: &[0, 1],
+        quotas: &[charge(0), charge(1), charge(2)],
+        request_body: Some(RequestBody {
+            accept: &[1],
+            max_bytes: 16,
+            strip_unknown: true,
+        }),
+        response: Some(ResponsePlan {
+            redact: &[
+                Redact::Only(&["a".into()]),
+                Redact::Op("b", Change::Replace("x")),
+                Redact::Op("c", mask(true, 2)),
+                Redact::Op("d", mask(false, 0)),
+                Redact::Op("e", Change::Truncate(3)),
+            ],
+            require: &[(0, 404)],
+        }),
+        request_set: &[("x-user", "u1")],
+        report: &[(0, true), (1, false)],
+        ..Decision::default()
+    };
+    let explanation = Explanation {
         closest: vec![Closest {
             rule: 0,
             lacks: vec![Lack::Scope("s".into()), Lack::MaxAge(60)],
         }],
-        quotas: vec![charge(0), charge(1), charge(2)],
-        request_body: Some(OwnedRequestBody {
-            accept: vec![1],
-            max_bytes: 16,
-            strip_unknown: true,
-        }),
-        response: Some(OwnedResponsePlan {
-            redact: vec![
-                Redaction::Only(vec!["a".into()]),
-                op("b", RedactionOp::Replace("x".into())),
-                op("c", RedactionOp::Mask { first: true, keep: 2 }),
-                op(
-                    "d",
-                    RedactionOp::Mask {
-                        first: false,
-                        keep: 0,
-                    },
-                ),
-                op("e", RedactionOp::Truncate(3)),
-            ],
-            require: vec![(0, 404)],
-        }),
-        request_set: vec![("x-user".into(), "u1".into())],
-        report: vec![(0, true), (1, false)],
-        ..OwnedDecision::default()
     };
-    let line = to_json(&config, &decision, "full", &[0; 32], &[0; 32]);
+    let line = to_json(
+        &config,
+        &decision.to_owned(),
+        &explanation,
+        "full",
+        &[0; 32],
+        &[0; 32],
+    );
     for part in [
         r#""rule":"s/b","rules":["a.gate:1","s/b"]"#,
         r#""closest":[{"rule":"a.gate:1","lacks":[{"scope":"s"},{"max_age":60}]}]"#,
@@ -129,6 +133,7 @@ fn hostile_texts_stay_inside_their_strings() {
     let line = to_json(
         &Config::default(),
         &OwnedDecision::default(),
+        &Explanation::default(),
         id,
         &[0; 32],
         &[0; 32],

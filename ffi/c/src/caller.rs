@@ -7,11 +7,18 @@ use portcullis::{Credential, Now, RequestView};
 
 use crate::exports::{
     portcullis_engine_free, portcullis_engine_load, portcullis_engine_new, portcullis_exchange_begin,
-    portcullis_exchange_free, portcullis_worker_free, portcullis_worker_new,
+    portcullis_exchange_body_end, portcullis_exchange_charged, portcullis_exchange_finish,
+    portcullis_exchange_free, portcullis_exchange_introspected, portcullis_exchange_next,
+    portcullis_exchange_response_body, portcullis_exchange_response_head, portcullis_worker_free,
+    portcullis_worker_new,
 };
-use crate::status::{PORTCULLIS_ALLOW, PORTCULLIS_OK};
+use crate::status::{PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_OK, PORTCULLIS_PENDING};
 use crate::types::{
-    Header, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_VERIFIED, Request, Text, Verdict,
+    Charged, Header, Introspection, Next, PORTCULLIS_BODY_ACCEPTED, PORTCULLIS_CARRIES_INTROSPECTION,
+    PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE,
+    PORTCULLIS_END_COMPLETED, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
+    PORTCULLIS_RESPONSE_CARRIED_OUT, PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_INTROSPECT,
+    PORTCULLIS_STEP_READ_BODY, PORTCULLIS_VERIFIED, Request, Text, Verdict,
 };
 
 /// An engine and a worker of its own.
@@ -130,6 +137,85 @@ impl Caller {
         };
         std::hint::black_box((verdict.reason, verdict.rule));
         portcullis_exchange_free(exchange) == PORTCULLIS_OK && effect == PORTCULLIS_ALLOW
+    }
+}
+
+impl Caller {
+    /// Drives an exchange to its end and carries out whatever it asks for: the token is good with these claims, a body is
+    /// as accepted, a response's plan is carried out, and quotas admit or not. Whether the response passed.
+    pub fn carried_out(
+        &mut self,
+        prepared: &Prepared<'_>,
+        issuer: &str,
+        claims: &[u8],
+        admitted: bool,
+    ) -> bool {
+        let mut exchange = 0;
+        let mut request = prepared.request;
+        request.carries = PORTCULLIS_DEMANDS_CHARGE
+            | PORTCULLIS_DEMANDS_BODY
+            | PORTCULLIS_DEMANDS_RESPONSE
+            | PORTCULLIS_CARRIES_INTROSPECTION;
+        let (no_verdict, no_error) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let place = &raw mut exchange;
+        // SAFETY: variables of ours; a prepared request holds what its struct points to, or borrows it.
+        let begun = unsafe {
+            portcullis_exchange_begin(
+                self.engine,
+                self.worker,
+                &raw const request,
+                place,
+                no_verdict,
+                no_error,
+            )
+        };
+        let mut effect = begun;
+        while effect == PORTCULLIS_PENDING {
+            effect = pending_step(exchange, issuer, claims, admitted);
+        }
+        if effect == PORTCULLIS_ALLOW {
+            effect = portcullis_exchange_response_head(exchange, 200);
+        }
+        if effect == PORTCULLIS_PENDING {
+            effect = portcullis_exchange_response_body(exchange, PORTCULLIS_RESPONSE_CARRIED_OUT, 0);
+        }
+        let (no_clock, no_record) = (std::ptr::null(), std::ptr::null_mut());
+        // SAFETY: neither clock nor record is there.
+        let ended =
+            unsafe { portcullis_exchange_finish(exchange, PORTCULLIS_END_COMPLETED, no_clock, no_record) };
+        let freed = portcullis_exchange_free(exchange);
+        (effect, ended, freed) == (PORTCULLIS_ALLOW, PORTCULLIS_OK, PORTCULLIS_OK)
+    }
+}
+
+/// Answers the step that an exchange waits for.
+fn pending_step(exchange: u64, issuer: &str, claims: &[u8], admitted: bool) -> i32 {
+    let mut next = Next::default();
+    // SAFETY: a variable of ours.
+    if unsafe { portcullis_exchange_next(exchange, &raw mut next) } != PORTCULLIS_OK {
+        return PORTCULLIS_DENY;
+    }
+    let heard = Introspection {
+        state: PORTCULLIS_VERIFIED,
+        issuer: Text::from(issuer),
+        claims: Text::from(claims),
+        ..Introspection::default()
+    };
+    let outcome = Charged {
+        admitted: admitted.into(),
+        ..Charged::default()
+    };
+    let clock = std::ptr::null();
+    // SAFETY: variables of ours, texts that the caller lends, and no clock.
+    unsafe {
+        match next.step {
+            PORTCULLIS_STEP_INTROSPECT => portcullis_exchange_introspected(exchange, &raw const heard, clock),
+            PORTCULLIS_STEP_CHARGE => portcullis_exchange_charged(exchange, &raw const outcome, 1),
+            PORTCULLIS_STEP_READ_BODY => {
+                portcullis_exchange_body_end(exchange, PORTCULLIS_BODY_ACCEPTED, clock)
+            }
+            _ => PORTCULLIS_DENY,
+        }
     }
 }
 

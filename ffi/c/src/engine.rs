@@ -1,10 +1,8 @@
 //! A policy in force for all threads, and how another one takes its place: image, file or text in, a snapshot out.
 //!
-//! Deciding reads one number here ([`Policy::version`]) and takes no lock unless it has changed. Loading is slow, locks
-//! out other loading, and swaps at the very end: what fails leaves what was in force.
+//! Loading is slow, locks out other loading, and swaps at the very end: what fails leaves what was in force.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis::image::seal::{PublicKey, is_key_id};
@@ -47,8 +45,6 @@ pub(crate) fn find(engine: u64) -> Result<Arc<Policy>, Failure> {
 #[derive(Debug, Default)]
 pub(crate) struct Policy {
     engine: Engine,
-    /// Rises with every swap.
-    version: AtomicU64,
     control: Mutex<Control>,
 }
 
@@ -80,9 +76,9 @@ impl Control {
 }
 
 impl Policy {
-    /// A number that is another one after every swap.
-    pub(crate) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+    /// What begins exchanges.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// What is in force, if anything is.
@@ -112,7 +108,6 @@ impl Policy {
         let files = |name: &str| control.files.get(name).cloned();
         let loaded = self.engine.load(image, &trust, &files);
         let errors = loaded.map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))?;
-        self.version.fetch_add(1, Ordering::Release);
         control.trusted.high_water = self.seal(|seal| seal.mark).or(control.trusted.high_water);
         // Of a file that several lists read, the last is told.
         let mut told: Vec<_> = errors
@@ -130,9 +125,7 @@ impl Policy {
     fn swap(&self, snapshot: Snapshot) -> Result<(), Failure> {
         self.engine
             .swap(Arc::new(snapshot))
-            .map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))?;
-        self.version.fetch_add(1, Ordering::Release);
-        Ok(())
+            .map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))
     }
 
     /// Puts the image in a file in force.

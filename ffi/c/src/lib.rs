@@ -3,8 +3,8 @@
 //! ```text
 //! portcullis_engine_new, _load..      an image, a file or policy text, put in force for all threads
 //! portcullis_worker_new               one a thread
-//! portcullis_exchange_begin           a request struct in, the verdict out
-//! portcullis_exchange_..              what binds with it, and the verdict's line
+//! portcullis_exchange_begin           a request struct in, the verdict out, or what the host has to do before
+//! portcullis_exchange_next, _..       the steps of the exchange, what binds with it, and the verdict's line
 //! portcullis_exchange_free
 //! ```
 //!
@@ -28,8 +28,7 @@ pub mod status;
 mod engine;
 mod worker;
 
-// struct -> request, decision -> what an exchange keeps -> struct
-mod kept;
+// struct -> request, exchange -> struct
 mod request;
 mod verdict;
 

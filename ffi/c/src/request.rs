@@ -8,16 +8,19 @@ use portcullis::{Credential, KeyFact, Now, PeerCert, RequestView, SignatureFact}
 use crate::memory::{bytes, maybe_bytes, sized, slice, text};
 use crate::status::{Failure, PORTCULLIS_E_ADDRESS, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{
-    Certificate, PORTCULLIS_ABSENT, PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE,
-    PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
-    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
+    Certificate, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
+    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_FROM_HEADERS,
+    PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
 };
 
 /// Smallest request: one without anything behind its scheme.
 const REQUEST_BYTES_MIN: usize = offset_of!(Request, authority);
 /// A certificate says how it was found, which is at its end.
 const CERTIFICATE_BYTES_MIN: usize = size_of::<Certificate>();
-const DEMANDS: u32 = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
+const CARRIED: u32 = PORTCULLIS_DEMANDS_CHARGE
+    | PORTCULLIS_DEMANDS_BODY
+    | PORTCULLIS_DEMANDS_RESPONSE
+    | PORTCULLIS_CARRIES_INTROSPECTION;
 
 /// Lines or names that a worker keeps room for between decisions; the engine refuses more than a hundred lines.
 const KEEP_MAX: usize = 256;
@@ -71,7 +74,7 @@ pub(crate) unsafe fn read(
     if request.flags & !(PORTCULLIS_HAS_WALL_CLOCK | PORTCULLIS_EXPLAIN | test) != 0 {
         return Err(FLAGS);
     }
-    if request.carries & !DEMANDS != 0 || request.reserved != 0 {
+    if request.carries & !CARRIED != 0 || request.reserved != 0 {
         return Err(CARRIES);
     }
     if request.scheme.len == 0 {

@@ -13,6 +13,10 @@ pub const PORTCULLIS_ALLOW: i32 = 0x51;
 /// Decision: answered by the gateway itself, with the verdict's status and response headers (a CORS preflight).
 pub const PORTCULLIS_ANSWER: i32 = 0x2a;
 
+/// The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: it is
+/// held back until its plan is carried out.
+pub const PORTCULLIS_PENDING: i32 = 0x34;
+
 /// A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
 /// twice, a struct size or a kind that this library does not know, a request without a scheme.
 pub const PORTCULLIS_E_ARGUMENT: i32 = -1;
@@ -44,6 +48,9 @@ pub const PORTCULLIS_E_IO: i32 = -13;
 pub const PORTCULLIS_E_UNSUPPORTED: i32 = -14;
 /// There is nothing at this index, or nothing of the kind is loaded.
 pub const PORTCULLIS_E_NONE: i32 = -15;
+
+/// This step of the exchange is not due, and has changed nothing.
+pub const PORTCULLIS_E_ORDER: i32 = -16;
 
 /// A failed call: its code, and a sentence for whoever operates the host.
 #[derive(Debug)]
@@ -80,4 +87,5 @@ pub(crate) const POISONED: Failure = Failure::new(
 );
 pub(crate) const FULL: Failure = Failure::new(PORTCULLIS_E_FULL, "too many objects of this kind live");
 pub(crate) const TWICE: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "one address is given for two things");
+pub(crate) const ORDER: Failure = Failure::new(PORTCULLIS_E_ORDER, "this step of the exchange is not due");
 pub(crate) const NONE: Failure = Failure::new(PORTCULLIS_E_NONE, "there is nothing at this index");

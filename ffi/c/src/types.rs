@@ -157,8 +157,9 @@ pub struct Request {
     /// Monotonic clock, microseconds.
     pub mono_us: u64,
     /// Which demands of an allow the host carries out: bits of `PORTCULLIS_DEMANDS_..`, 0 for none. An allow that
-    /// demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. A
-    /// bit that this library does not know is an error: nobody promises what he does not know.
+    /// demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. With
+    /// `PORTCULLIS_CARRIES_INTROSPECTION` the host also asks about opaque tokens. A bit that this library does not know is
+    /// an error: a host does not promise what it does not know.
     pub carries: u32,
     /// 0.
     pub reserved: u32,
@@ -171,13 +172,17 @@ pub const PORTCULLIS_DEMANDS_BODY: u32 = 2;
 /// `demands`: change or check the response's body as the verdict's line says under `response`.
 pub const PORTCULLIS_DEMANDS_RESPONSE: u32 = 4;
 
+/// `carries`: ask about an opaque token that `PORTCULLIS_FROM_HEADERS` leaves to the engine. A host that does not gets the
+/// verdict on a token that is not verified.
+pub const PORTCULLIS_CARRIES_INTROSPECTION: u32 = 8;
+
 /// A verdict. Its texts live as long as the exchange.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     /// `sizeof(portcullis_verdict)`, set by the caller.
     pub struct_size: usize,
-    /// `PORTCULLIS_DENY`, `PORTCULLIS_ALLOW` or `PORTCULLIS_ANSWER`; written last.
+    /// `PORTCULLIS_DENY`, `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER` or `PORTCULLIS_PENDING`; written last.
     pub effect: i32,
     /// HTTP status of the reply; 200 on an allow.
     pub status: u32,
@@ -238,6 +243,125 @@ pub const PORTCULLIS_LIST_ACCEPT: u32 = 6;
 pub const PORTCULLIS_LIST_REPORT_TRUE: u32 = 7;
 /// List of texts: ids of report rules of which nobody knows, sorted.
 pub const PORTCULLIS_LIST_REPORT_UNKNOWN: u32 = 8;
+/// List of texts, once a response may pass: headers to remove from it before those of `PORTCULLIS_LIST_RESPONSE_SET` are
+/// added.
+pub const PORTCULLIS_LIST_RESPONSE_REMOVE: u32 = 9;
+/// List of texts, once the request may go on: names to remove from its trailers.
+pub const PORTCULLIS_LIST_REQUEST_TRAILERS: u32 = 10;
+/// List of texts, once a response may pass: names to remove from its trailers.
+pub const PORTCULLIS_LIST_RESPONSE_TRAILERS: u32 = 11;
+
+/// `step`: answer the client with the verdict's status and response headers; nothing goes upstream.
+pub const PORTCULLIS_STEP_REPLY: u32 = 0;
+/// `step`: ask about `token`, then call `portcullis_exchange_introspected`.
+pub const PORTCULLIS_STEP_INTROSPECT: u32 = 1;
+/// `step`: read the request's body up to `max_bytes`, then call `portcullis_exchange_body_end`.
+pub const PORTCULLIS_STEP_READ_BODY: u32 = 2;
+/// `step`: charge all quotas (`portcullis_exchange_quota`) or none, then call `portcullis_exchange_charged`.
+pub const PORTCULLIS_STEP_CHARGE: u32 = 3;
+/// `step`: send the request upstream, then call `portcullis_exchange_response_head`.
+pub const PORTCULLIS_STEP_FORWARD: u32 = 4;
+
+/// What the host does next. Its texts live until the next step of the exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Next {
+    /// `sizeof(portcullis_next)`, set by the caller.
+    pub struct_size: usize,
+    /// `PORTCULLIS_STEP_..`.
+    pub step: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Largest body to read, bytes.
+    pub max_bytes: u64,
+    /// The opaque token to ask about, or absent.
+    pub token: Text,
+}
+
+/// The instant of a step.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// `sizeof(portcullis_clock)`.
+    pub struct_size: usize,
+    /// `PORTCULLIS_HAS_WALL_CLOCK` or 0.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Wall clock, microseconds since 1970-01-01T00:00:00Z, where the flag is set.
+    pub wall_us: i64,
+    /// Monotonic clock, microseconds.
+    pub mono_us: u64,
+}
+
+/// What was heard of an opaque token.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Introspection {
+    /// `sizeof(portcullis_introspection)`.
+    pub struct_size: usize,
+    /// `PORTCULLIS_VERIFIED`, `PORTCULLIS_INVALID`, or `PORTCULLIS_ABSENT` where the issuer did not tell.
+    pub state: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The token's issuer, by its name in the policy (verified or invalid).
+    pub issuer: Text,
+    /// The token's claims, a JSON object (verified).
+    pub claims: Text,
+    /// Why the token is invalid, a detail code as `expired`.
+    pub fault: Text,
+}
+
+/// What became of one charge.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Charged {
+    /// 1 where there was enough left, 0 where not. Only where all are 1 was anything charged.
+    pub admitted: u32,
+    /// 0.
+    pub reserved: u32,
+    /// What is left of the limit.
+    pub remaining: u64,
+    /// Time until as much is left as was asked for (refused), or until nothing is used (admitted), microseconds.
+    pub reset_us: u64,
+}
+
+/// `outcome` of a request's body: as accepted.
+pub const PORTCULLIS_BODY_ACCEPTED: u32 = 0x51;
+/// `outcome` of a request's body: not readable in its media type.
+pub const PORTCULLIS_BODY_SYNTAX: u32 = 1;
+/// `outcome` of a request's body: not of an accepted shape.
+pub const PORTCULLIS_BODY_SHAPE: u32 = 2;
+/// `outcome` of a request's body: over the limit.
+pub const PORTCULLIS_BODY_TOO_LARGE: u32 = 3;
+/// `outcome` of a request's body: of no accepted media type.
+pub const PORTCULLIS_BODY_MEDIA_TYPE: u32 = 4;
+
+/// `outcome` of a response's plan: it was carried out.
+pub const PORTCULLIS_RESPONSE_CARRIED_OUT: u32 = 0x51;
+/// `outcome` of a response's plan: the body is not what it requires.
+pub const PORTCULLIS_RESPONSE_REFUSED: u32 = 1;
+/// `outcome` of a response's plan: the body could not be read.
+pub const PORTCULLIS_RESPONSE_UNREADABLE: u32 = 2;
+
+/// `end`: the client has its answer.
+pub const PORTCULLIS_END_COMPLETED: u32 = 0;
+/// `end`: the client, the upstream or the host broke off.
+pub const PORTCULLIS_END_ABORTED: u32 = 1;
+
+/// How an exchange ended, for a log. What was decided is in the verdict.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// `sizeof(portcullis_record)`, set by the caller.
+    pub struct_size: usize,
+    /// HTTP status that the client got; 0 where it got none.
+    pub status: u32,
+    /// `PORTCULLIS_END_..`: aborted too where a step was still due.
+    pub end: u32,
+    /// Since it began, microseconds of the monotonic clock.
+    pub duration_us: u64,
+}
 
 /// `period`: `period_us` and `burst` count.
 pub const PORTCULLIS_PERIOD_RATE: u32 = 0;
@@ -306,4 +430,14 @@ macro_rules! versioned {
     )*};
 }
 
-versioned!(Certificate, Request, Verdict, Quota, Seal);
+versioned!(
+    Certificate,
+    Clock,
+    Introspection,
+    Next,
+    Record,
+    Request,
+    Verdict,
+    Quota,
+    Seal
+);

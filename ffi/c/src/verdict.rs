@@ -1,30 +1,32 @@
 //! An exchange -> the structs and the line of its verdict. Nothing is copied but the line; nothing is decided.
 
+use portcullis::Exchange;
 use portcullis::decision::{Effect, Reason};
-use portcullis::image::config::{Config, Period, RuleIndex};
-use portcullis::verdict::to_json;
+use portcullis::image::config::{Period, RuleIndex};
 
-use crate::kept::{Kept, Span};
 use crate::status::{
-    Failure, NONE, PORTCULLIS_ALLOW, PORTCULLIS_ANSWER, PORTCULLIS_DENY, PORTCULLIS_E_ARGUMENT,
+    Failure, NONE, ORDER, PORTCULLIS_ALLOW, PORTCULLIS_ANSWER, PORTCULLIS_DENY, PORTCULLIS_E_ARGUMENT,
+    PORTCULLIS_PENDING,
 };
 use crate::types::{
     Header, PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE,
     PORTCULLIS_LIST_ACCEPT, PORTCULLIS_LIST_REPORT_TRUE, PORTCULLIS_LIST_REPORT_UNKNOWN,
-    PORTCULLIS_LIST_REQUEST_DROP, PORTCULLIS_LIST_REQUEST_SET, PORTCULLIS_LIST_RESPONSE_DROP,
-    PORTCULLIS_LIST_RESPONSE_SET, PORTCULLIS_LIST_RULES, PORTCULLIS_LIST_TAGS, PORTCULLIS_PERIOD_CALENDAR,
-    PORTCULLIS_PERIOD_IN_FLIGHT, PORTCULLIS_PERIOD_RATE, Quota, Text, Verdict,
+    PORTCULLIS_LIST_REQUEST_DROP, PORTCULLIS_LIST_REQUEST_SET, PORTCULLIS_LIST_REQUEST_TRAILERS,
+    PORTCULLIS_LIST_RESPONSE_DROP, PORTCULLIS_LIST_RESPONSE_REMOVE, PORTCULLIS_LIST_RESPONSE_SET,
+    PORTCULLIS_LIST_RESPONSE_TRAILERS, PORTCULLIS_LIST_RULES, PORTCULLIS_LIST_TAGS,
+    PORTCULLIS_PERIOD_CALENDAR, PORTCULLIS_PERIOD_IN_FLIGHT, PORTCULLIS_PERIOD_RATE, Quota, Text, Verdict,
 };
-use crate::worker::Exchange;
+use crate::worker::UnderWay;
 
 const NO_LIST: Failure = Failure::new(
     PORTCULLIS_E_ARGUMENT,
     "a list that this library does not know, or one of the other kind",
 );
 
-/// The number of an effect.
-pub(crate) fn number(effect: Effect) -> i32 {
-    match effect {
+/// What an exchange says now: pending, or the effect.
+pub(crate) fn effect(exchange: &Exchange) -> i32 {
+    match exchange.decision().effect() {
+        _ if exchange.is_pending() => PORTCULLIS_PENDING,
         Effect::Deny => PORTCULLIS_DENY,
         Effect::Allow => PORTCULLIS_ALLOW,
         Effect::Answer => PORTCULLIS_ANSWER,
@@ -44,60 +46,70 @@ pub(crate) fn defect() -> Verdict {
 /// The struct of an exchange's verdict, with a denial as its effect: the effect is written last.
 #[inline]
 pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
-    let kept = &exchange.kept;
-    let text = |span: Option<Span>| span.map_or_else(Text::default, |span| Text::from(kept.text(span)));
+    let decision = exchange.decision();
+    let text = |text: Option<&str>| text.map_or_else(Text::default, Text::from);
     let demand = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
-    let (body_max_bytes, strips) = kept.body.unwrap_or_default();
+    let body = decision.request_body();
+    let report_true_len = decision.report().iter().filter(|(_, is_true)| *is_true).count();
     Verdict {
         struct_size: size_of::<Verdict>(),
         effect: PORTCULLIS_DENY,
-        status: kept.status.into(),
-        reason: Text::from(kept.reason.code()),
-        detail: text(kept.detail),
-        message: text(kept.message),
-        rule: kept
-            .rule
-            .map_or_else(Text::default, |rule| rule_id(exchange, rule)),
-        upstream_target: text(kept.upstream_target),
-        demands: demand(!kept.quotas.is_empty(), PORTCULLIS_DEMANDS_CHARGE)
-            | demand(kept.body.is_some(), PORTCULLIS_DEMANDS_BODY)
-            | demand(kept.response.is_some(), PORTCULLIS_DEMANDS_RESPONSE),
-        body_strips_unknown: strips.into(),
-        body_max_bytes,
-        rules_len: kept.rules.len(),
-        tags_len: kept.tags.len(),
-        request_set_len: kept.request_set.len(),
-        request_drop_len: kept.request_drop.len(),
-        response_set_len: kept.response_set.len(),
-        response_drop_len: kept.response_drop.len(),
-        accept_len: kept.accept.len(),
-        report_true_len: kept.report_true.len(),
-        report_unknown_len: kept.report_unknown.len(),
-        quotas_len: kept.quotas.len(),
+        status: decision.status().into(),
+        reason: Text::from(decision.reason().code()),
+        detail: text(decision.detail()),
+        message: text(decision.message()),
+        rule: text(decision.rule().map(|rule| exchange.rule_id(rule))),
+        upstream_target: text(decision.upstream_target()),
+        demands: demand(decision.quotas().len() > 0, PORTCULLIS_DEMANDS_CHARGE)
+            | demand(body.is_some(), PORTCULLIS_DEMANDS_BODY)
+            | demand(decision.response().is_some(), PORTCULLIS_DEMANDS_RESPONSE),
+        body_strips_unknown: body.is_some_and(|body| body.strip_unknown).into(),
+        body_max_bytes: body.map_or(0, |body| body.max_bytes),
+        rules_len: decision.rules().len(),
+        tags_len: decision.tags().len(),
+        request_set_len: decision.request_set().len(),
+        request_drop_len: decision.request_drop().len(),
+        response_set_len: decision.response_set().len(),
+        response_drop_len: decision.response_drop().len(),
+        accept_len: body.map_or(0, |body| body.accept.len()),
+        report_true_len,
+        report_unknown_len: decision.report().len() - report_true_len,
+        quotas_len: decision.quotas().len(),
     }
-}
-
-/// A rule's id, which the image holds.
-fn rule_id(exchange: &Exchange, rule: RuleIndex) -> Text {
-    let rule = exchange
-        .snapshot()
-        .and_then(|snapshot| snapshot.image.config().rules.get(rule as usize));
-    rule.map_or_else(Text::default, |rule| Text::from(rule.id))
 }
 
 /// An element of a list of texts.
 pub(crate) fn text(exchange: &Exchange, list: u32, index: usize) -> Result<Text, Failure> {
-    let kept = &exchange.kept;
-    let name = |names: &[Span]| names.get(index).map(|span| Text::from(kept.text(*span)));
-    let rule = |rules: &[RuleIndex]| rules.get(index).map(|rule| rule_id(exchange, *rule));
+    let decision = exchange.decision();
+    let name = |mut names: portcullis::decision::Texts<'_>| names.nth(index).map(Text::from);
+    let rule = |rule: Option<RuleIndex>| rule.map(|rule| Text::from(exchange.rule_id(rule)));
+    let reported = |wanted: bool| {
+        let mut rules = decision.report().iter().filter(|(_, is_true)| *is_true == wanted);
+        rule(rules.nth(index).map(|(rule, _)| *rule))
+    };
     match list {
-        PORTCULLIS_LIST_RULES => rule(&kept.rules),
-        PORTCULLIS_LIST_TAGS => name(&kept.tags),
-        PORTCULLIS_LIST_REQUEST_DROP => name(&kept.request_drop),
-        PORTCULLIS_LIST_RESPONSE_DROP => name(&kept.response_drop),
-        PORTCULLIS_LIST_ACCEPT => rule(&kept.accept),
-        PORTCULLIS_LIST_REPORT_TRUE => rule(&kept.report_true),
-        PORTCULLIS_LIST_REPORT_UNKNOWN => rule(&kept.report_unknown),
+        PORTCULLIS_LIST_RULES => rule(decision.rules().get(index).copied()),
+        PORTCULLIS_LIST_TAGS => name(decision.tags()),
+        PORTCULLIS_LIST_REQUEST_DROP => name(decision.request_drop()),
+        PORTCULLIS_LIST_RESPONSE_DROP => name(decision.response_drop()),
+        PORTCULLIS_LIST_ACCEPT => {
+            let body = decision.request_body();
+            rule(body.and_then(|body| body.accept.get(index).copied()))
+        }
+        PORTCULLIS_LIST_REPORT_TRUE => reported(true),
+        PORTCULLIS_LIST_REPORT_UNKNOWN => reported(false),
+        PORTCULLIS_LIST_RESPONSE_REMOVE => {
+            let edits = exchange.response_edits().map_err(|_| ORDER)?;
+            edits.remove().nth(index).map(Text::from)
+        }
+        PORTCULLIS_LIST_REQUEST_TRAILERS => {
+            let mut names = exchange.request_trailers().map_err(|_| ORDER)?;
+            names.nth(index).map(Text::from)
+        }
+        PORTCULLIS_LIST_RESPONSE_TRAILERS => {
+            let mut names = exchange.response_trailers().map_err(|_| ORDER)?;
+            names.nth(index).map(Text::from)
+        }
         _ => return Err(NO_LIST),
     }
     .ok_or(NONE)
@@ -105,22 +117,21 @@ pub(crate) fn text(exchange: &Exchange, list: u32, index: usize) -> Result<Text,
 
 /// An element of a list of headers.
 pub(crate) fn header(exchange: &Exchange, list: u32, index: usize) -> Result<Header, Failure> {
-    let kept: &Kept = &exchange.kept;
-    let lines = match list {
-        PORTCULLIS_LIST_REQUEST_SET => &kept.request_set,
-        PORTCULLIS_LIST_RESPONSE_SET => &kept.response_set,
+    let mut lines = match list {
+        PORTCULLIS_LIST_REQUEST_SET => exchange.decision().request_set(),
+        PORTCULLIS_LIST_RESPONSE_SET => exchange.decision().response_set(),
         _ => return Err(NO_LIST),
     };
-    let (name, value) = lines.get(index).ok_or(NONE)?;
+    let (name, value) = lines.nth(index).ok_or(NONE)?;
     Ok(Header {
-        name: Text::from(kept.text(*name)),
-        value: Text::from(kept.text(*value)),
+        name: Text::from(name),
+        value: Text::from(value),
     })
 }
 
 /// A quota to charge.
 pub(crate) fn quota(exchange: &Exchange, index: usize) -> Result<Quota, Failure> {
-    let charge = exchange.kept.quotas.get(index).ok_or(NONE)?;
+    let charge = exchange.decision().quotas().nth(index).ok_or(NONE)?;
     let snapshot = exchange.snapshot().ok_or(NONE)?;
     let declared = snapshot
         .image
@@ -130,7 +141,7 @@ pub(crate) fn quota(exchange: &Exchange, index: usize) -> Result<Quota, Failure>
         .ok_or(NONE)?;
     let mut quota = Quota {
         name: Text::from(declared.name.as_str()),
-        key: Text::from(exchange.kept.text(charge.key)),
+        key: Text::from(charge.key),
         cost: charge.cost,
         limit: charge.limit,
         ..Quota::default()
@@ -151,19 +162,8 @@ pub(crate) fn quota(exchange: &Exchange, index: usize) -> Result<Quota, Failure>
     Ok(quota)
 }
 
-/// Writes the verdict's line, which the exchange keeps.
-pub(crate) fn line(exchange: &mut Exchange, id: &str) -> Text {
-    let decision = exchange.kept.to_owned();
-    exchange.line = match exchange.snapshot() {
-        Some(snapshot) => to_json(
-            snapshot.image.config(),
-            &decision,
-            id,
-            &snapshot.image.digest(),
-            &snapshot.data.digest(),
-        ),
-        // Without a policy there is nothing whose digest could be told.
-        None => to_json(&Config::default(), &decision, id, &[0; 32], &[0; 32]),
-    };
-    Text::from(exchange.line.as_str())
+/// Writes the verdict's line, which is kept beside its exchange.
+pub(crate) fn line(under_way: &mut UnderWay, id: &str) -> Text {
+    under_way.line = under_way.exchange.to_json(id);
+    Text::from(under_way.line.as_str())
 }

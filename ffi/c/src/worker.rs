@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use portcullis::decision::{Effect, Reason};
-use portcullis::{Snapshot, Worker, decide, decide_explained};
+use portcullis::{Carries, Exchange, Worker};
 
 use crate::engine::{self, ENGINES, Policy};
 use crate::handles::{Handle, Kind, Object, Table, is_live};
-use crate::kept::{Demands, Kept};
 use crate::request::{self, Lists};
 use crate::status::{FULL, Failure, NO_HANDLE};
 use crate::types::{
-    PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN,
-    PORTCULLIS_TEST_PANIC, Request,
+    PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE,
+    PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_TEST_PANIC, Request,
 };
 
 /// Exchanges that were freed and keep their buffers for the next ones, so many a worker: more than a thread usually has
@@ -24,9 +22,6 @@ const GENERATION_MAX: u32 = u32::MAX - 2;
 
 /// All workers of the process.
 pub(crate) static WORKERS: Table<State> = Table::new(Kind::Worker);
-
-/// What was in force when it was looked up. Counted within the worker: no other thread touches this counter.
-type Pin = Arc<Arc<Snapshot>>;
 
 /// One thread's objects.
 #[derive(Debug, Default)]
@@ -49,35 +44,25 @@ struct Own {
     last: Option<Last>,
 }
 
-/// The policy of the last decision.
+/// The engine of the last decision: its handle and what is behind it.
 #[derive(Debug)]
 struct Last {
     engine: u64,
     policy: Arc<Policy>,
-    version: u64,
-    pin: Option<Pin>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
-    exchange: Exchange,
+    under_way: UnderWay,
 }
 
-/// One request under way: its decision, and what decided.
+/// One exchange of the engine, and the texts of it that a caller was given.
 #[derive(Debug, Default)]
-pub(crate) struct Exchange {
-    pin: Option<Pin>,
-    pub(crate) kept: Kept,
+pub(crate) struct UnderWay {
+    pub(crate) exchange: Exchange,
     /// The verdict's line, once it was asked for.
     pub(crate) line: String,
-}
-
-impl Exchange {
-    /// The policy and data that decided; `None` where none was in force.
-    pub(crate) fn snapshot(&self) -> Option<&Snapshot> {
-        self.pin.as_ref().map(|pin| &***pin)
-    }
 }
 
 impl Object for State {
@@ -116,29 +101,26 @@ impl State {
                 number
             }
         };
-        let pin = self.own.pin(engine)?;
+        self.own.take(engine)?;
         let slot = self.exchanges.get_mut(usize::from(number)).ok_or(FULL)?;
-        let Own { worker, lists, .. } = &mut self.own;
-        let kept = &mut slot.exchange.kept;
-        let decided = |view: &portcullis::RequestView<'_>, now| match &pin {
-            None => kept.refuse(Reason::NoPolicy),
-            Some(snapshot) => {
-                if cfg!(debug_assertions) && request.flags & PORTCULLIS_TEST_PANIC != 0 {
-                    #[expect(clippy::panic, reason = "a test asks what becomes of a defect")]
-                    {
-                        panic!("PORTCULLIS_TEST_PANIC");
-                    }
-                }
-                kept.take(&decide(snapshot, view, now, worker), carried(request));
-                if request.flags & PORTCULLIS_EXPLAIN != 0 && kept.effect == Effect::Deny {
-                    kept.closest = decide_explained(snapshot, view, now, worker).closest;
+        let Own { worker, lists, last } = &mut self.own;
+        let policy = &last.as_ref().ok_or(NO_HANDLE)?.policy;
+        let exchange = &mut slot.under_way.exchange;
+        exchange.explain_denials(request.flags & PORTCULLIS_EXPLAIN != 0);
+        let begin = |view: &portcullis::RequestView<'_>, now| {
+            if cfg!(debug_assertions) && request.flags & PORTCULLIS_TEST_PANIC != 0 {
+                #[expect(clippy::panic, reason = "a test asks what becomes of a defect")]
+                {
+                    panic!("PORTCULLIS_TEST_PANIC");
                 }
             }
+            policy
+                .engine()
+                .begin(exchange, worker, view, carried(request), now);
         };
         // SAFETY: the caller's promise.
-        unsafe { request::with_view(request, lists, decided) }?;
+        unsafe { request::with_view(request, lists, begin) }?;
         // Only now is there an exchange: what failed before has made none.
-        slot.exchange.pin = pin;
         slot.generation += 1;
         self.warm.pop();
         let handle = Handle {
@@ -147,7 +129,7 @@ impl State {
             slot: number,
             generation: slot.generation,
         };
-        Ok((handle.pack(), &slot.exchange))
+        Ok((handle.pack(), &slot.under_way.exchange))
     }
 
     /// A free slot without buffers: 16 bits of a handle name one.
@@ -161,7 +143,7 @@ impl State {
             let generation = self.past.get(usize::from(number)).copied().unwrap_or(0);
             self.exchanges.push(Slot {
                 generation,
-                exchange: Exchange::default(),
+                under_way: UnderWay::default(),
             });
             if generation < GENERATION_MAX {
                 return Ok(number);
@@ -170,13 +152,21 @@ impl State {
     }
 
     /// An exchange that this worker has begun.
-    pub(crate) fn exchange(&mut self, handle: Handle) -> Result<&mut Exchange, Failure> {
+    pub(crate) fn exchange(&mut self, handle: Handle) -> Result<&mut UnderWay, Failure> {
+        self.exchange_and_worker(handle).map(|(under_way, _)| under_way)
+    }
+
+    /// The same, with what it decides by.
+    pub(crate) fn exchange_and_worker(
+        &mut self,
+        handle: Handle,
+    ) -> Result<(&mut UnderWay, &mut Worker), Failure> {
         let slot = self
             .exchanges
             .get_mut(usize::from(handle.slot))
             .ok_or(NO_HANDLE)?;
         match slot.generation == handle.generation {
-            true => Ok(&mut slot.exchange),
+            true => Ok((&mut slot.under_way, &mut self.own.worker)),
             false => Err(NO_HANDLE),
         }
     }
@@ -190,13 +180,12 @@ impl State {
         if slot.generation != handle.generation {
             return Err(NO_HANDLE);
         }
-        slot.exchange.pin = None;
-        slot.exchange.kept.clear();
-        slot.exchange.line = String::new();
+        slot.under_way.exchange.clear();
+        slot.under_way.line = String::new();
         slot.generation += 1;
         let is_used_up = slot.generation >= GENERATION_MAX;
         if is_used_up || self.warm.len() >= WARM_MAX {
-            slot.exchange = Exchange::default();
+            slot.under_way = UnderWay::default();
         }
         match (is_used_up, self.warm.len() >= WARM_MAX) {
             (true, _) => {}
@@ -208,44 +197,34 @@ impl State {
 }
 
 /// What the host says that it carries out.
-fn carried(request: &Request) -> Demands {
+fn carried(request: &Request) -> Carries {
     let has = |bit| request.carries & bit != 0;
-    Demands {
-        charge: has(PORTCULLIS_DEMANDS_CHARGE),
-        body: has(PORTCULLIS_DEMANDS_BODY),
-        response: has(PORTCULLIS_DEMANDS_RESPONSE),
+    Carries {
+        introspection: has(PORTCULLIS_CARRIES_INTROSPECTION),
+        charges: has(PORTCULLIS_DEMANDS_CHARGE),
+        request_body: has(PORTCULLIS_DEMANDS_BODY),
+        response_body: has(PORTCULLIS_DEMANDS_RESPONSE),
     }
 }
 
 impl Own {
-    /// What is in force in an engine. Looked up anew only where there was a swap since the last decision.
+    /// Sees to it that the last engine is the one of a handle.
     #[inline]
-    fn pin(&mut self, engine: u64) -> Result<Option<Pin>, Failure> {
-        if let Some(last) = &self.last
-            && last.engine == engine
-            && ENGINES.lives(engine)
-            && last.policy.version() == last.version
-        {
-            return Ok(last.pin.clone());
+    fn take(&mut self, engine: u64) -> Result<(), Failure> {
+        match &self.last {
+            Some(last) if last.engine == engine && ENGINES.lives(engine) => Ok(()),
+            _ => self.look_up(engine),
         }
-        self.look_up(engine)
     }
 
     #[cold]
-    fn look_up(&mut self, engine: u64) -> Result<Option<Pin>, Failure> {
+    fn look_up(&mut self, engine: u64) -> Result<(), Failure> {
         // What is no longer asked for is let go even if the new one is no handle.
         self.last = None;
+        self.worker.forget_policy();
         let policy = engine::find(engine)?;
-        // The number first: a swap in between makes the next call look again.
-        let version = policy.version();
-        let pin = policy.snapshot().map(Arc::new);
-        self.last = Some(Last {
-            engine,
-            policy,
-            version,
-            pin: pin.clone(),
-        });
-        Ok(pin)
+        self.last = Some(Last { engine, policy });
+        Ok(())
     }
 }
 

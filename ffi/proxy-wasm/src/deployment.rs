@@ -72,6 +72,10 @@ impl Kept {
 
 /// Reads the plugin's configuration and puts it in force, or stays with the last good one, and says which.
 pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
+    // The policy of the last request is not to stay in memory beside the old one and the new one.
+    if let Ok(mut worker) = shared.worker.try_borrow_mut() {
+        worker.forget_policy();
+    }
     let plugin = plugin_name(host);
     let last = shared.kept.try_borrow().ok().and_then(|kept| kept.last(&plugin));
     let (outcome, deployment) = match deploy(host, last.as_deref()) {

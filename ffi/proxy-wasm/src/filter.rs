@@ -1,16 +1,15 @@
-//! The phases of one proxied exchange: request headers -> decision -> forward with rewrites, or a local reply;
-//! response headers -> what the decision sets and drops there. Knows no ABI.
+//! The phases of one proxied exchange: request headers -> [`Exchange`] -> forward with rewrites, or a local reply; response
+//! headers -> the exchange's edits of them. Knows no ABI, and no policy: what is due and what is granted, the engine says.
 //!
-//! Invariant: unless in shadow mode, nothing goes on ([`Step::Continue`]) that was not allowed with everything the
-//! allow demands carried out. A local reply passes the response phase of the very same filter, so the state says
-//! that there is nothing more to do.
+//! Invariant: unless in shadow mode, nothing goes on ([`Step::Continue`]) but what [`Next::Forward`] and
+//! [`ResponseNext::Pass`] let go. A local reply passes the response phase of the very same filter, so the state says that
+//! there is nothing more to do.
 
 use std::rc::Rc;
 
-use portcullis::Now;
-use portcullis::decide::OwnedDecision;
-use portcullis::decision::{Effect, Reason};
-use portcullis::exchange::{ChargeOutcome, Exchange, Next, Reply, Rewrites};
+use portcullis::decision::{Effect, HeaderLines, Reason};
+use portcullis::exchange::{End, ResponseEdits, Rewrites};
+use portcullis::{Carries, Exchange, Next, Now, ResponseNext};
 
 use crate::config::Logged;
 use crate::deployment::Deployment;
@@ -18,8 +17,15 @@ use crate::facts::{Facts, Line, Rewriting};
 use crate::host::{Host, Level, Map, Refused};
 use crate::log;
 use crate::reply::{DECISION_HEADER, Refusal};
-use crate::ruling::Ruling;
 use crate::shared::Shared;
+
+/// The plugin has no store of quotas, which it says when a charge is due, and reads no bodies yet.
+const CARRIES: Carries = Carries {
+    introspection: false,
+    charges: true,
+    request_body: false,
+    response_body: false,
+};
 
 /// Whether the gateway goes on with the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,29 +42,22 @@ pub struct Filter {
     deployment: Rc<Deployment>,
     context: u32,
     state: State,
+    /// Begun with the request's headers.
+    exchange: Option<Exchange>,
+    /// Where the decision was logged.
+    id: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// No request was seen.
     Waiting,
-    /// It went on; what its later parts get.
-    Forwarded(Binding),
+    /// It went on.
+    Forwarded,
     /// It was answered here.
     Replied,
     /// Shadow mode saw it.
     Watched,
-}
-
-/// What an allow demands of the parts that come after the request's headers.
-#[derive(Debug)]
-struct Binding {
-    /// Where the decision was logged.
-    id: Option<String>,
-    /// Names that the policy alone writes upstream.
-    request: Vec<String>,
-    drop: Vec<String>,
-    set: Vec<(String, String)>,
 }
 
 impl Filter {
@@ -68,63 +67,84 @@ impl Filter {
             deployment,
             context,
             state: State::Waiting,
+            exchange: None,
+            id: None,
         }
     }
 
     /// Request headers are there. Asked again, it decides again; it replies once.
     pub fn request_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        if matches!(self.state, State::Replied) {
+        if self.state == State::Replied {
             return Step::Stop;
         }
-        self.state = State::Waiting;
+        (self.state, self.id) = (State::Waiting, None);
+        let mut exchange = self.exchange.take().unwrap_or_else(|| shared.exchange());
         let deployment = Rc::clone(&self.deployment);
-        let facts = match Facts::read(host, &deployment.options, deployment.reads) {
-            Ok(facts) => facts,
+        let step = match Facts::read(host, &deployment.options, deployment.reads) {
+            Ok(facts) => {
+                self.begin(&mut exchange, host, shared, &facts);
+                self.settle(&mut exchange, host, shared, &facts)
+            }
             Err(error) => {
-                let ruling = Ruling::internal(&error.to_string());
-                return self.refuse(host, shared, &Facts::default(), ruling, None);
+                exchange.reject(Reason::Internal, &error.to_string());
+                self.settle(&mut exchange, host, shared, &Facts::default())
             }
         };
+        self.exchange = Some(exchange);
+        step
+    }
+
+    fn begin(&self, exchange: &mut Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) {
+        let deployment = &self.deployment;
         let now = Now {
             wall_us: deployment.reads.clock.then(|| host.now_us()).flatten(),
             mono_us: 0,
         };
         let Ok(mut worker) = shared.worker.try_borrow_mut() else {
-            return self.refuse(host, shared, &facts, Ruling::internal("reentered"), None);
+            exchange.reject(Reason::Internal, "reentered");
+            return;
         };
-        let mut exchange = facts.with_view(|view| deployment.engine.begin(&mut worker, view, now));
-        drop(worker);
-        if let Err(missing) = settle(&mut exchange) {
-            return self.refuse(host, shared, &facts, Ruling::internal(missing), None);
+        let next = facts.with_view(|view| deployment.engine.begin(exchange, &mut worker, view, CARRIES, now));
+        // No plugin has a store by itself.
+        if matches!(next, Next::Charge(_)) {
+            let _ = exchange.store_failed();
+        }
+    }
+
+    /// Does what the exchange says.
+    fn settle(
+        &mut self,
+        exchange: &mut Exchange,
+        host: &dyn Host,
+        shared: &Shared,
+        facts: &Facts<'_>,
+    ) -> Step {
+        if let Next::Forward(rewrites) = exchange.next()
+            && !self.deployment.options.shadow
+            && let Err((reason, detail)) = carry_out(host, &facts.line(), &rewrites)
+        {
+            let _ = exchange.failed(reason, detail);
         }
         match exchange.next() {
-            Next::Forward(rewrites) => {
-                let carried_out = match deployment.options.shadow {
-                    true => Ok(()),
-                    false => carry_out(host, &facts.line(), &rewrites),
-                };
-                match carried_out {
-                    Ok(()) => self.forward(host, shared, &facts, exchange),
-                    Err(ruling) => self.refuse(host, shared, &facts, ruling, None),
-                }
-            }
-            Next::Reply(reply) => {
-                let ruling = Ruling::of(&exchange).replied(&reply);
-                self.refuse(host, shared, &facts, ruling, Some(&reply))
-            }
-            Next::Charge(_) | Next::ReadBody { .. } => {
-                self.refuse(host, shared, &facts, Ruling::internal("unsettled"), None)
+            Next::Forward(_) => self.forward(exchange, host, shared, facts),
+            Next::Reply(_) => self.refuse(exchange, host, shared, facts),
+            // The engine asks for no step that is not carried; should it, nothing goes on.
+            Next::Introspect(_) | Next::ReadBody { .. } | Next::Charge(_) => {
+                exchange.reject(Reason::Internal, "unsettled");
+                self.refuse(exchange, host, shared, facts)
             }
         }
     }
 
     /// Request trailers are there; what the policy alone writes comes by them neither.
     pub fn request_trailers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        let State::Forwarded(binding) = &self.state else {
+        let (State::Forwarded, Some(exchange)) = (self.state, &self.exchange) else {
             return self.request_rest();
         };
-        let mut names = binding.request.iter();
-        if names.all(|name| host.remove(Map::RequestTrailers, name).is_ok()) {
+        let removed = exchange
+            .request_trailers()
+            .is_ok_and(|mut names| names.all(|name| host.remove(Map::RequestTrailers, name).is_ok()));
+        if removed {
             return Step::Continue;
         }
         self.replace(host, shared, "request_trailers_not_rewritten")
@@ -132,15 +152,15 @@ impl Filter {
 
     /// Response trailers are there. The answer is on its way, so what can not be carried out ends it.
     pub fn response_trailers(&mut self, host: &dyn Host) -> Step {
-        let State::Forwarded(binding) = &self.state else {
+        let (State::Forwarded, Some(exchange)) = (self.state, &self.exchange) else {
             return Step::Continue;
         };
-        let set = binding.set.iter().map(|(name, _)| name);
         // As in the headers, an id is never somebody else's.
-        let names = binding.drop.iter().chain(set).map(String::as_str);
-        let rewritten = names
-            .chain([DECISION_HEADER])
-            .all(|name| host.remove(Map::ResponseTrailers, name).is_ok());
+        let rewritten = exchange.response_trailers().is_ok_and(|names| {
+            names
+                .chain([DECISION_HEADER])
+                .all(|name| host.remove(Map::ResponseTrailers, name).is_ok())
+        });
         if rewritten {
             return Step::Continue;
         }
@@ -153,7 +173,7 @@ impl Filter {
     /// A part of the request's body.
     pub fn request_rest(&self) -> Step {
         match self.state {
-            State::Forwarded(_) | State::Watched => Step::Continue,
+            State::Forwarded | State::Watched => Step::Continue,
             State::Waiting if self.deployment.options.shadow => Step::Continue,
             State::Waiting | State::Replied => Step::Stop,
         }
@@ -162,52 +182,63 @@ impl Filter {
     /// Response headers are there: of the upstream, of this filter's own reply, or of a reply that the gateway made
     /// before this filter saw a request. Only the first is touched.
     pub fn response_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        let State::Forwarded(binding) = &self.state else {
+        let (State::Forwarded, Some(exchange)) = (self.state, &mut self.exchange) else {
             return Step::Continue;
         };
-        if binding.apply(host).is_ok() {
-            return Step::Continue;
+        // Another head of the same response (1xx) is edited as the first.
+        let edits = match exchange.response_head(None, None) {
+            Ok(ResponseNext::Pass(edits)) => Some(edits),
+            Ok(ResponseNext::CarryOut(_) | ResponseNext::Replace(_)) => None,
+            Err(_) => exchange.response_edits().ok(),
+        };
+        match edits {
+            Some(edits) if apply(host, &edits, self.id.as_deref()).is_ok() => Step::Continue,
+            _ => self.replace(host, shared, "response_not_rewritten"),
         }
-        self.replace(host, shared, "response_not_rewritten")
     }
 
     /// Answers in the place of what was on its way under an allow that can not be carried out.
     fn replace(&mut self, host: &dyn Host, shared: &Shared, detail: &str) -> Step {
-        self.refuse(host, shared, &Facts::default(), Ruling::internal(detail), None)
+        let mut exchange = self.exchange.take().unwrap_or_else(|| shared.exchange());
+        if exchange.failed(Reason::Internal, detail).is_err() {
+            exchange.reject(Reason::Internal, detail);
+        }
+        let step = self.refuse(&exchange, host, shared, &Facts::default());
+        self.exchange = Some(exchange);
+        step
+    }
+
+    /// The gateway has done with the exchange.
+    pub fn end(&mut self, shared: &Shared) {
+        if let Some(mut exchange) = self.exchange.take() {
+            // Of one that was forwarded the gateway does not say how it ended.
+            let _ = exchange.finish(End::Completed, Now::default());
+            shared.take_back(exchange);
+        }
     }
 
     /// Lets the request go on, which by now is what was decided on.
-    fn forward(&mut self, host: &dyn Host, shared: &Shared, facts: &Facts<'_>, exchange: Exchange) -> Step {
-        let decision = exchange.decision();
-        self.count(host, shared, decision.effect, decision.reason);
+    fn forward(&mut self, exchange: &Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) -> Step {
+        let effect = exchange.decision().effect();
+        self.count(exchange, host, shared);
         // An id leads to a log line, so without one there is none.
-        let id = self.logs(decision.effect).then(|| shared.ids.next(self.context));
-        if let Some(id) = &id {
-            self.log(host, id, facts, &Ruling::of(&exchange));
+        self.id = self.logs(effect).then(|| shared.ids.next(self.context));
+        if let Some(id) = &self.id {
+            self.log(host, id, facts, exchange);
         }
         self.state = match self.deployment.options.shadow {
             true => State::Watched,
-            false => State::Forwarded(Binding::of(exchange.into_decision(), id)),
+            false => State::Forwarded,
         };
         Step::Continue
     }
 
-    fn refuse(
-        &mut self,
-        host: &dyn Host,
-        shared: &Shared,
-        facts: &Facts<'_>,
-        ruling: Ruling,
-        said: Option<&Reply<'_>>,
-    ) -> Step {
-        let known = match &self.state {
-            State::Forwarded(binding) => binding.id.clone(),
-            State::Waiting | State::Replied | State::Watched => None,
-        };
-        let id = known.unwrap_or_else(|| shared.ids.next(self.context));
-        self.count(host, shared, ruling.effect, ruling.reason);
-        if self.logs(ruling.effect) {
-            self.log(host, &id, facts, &ruling);
+    fn refuse(&mut self, exchange: &Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) -> Step {
+        let decision = exchange.decision();
+        let id = self.id.take().unwrap_or_else(|| shared.ids.next(self.context));
+        self.count(exchange, host, shared);
+        if self.logs(decision.effect()) {
+            self.log(host, &id, facts, exchange);
         }
         if self.deployment.options.shadow {
             self.state = State::Watched;
@@ -215,17 +246,17 @@ impl Filter {
         }
         self.state = State::Replied;
         let refusal = Refusal {
-            status: ruling.status,
-            reason: ruling.reason,
-            message: said.and_then(|reply| reply.message),
-            headers: said.map_or(&[], |reply| reply.headers),
+            status: decision.status(),
+            reason: decision.reason(),
+            message: decision.message(),
+            headers: decision.response_set(),
             id: &id,
             explain: self.deployment.options.explain,
         };
         if refusal.send(|reply| host.reply(reply)).is_err() {
             // Perhaps it was a header that the gateway did not like. Whatever happens, nothing goes on.
             let bare = Refusal {
-                headers: &[],
+                headers: HeaderLines::default(),
                 message: None,
                 ..refusal
             };
@@ -238,9 +269,11 @@ impl Filter {
         Step::Stop
     }
 
-    fn count(&self, host: &dyn Host, shared: &Shared, effect: Effect, reason: Reason) {
-        let shadow = self.deployment.options.shadow;
-        shared.counters.decision(host, effect, reason, shadow);
+    fn count(&self, exchange: &Exchange, host: &dyn Host, shared: &Shared) {
+        let (decision, shadow) = (exchange.decision(), self.deployment.options.shadow);
+        shared
+            .counters
+            .decision(host, decision.effect(), decision.reason(), shadow);
     }
 
     fn logs(&self, effect: Effect) -> bool {
@@ -251,12 +284,12 @@ impl Filter {
         }
     }
 
-    fn log(&self, host: &dyn Host, id: &str, facts: &Facts<'_>, ruling: &Ruling) {
+    fn log(&self, host: &dyn Host, id: &str, facts: &Facts<'_>, exchange: &Exchange) {
         let line = facts.line();
         let line = log::Line {
             id,
             request_id: facts.header("x-request-id"),
-            ruling,
+            exchange,
             method: line.method,
             target: line.target,
             policy: &self.deployment.digest,
@@ -266,37 +299,23 @@ impl Filter {
     }
 }
 
-/// Answers the questions that the plugin can answer; what it can not is the error. Quotas need a store, which no
-/// plugin has by itself; bodies are not read yet.
-fn settle(exchange: &mut Exchange) -> Result<(), &'static str> {
-    if matches!(exchange.next(), Next::Charge(_)) {
-        exchange.charged(ChargeOutcome::StoreFailed);
-    }
-    match exchange.next() {
-        Next::Charge(_) => Err("quotas_not_enforced"),
-        Next::ReadBody { .. } => Err("request_body_not_enforced"),
-        Next::Forward(rewrites) if rewrites.response.is_some() => Err("response_body_not_enforced"),
-        Next::Forward(_) | Next::Reply(_) => Ok(()),
-    }
-}
-
-/// Makes the request what was decided on; where the gateway does not, the ruling is another one.
-fn carry_out(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Ruling> {
+/// Makes the request what was decided on; where the gateway does not, the reason and detail of a refusal.
+fn carry_out(
+    host: &dyn Host,
+    line: &Line<'_>,
+    rewrites: &Rewrites<'_>,
+) -> Result<(), (Reason, &'static str)> {
     if line.rewriting == Rewriting::Refused && rewrites.target.as_bytes() != line.target {
-        return Err(Ruling {
-            status: Reason::Malformed.status(),
-            reason: Reason::Malformed,
-            ..Ruling::internal("not_canonical")
-        });
+        return Err((Reason::Malformed, "not_canonical"));
     }
-    rewrite(host, line, rewrites).map_err(|Refused(_)| Ruling::internal("request_not_rewritten"))
+    rewrite(host, line, rewrites).map_err(|Refused(_)| (Reason::Internal, "request_not_rewritten"))
 }
 
 fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Refused> {
-    for name in rewrites.request_drop {
+    for name in rewrites.drop.clone() {
         host.remove(Map::Request, name)?;
     }
-    for (name, value) in rewrites.request_set {
+    for (name, value) in rewrites.set.clone() {
         // Replacing may leave a second line of the name behind.
         host.remove(Map::Request, name)?;
         host.add(Map::Request, name, value)?;
@@ -307,35 +326,17 @@ fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<
     Ok(())
 }
 
-impl Binding {
-    fn of(decision: OwnedDecision, id: Option<String>) -> Binding {
-        let mut request = decision.request_drop;
-        request.extend(decision.request_set.into_iter().map(|(name, _)| name));
-        Binding {
-            id,
-            request,
-            drop: decision.response_drop,
-            set: decision.response_set,
-        }
+fn apply(host: &dyn Host, edits: &ResponseEdits<'_>, id: Option<&str>) -> Result<(), Refused> {
+    for name in edits.remove() {
+        host.remove(Map::Response, name)?;
     }
-
-    fn apply(&self, host: &dyn Host) -> Result<(), Refused> {
-        for name in &self.drop {
-            host.remove(Map::Response, name)?;
-        }
-        // What the upstream varies by still holds.
-        let replaced = self.set.iter().filter(|(name, _)| name != "vary");
-        for (name, _) in replaced {
-            host.remove(Map::Response, name)?;
-        }
-        for (name, value) in &self.set {
-            host.add(Map::Response, name, value)?;
-        }
-        // With an id or without, the header is never somebody else's.
-        host.remove(Map::Response, DECISION_HEADER)?;
-        match &self.id {
-            Some(id) => host.add(Map::Response, DECISION_HEADER, id),
-            None => Ok(()),
-        }
+    for (name, value) in edits.add() {
+        host.add(Map::Response, name, value)?;
+    }
+    // With an id or without, the header is never somebody else's.
+    host.remove(Map::Response, DECISION_HEADER)?;
+    match id {
+        Some(id) => host.add(Map::Response, DECISION_HEADER, id),
+        None => Ok(()),
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! configuration --config--> what an operator wrote --deployment--> policy in force
-//! request       --facts---> RequestView --filter--> forward with rewrites, or a local reply
-//! response      ----------> filter: headers that the decision binds
+//! request       --facts---> RequestView --filter--> the engine's exchange: forward with rewrites, or a local reply
+//! response      ----------> filter: the exchange's edits of its headers
 //! ```
 //!
 //! All but two modules are plain Rust over the [`host::Host`] trait and run in native tests. `hostcalls` is the one
@@ -32,7 +32,6 @@ pub mod filter;
 pub mod ids;
 pub mod log;
 pub mod reply;
-pub mod ruling;
 pub mod text;
 
 // what all requests of a VM share

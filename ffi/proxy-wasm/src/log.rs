@@ -1,8 +1,9 @@
-//! A ruling -> one log line of JSON. Printable ASCII only. No header's value but the request's id, no query, no claim
+//! An exchange -> one log line of JSON. Printable ASCII only. No header's value but the request's id, no query, no claim
 //! and no body is ever in it: the path up to the query, and what the policy's author wrote.
 
+use portcullis::Exchange;
+
 use crate::counters::effect_name;
-use crate::ruling::Ruling;
 use crate::text::quote;
 
 /// Longest text of a line that comes from outside, characters; enough to recognise a request by.
@@ -17,8 +18,8 @@ pub struct Line<'l> {
     pub id: &'l str,
     /// `x-request-id`, whoever wrote it.
     pub request_id: Option<&'l [u8]>,
-    /// What was ruled.
-    pub ruling: &'l Ruling,
+    /// What was decided.
+    pub exchange: &'l Exchange,
     /// Method as sent.
     pub method: &'l [u8],
     /// Target as sent; the query is cut off here.
@@ -33,27 +34,29 @@ impl Line<'_> {
     /// The line, without a newline.
     pub fn text(&self) -> String {
         let mut out = String::with_capacity(384);
+        let decision = self.exchange.decision();
+        let id_of = |rule: u32| self.exchange.rule_id(rule);
         let path = self.target.split(|byte| matches!(byte, b'?' | b'#')).next();
         out.push_str("{\"portcullis\":");
-        quote(&mut out, effect_name(self.ruling.effect).as_bytes(), TEXT_MAX);
+        quote(&mut out, effect_name(decision.effect()).as_bytes(), TEXT_MAX);
         member(&mut out, "id", Some(self.id.as_bytes()));
         bounded(&mut out, "request_id", self.request_id, REQUEST_ID_MAX);
-        out.push_str(&format!(",\"status\":{}", self.ruling.status));
-        member(&mut out, "reason", Some(self.ruling.reason.code().as_bytes()));
+        out.push_str(&format!(",\"status\":{}", decision.status()));
+        member(&mut out, "reason", Some(decision.reason().code().as_bytes()));
+        member(&mut out, "detail", decision.detail().map(str::as_bytes));
         member(
             &mut out,
-            "detail",
-            self.ruling.detail.as_deref().map(str::as_bytes),
+            "rule",
+            decision.rule().map(|rule| id_of(rule).as_bytes()),
         );
-        member(&mut out, "rule", self.ruling.rule.as_deref().map(str::as_bytes));
         member(&mut out, "method", Some(self.method));
         member(&mut out, "path", path);
-        list(&mut out, "tags", self.ruling.tags.iter().map(|tag| (tag, None)));
-        let reports = self.ruling.report.iter();
+        list(&mut out, "tags", decision.tags().map(|tag| (tag, None)));
+        let reports = decision.report().iter();
         list(
             &mut out,
             "report",
-            reports.map(|(rule, certain)| (rule, Some(if *certain { "true" } else { "unknown" }))),
+            reports.map(|(rule, certain)| (id_of(*rule), Some(if *certain { "true" } else { "unknown" }))),
         );
         member(&mut out, "policy", Some(self.policy.as_bytes()));
         out.push_str(if self.shadow {
@@ -80,7 +83,7 @@ fn bounded(out: &mut String, name: &str, value: Option<&[u8]>, max: usize) {
 }
 
 /// Texts, or rules with their value as in verdicts.
-fn list<'l>(out: &mut String, name: &str, items: impl Iterator<Item = (&'l String, Option<&'l str>)>) {
+fn list<'l>(out: &mut String, name: &str, items: impl Iterator<Item = (&'l str, Option<&'l str>)>) {
     out.push_str(",\"");
     out.push_str(name);
     out.push_str("\":[");

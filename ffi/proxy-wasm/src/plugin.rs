@@ -51,6 +51,12 @@ impl RootContext for Root {
 /// One exchange.
 struct Http(Filter);
 
+impl Drop for Http {
+    fn drop(&mut self) {
+        SHARED.with(|shared| self.0.end(shared));
+    }
+}
+
 impl Context for Http {}
 
 impl HttpContext for Http {

@@ -2,7 +2,7 @@
 //! (RFC 9457). It says what the policy says aloud (`because`); rules, details and facts stay in the log, and so does
 //! the reason unless the operator wants clients to know it.
 
-use portcullis::decision::Reason;
+use portcullis::decision::{HeaderLines, Reason};
 
 use crate::host::LocalReply;
 use crate::text::quote;
@@ -22,7 +22,7 @@ pub struct Refusal<'r> {
     /// `because` of the deciding rule.
     pub message: Option<&'r str>,
     /// Headers of the decision.
-    pub headers: &'r [(String, String)],
+    pub headers: HeaderLines<'r>,
     /// Id of the decision.
     pub id: &'r str,
     /// Tell the reason's code.
@@ -35,8 +35,8 @@ impl Refusal<'_> {
         // Where the engine answers in gRPC it says so by this header; a gateway writes it itself.
         let grpc_status = self
             .headers
-            .iter()
-            .find(|(name, _)| name == "grpc-status")
+            .clone()
+            .find(|(name, _)| *name == "grpc-status")
             .and_then(|(_, value)| value.parse().ok());
         let has_body = grpc_status.is_none() && self.status != 204 && self.status != 304;
         let body = match grpc_status {
@@ -49,9 +49,8 @@ impl Refusal<'_> {
         let is_ours = |name: &str| {
             name == DECISION_HEADER || (name == "content-type" && (has_body || grpc_status.is_some()))
         };
-        let own = self.headers.iter();
-        let own = own.filter(|(name, _)| name != "grpc-status" && !is_ours(name));
-        headers.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
+        let own = self.headers.clone();
+        headers.extend(own.filter(|(name, _)| *name != "grpc-status" && !is_ours(name)));
         headers.push((DECISION_HEADER, self.id));
         if has_body {
             headers.push(("content-type", "application/problem+json"));
@@ -117,14 +116,21 @@ fn title(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use portcullis::Decision;
+
     use super::*;
 
-    fn sent(headers: &[(String, String)], explain: bool) -> (Vec<(String, String)>, String) {
+    fn sent(headers: &[(&str, &str)], explain: bool) -> (Vec<(String, String)>, String) {
+        let decision = Decision {
+            response_set: headers,
+            ..Decision::default()
+        };
+        let decision = decision.to_owned();
         let refusal = Refusal {
             status: 403,
             reason: Reason::DeniedByRule,
             message: None,
-            headers,
+            headers: decision.response_set(),
             id: "i",
             explain,
         };
@@ -139,9 +145,9 @@ mod tests {
     fn id_and_type_of_the_body_are_one_line_each() {
         let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
         let set = [
-            pair("content-type", "text/html"),
-            pair("x-a", "1"),
-            pair(DECISION_HEADER, "forged"),
+            ("content-type", "text/html"),
+            ("x-a", "1"),
+            (DECISION_HEADER, "forged"),
         ];
         let wanted = [
             pair("x-a", "1"),

@@ -4,17 +4,22 @@
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use portcullis::Worker;
+use portcullis::{Exchange, Worker};
 
 use crate::counters::Counters;
 use crate::deployment::Kept;
 use crate::ids::Ids;
+
+/// Exchanges that are kept: more than a VM usually has under way at once.
+const EXCHANGES_KEEP_MAX: usize = 64;
 
 /// One a VM.
 #[derive(Debug)]
 pub struct Shared {
     /// Scratch of the engine.
     pub worker: RefCell<Worker>,
+    /// Exchanges that are over and keep their buffers for the next ones.
+    exchanges: RefCell<Vec<Exchange>>,
     /// Last good deployments.
     pub kept: RefCell<Kept>,
     /// Counters of the gateway.
@@ -33,9 +38,28 @@ impl Default for Shared {
         };
         Shared {
             worker: RefCell::new(Worker::with_seed(seed(1))),
+            exchanges: RefCell::default(),
             kept: RefCell::default(),
             counters: Counters::default(),
             ids: Ids::new(seed(2)),
+        }
+    }
+}
+
+impl Shared {
+    /// An exchange to begin, with the buffers of an earlier one if there is any.
+    pub fn exchange(&self) -> Exchange {
+        let kept = self.exchanges.try_borrow_mut().ok();
+        kept.and_then(|mut kept| kept.pop()).unwrap_or_default()
+    }
+
+    /// Takes an exchange back, which lets go of its policy.
+    pub fn take_back(&self, mut exchange: Exchange) {
+        exchange.clear();
+        if let Ok(mut kept) = self.exchanges.try_borrow_mut()
+            && kept.len() < EXCHANGES_KEEP_MAX
+        {
+            kept.push(exchange);
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use portcullis_c::types::{Certificate, Header, Quota, Request, Seal, Text, Verdict};
+use portcullis_c::types::{
+    Certificate, Charged, Clock, Header, Introspection, Next, Quota, Record, Request, Seal, Text, Verdict,
+};
 
 /// Members at the offsets of a list, and the size of the whole.
 macro_rules! laid_out {
@@ -33,6 +35,11 @@ laid_out!(Verdict, 112, 8:
     demands 52, body_strips_unknown 56, body_max_bytes 64,
     rules_len 72, tags_len 76, request_set_len 80, request_drop_len 84, response_set_len 88, response_drop_len 92,
     accept_len 96, report_true_len 100, report_unknown_len 104, quotas_len 108);
+laid_out!(Next, 32, 8: struct_size 0, step 4, reserved 8, max_bytes 16, token 24);
+laid_out!(Clock, 32, 8: struct_size 0, flags 4, reserved 8, wall_us 16, mono_us 24);
+laid_out!(Introspection, 36, 4: struct_size 0, state 4, reserved 8, issuer 12, claims 20, fault 28);
+laid_out!(Charged, 24, 8: admitted 0, reserved 4, remaining 8, reset_us 16);
+laid_out!(Record, 24, 8: struct_size 0, status 4, end 8, duration_us 16);
 laid_out!(Quota, 80, 8:
     struct_size 0, name 4, key 12, cost 24, limit 32, period_us 40, burst 48, unit 56, zone 64, period 72, reserved 76);
 laid_out!(Seal, 64, 8: struct_size 0, serial 8, not_after_us 16, digest 24, smoke_bytes 56);

@@ -6,7 +6,7 @@
 //! portcullis_engine_new, _load..      as in C
 //! portcullis_worker_new               as in C
 //! portcullis_exchange_begin           as in C: the host has written the request struct into a buffer
-//! portcullis_exchange_..
+//! portcullis_exchange_next, _..       as in C
 //! portcullis_free
 //! ```
 //!

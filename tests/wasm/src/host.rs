@@ -5,7 +5,7 @@ use portcullis_vectors::Vector;
 use wasmtime::{Engine, Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::frame::Frame;
-use crate::layout::verdict;
+use crate::layout::{charged, next, verdict};
 use crate::{HostError, export_names, import_names};
 
 /// A compiled module without imports.
@@ -79,12 +79,19 @@ impl Module {
     }
 }
 
-/// Where a call's results go: a handle, an error, a text, a verdict.
+/// Where a call's results go: a handle, an error, a text, a verdict, a step.
 const HANDLE: u32 = 0;
 const ERROR: u32 = 8;
 const TEXT: u32 = 16;
 const VERDICT: u32 = 24;
-const OUTS_SIZE: u32 = VERDICT + verdict::SIZE;
+const NEXT: u32 = VERDICT + verdict::SIZE;
+const OUTS_SIZE: u32 = NEXT + next::SIZE;
+
+/// Numbers of the header: an exchange that waits, its steps, and what answers a body in its favour.
+const PENDING: i32 = 0x34;
+const STEP_READ_BODY: u32 = 2;
+const STEP_CHARGE: u32 = 3;
+const BODY_ACCEPTED: i32 = 0x51;
 
 /// A verdict, by the call's return value, by the struct and as a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +163,10 @@ impl Loaded {
         self.take_back(at)?;
         self.ok("portcullis_exchange_begin", effect)?;
         let exchange = self.word(HANDLE)?;
+        let effect = self.carry_out(exchange, effect)?;
+        self.write(self.outs + VERDICT, &verdict::SIZE.to_le_bytes())?;
+        let code = self.raw("portcullis_exchange_verdict", (exchange, self.out(VERDICT)))?;
+        self.ok("portcullis_exchange_verdict", code)?;
         let told = self.number(VERDICT + verdict::EFFECT)? as i32;
         let status = self.number(VERDICT + verdict::STATUS)?;
         let reason = self.text(VERDICT + verdict::REASON)?;
@@ -177,6 +188,33 @@ impl Loaded {
             lens,
             line,
         })
+    }
+
+    /// Does whatever an exchange asks for before its request may go on, in its favour; the effect in the end.
+    fn carry_out(&mut self, exchange: i64, mut effect: i32) -> Result<i32, HostError> {
+        while effect == PENDING {
+            self.write(self.outs + NEXT, &next::SIZE.to_le_bytes())?;
+            let code = self.raw("portcullis_exchange_next", (exchange, self.out(NEXT)))?;
+            self.ok("portcullis_exchange_next", code)?;
+            effect = match self.number(NEXT + next::STEP)? {
+                STEP_CHARGE => {
+                    let quotas = self.number(VERDICT + verdict::QUOTAS_LEN)?;
+                    let mut admitted = vec![0; (charged::SIZE * quotas) as usize];
+                    for outcome in admitted.chunks_mut(charged::SIZE as usize) {
+                        outcome[charged::ADMITTED as usize] = 1;
+                    }
+                    let (at, _) = self.put(&admitted)?;
+                    let params = (exchange, at, quotas as i32);
+                    let effect = self.raw("portcullis_exchange_charged", params)?;
+                    self.take_back(at)?;
+                    effect
+                }
+                STEP_READ_BODY => self.raw("portcullis_exchange_body_end", (exchange, BODY_ACCEPTED, 0))?,
+                step => return Err(HostError::Wasm(format!("step {step} is not to be carried out"))),
+            };
+            self.ok("portcullis_exchange_..", effect)?;
+        }
+        Ok(effect)
     }
 
     /// Writes a request into a new buffer and decides it: where the buffer is, and the return value.

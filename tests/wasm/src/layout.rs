@@ -82,6 +82,22 @@ pub mod certificate {
     pub const STATE: u32 = 44;
 }
 
+/// `portcullis_next`.
+pub mod next {
+    /// Size of the struct, and alignment 8.
+    pub const SIZE: u32 = 32;
+    /// 32 bits.
+    pub const STEP: u32 = 4;
+}
+
+/// `portcullis_charged`.
+pub mod charged {
+    /// Size of the struct, and alignment 8.
+    pub const SIZE: u32 = 24;
+    /// 32 bits.
+    pub const ADMITTED: u32 = 0;
+}
+
 /// `portcullis_verdict`.
 pub mod verdict {
     /// Size of the struct, and alignment 8.

@@ -16,9 +16,9 @@ const VERDICT_BYTES_MIN: usize = offset_of!(Verdict, detail);
 /// Smallest quota: everything but what tells its period.
 const QUOTA_BYTES_MIN: usize = offset_of!(Quota, period_us);
 
-/// Decides one request, by the policy that is in force in the engine now. Returns `PORTCULLIS_ALLOW`,
-/// `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, or an error, which is negative: whoever compares with `PORTCULLIS_ALLOW`
-/// alone keeps the gate shut on everything else.
+/// Begins an exchange by the policy that is in force in the engine now. Returns `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`,
+/// `PORTCULLIS_DENY`, `PORTCULLIS_PENDING` where the host has to do something first (`portcullis_exchange_next`), or an
+/// error, which is negative: whoever compares with `PORTCULLIS_ALLOW` alone keeps the gate shut on everything else.
 ///
 /// `exchange` receives the exchange, and 0 on an error. `verdict` may be null; else its `struct_size` is set by the
 /// caller, and it is filled: on an error with a denial of status 500 and reason `internal`. One whose `struct_size` is
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn portcullis_exchange_begin(
         // SAFETY: the caller's promise.
         let (handle, begun) = unsafe { state.begin(home, engine, request) }?;
         out.put(handle);
-        let effect = verdict::number(begun.kept.effect);
+        let effect = verdict::effect(begun);
         if let Some(told) = told {
             told.put(&verdict::verdict(begun));
             told.put_effect(effect);
@@ -116,7 +116,7 @@ unsafe fn tell_defect(verdict: *mut Verdict) {
     }
 }
 
-/// Ends an exchange. 0 is no exchange, and freeing it is no error.
+/// Lets go of an exchange. One that is not finished was aborted. 0 is no exchange, and freeing it is no error.
 ///
 /// Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED` (free the worker).
 #[unsafe(no_mangle)]
@@ -130,18 +130,19 @@ pub extern "C" fn portcullis_exchange_free(exchange: u64) -> i32 {
     })
 }
 
-/// The effect again: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, or an error, which is negative.
+/// The effect as it stands: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, `PORTCULLIS_PENDING`, or an error,
+/// which is negative.
 ///
 /// Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`.
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_exchange_effect(exchange: u64) -> i32 {
     coded(|| {
         let (mut state, handle) = of_exchange(exchange)?;
-        Ok(verdict::number(state.exchange(handle)?.kept.effect))
+        Ok(verdict::effect(&state.exchange(handle)?.exchange))
     })
 }
 
-/// The verdict again.
+/// The verdict as it stands. Of an exchange that waits for a token or a body before it is decided, a denial.
 ///
 /// Ownership: `verdict` is the caller's, with its `struct_size` set; its texts are the exchange's. Lifetime: until the
 /// exchange, or its worker, is freed. Threads: the worker's.
@@ -158,18 +159,19 @@ pub unsafe extern "C" fn portcullis_exchange_verdict(exchange: u64, verdict: *mu
         let out = unsafe { SizedOut::new(verdict, VERDICT_BYTES_MIN) }?;
         out.put(&verdict::defect());
         let (mut state, handle) = of_exchange(exchange)?;
-        let exchange = state.exchange(handle)?;
+        let exchange = &state.exchange(handle)?.exchange;
         out.put(&verdict::verdict(exchange));
-        out.put_effect(verdict::number(exchange.kept.effect));
+        out.put_effect(verdict::effect(exchange));
         Ok(PORTCULLIS_OK)
     })
 }
 
-/// One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are.
+/// One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are, and of the lists that it does
+/// not count the last is followed by `PORTCULLIS_E_NONE`.
 ///
 /// Ownership: the exchange's. Lifetime: until the exchange, or its worker, is freed. Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
-/// `PORTCULLIS_E_NONE` (past the end); then `text` is absent.
+/// `PORTCULLIS_E_NONE` (past the end), `PORTCULLIS_E_ORDER` (a list that is not to be carried out yet); then `text` is absent.
 ///
 /// # Safety
 ///
@@ -186,7 +188,7 @@ pub unsafe extern "C" fn portcullis_exchange_text(
         let out = unsafe { Out::new(text) }?;
         out.put(Text::default());
         let (mut state, handle) = of_exchange(exchange)?;
-        out.put(verdict::text(state.exchange(handle)?, list, index)?);
+        out.put(verdict::text(&state.exchange(handle)?.exchange, list, index)?);
         Ok(PORTCULLIS_OK)
     })
 }
@@ -210,7 +212,7 @@ pub unsafe extern "C" fn portcullis_exchange_header(
         let out = unsafe { Out::new(header) }?;
         out.put(Header::default());
         let (mut state, handle) = of_exchange(exchange)?;
-        out.put(verdict::header(state.exchange(handle)?, list, index)?);
+        out.put(verdict::header(&state.exchange(handle)?.exchange, list, index)?);
         Ok(PORTCULLIS_OK)
     })
 }
@@ -230,7 +232,7 @@ pub unsafe extern "C" fn portcullis_exchange_quota(exchange: u64, index: usize, 
         let out = unsafe { SizedOut::new(quota, QUOTA_BYTES_MIN) }?;
         out.put(&Quota::default());
         let (mut state, handle) = of_exchange(exchange)?;
-        out.put(&verdict::quota(state.exchange(handle)?, index)?);
+        out.put(&verdict::quota(&state.exchange(handle)?.exchange, index)?);
         Ok(PORTCULLIS_OK)
     })
 }

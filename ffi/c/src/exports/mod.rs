@@ -4,11 +4,13 @@
 mod engine;
 mod error;
 mod exchange;
+mod steps;
 mod version;
 mod worker;
 
 pub use engine::*;
 pub use error::*;
 pub use exchange::*;
+pub use steps::*;
 pub use version::*;
 pub use worker::*;

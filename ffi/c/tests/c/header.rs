@@ -45,11 +45,17 @@ fn generated() -> String {
         "exports/engine",
         "exports/worker",
         "exports/exchange",
+        "exports/steps",
     ];
     let names = [
         "Text",
         "Header",
         "Certificate",
+        "Charged",
+        "Clock",
+        "Introspection",
+        "Next",
+        "Record",
         "Request",
         "Verdict",
         "Quota",

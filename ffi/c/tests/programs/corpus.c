@@ -30,7 +30,7 @@ static void forget(void) {
     request.struct_size = sizeof request;
     request.headers = lines;
     request.flags = PORTCULLIS_EXPLAIN;
-    /* What the policy demands is in the line, and this program carries out nothing else. */
+    /* Everything that a policy demands turns out in the request's favour, but nobody is asked about a token. */
     request.carries = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
     memset(&certificate, 0, sizeof certificate);
     certificate.struct_size = sizeof certificate;
@@ -58,9 +58,18 @@ static void decide(portcullis_text id) {
     CHECK(portcullis_exchange_json(exchange, id.ptr, id.len, &line) == PORTCULLIS_OK);
     forget();
     CHECK(effect == verdict.effect && effect == portcullis_exchange_effect(exchange));
+    effect = carry_out(exchange, verdict.quotas_len, effect);
+    CHECK(effect != PORTCULLIS_ALLOW || verdict.upstream_target.ptr != NULL);
     printf("%d %u %.*s %.*s\n", (int)effect, (unsigned)verdict.status, (int)verdict.reason.len,
            verdict.reason.ptr, (int)line.len, line.ptr);
     read_lists(exchange, &verdict);
+    if (effect == PORTCULLIS_ALLOW) {
+        int32_t response = portcullis_exchange_response_head(exchange, 200);
+        if (response == PORTCULLIS_PENDING)
+            response = portcullis_exchange_response_body(exchange, PORTCULLIS_RESPONSE_CARRIED_OUT, 0);
+        CHECK(response == PORTCULLIS_ALLOW);
+    }
+    CHECK(portcullis_exchange_finish(exchange, PORTCULLIS_END_COMPLETED, NULL, NULL) == PORTCULLIS_OK);
     CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
 }
 

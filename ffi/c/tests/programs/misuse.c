@@ -435,13 +435,106 @@ static void demands_that_nobody_carries_out_deny(void) {
         CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
     }
     request.carries = PORTCULLIS_DEMANDS_CHARGE;
-    CHECK(decide(&request) == PORTCULLIS_ALLOW);
+    CHECK(decide(&request) == PORTCULLIS_PENDING);
     /* As an older program has it: it carries out nothing. */
     request.struct_size = offsetof(portcullis_request, carries);
     CHECK(decide(&request) == PORTCULLIS_DENY);
     request.struct_size = sizeof request;
     request.carries = UINT32_MAX;
     refused(&request, PORTCULLIS_E_ARGUMENT);
+}
+
+static portcullis_next next_of(uint64_t exchange) {
+    portcullis_next next;
+    memset(&next, 0x51, sizeof next);
+    next.struct_size = sizeof next;
+    CHECK(portcullis_exchange_next(exchange, &next) == PORTCULLIS_OK);
+    return next;
+}
+
+/* No step is due but the one that the exchange waits for, and none that fails changes anything. */
+static void no_step_is_due(uint64_t exchange) {
+    portcullis_charged admitted = {1, 0, 0, 0};
+    portcullis_introspection heard;
+    portcullis_text text;
+    memset(&heard, 0, sizeof heard);
+    heard.struct_size = sizeof heard;
+    int32_t before = portcullis_exchange_effect(exchange);
+    CHECK(portcullis_exchange_introspected(exchange, &heard, NULL) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_body(exchange, "x", 1) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_body_end(exchange, PORTCULLIS_BODY_ACCEPTED, NULL) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_response_body(exchange, PORTCULLIS_RESPONSE_CARRIED_OUT, 0) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_text(exchange, PORTCULLIS_LIST_RESPONSE_TRAILERS, 0, &text) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_text(exchange, PORTCULLIS_LIST_RESPONSE_REMOVE, 0, &text) == PORTCULLIS_E_ORDER);
+    if (before != PORTCULLIS_ALLOW) {
+        CHECK(portcullis_exchange_response_head(exchange, 200) == PORTCULLIS_E_ORDER);
+        CHECK(portcullis_exchange_failed(exchange, "x", 1) == PORTCULLIS_E_ORDER);
+        CHECK(portcullis_exchange_text(exchange, PORTCULLIS_LIST_REQUEST_TRAILERS, 0, &text) == PORTCULLIS_E_ORDER);
+    }
+    if (before != PORTCULLIS_PENDING)
+        CHECK(portcullis_exchange_charged(exchange, &admitted, 1) == PORTCULLIS_E_ORDER);
+    CHECK(portcullis_exchange_effect(exchange) == before);
+}
+
+/* Nothing is allowed while a charge is due, and what was refused stays refused. */
+static void steps_out_of_order_grant_nothing(void) {
+    portcullis_request request = request_to("/charged");
+    portcullis_charged outcome = {1, 0, 0, 0};
+    portcullis_verdict verdict;
+    portcullis_record record;
+    uint64_t exchange;
+    request.peer_text = portcullis_str("192.0.2.1");
+    request.carries = PORTCULLIS_DEMANDS_CHARGE;
+    /* admitted, refused, the store failed, one outcome too many */
+    const int32_t effects[] = {PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_DENY, PORTCULLIS_DENY};
+    const unsigned statuses[] = {200, 429, 503, 500};
+    for (int i = 0; i < 4; i++) {
+        verdict = open_gate();
+        CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, &verdict, NULL) == PORTCULLIS_PENDING);
+        CHECK(verdict.effect == PORTCULLIS_PENDING && verdict.quotas_len == 1);
+        CHECK(next_of(exchange).step == PORTCULLIS_STEP_CHARGE);
+        no_step_is_due(exchange);
+        /* What is no outcome charges nothing. */
+        outcome.admitted = 2;
+        CHECK(portcullis_exchange_charged(exchange, &outcome, 1) == PORTCULLIS_E_ARGUMENT);
+        CHECK(portcullis_exchange_charged(exchange, NULL, 1) == PORTCULLIS_E_ARGUMENT);
+        CHECK(portcullis_exchange_effect(exchange) == PORTCULLIS_PENDING);
+        portcullis_charged outcomes[2] = {{i != 1, 0, 0, 2500000}, {1, 0, 0, 0}};
+        size_t len = i == 2 ? 0 : i == 3 ? 2 : 1;
+        CHECK(portcullis_exchange_charged(exchange, len ? outcomes : NULL, len) == effects[i]);
+        verdict = open_gate();
+        CHECK(portcullis_exchange_verdict(exchange, &verdict) == PORTCULLIS_OK && verdict.effect == effects[i]);
+        CHECK(verdict.status == statuses[i] && (verdict.upstream_target.ptr != NULL) == (i == 0));
+        if (i == 1) {
+            portcullis_header header;
+            CHECK(portcullis_exchange_header(exchange, PORTCULLIS_LIST_RESPONSE_SET, 0, &header) == PORTCULLIS_OK);
+            CHECK(is(header.name, "retry-after") && is(header.value, "3"));
+        }
+        CHECK(next_of(exchange).step == (i == 0 ? PORTCULLIS_STEP_FORWARD : PORTCULLIS_STEP_REPLY));
+        no_step_is_due(exchange);
+        if (i == 0) {
+            CHECK(portcullis_exchange_response_head(exchange, 99) == PORTCULLIS_E_ARGUMENT);
+            CHECK(portcullis_exchange_response_head(exchange, 404) == PORTCULLIS_ALLOW);
+            CHECK(portcullis_exchange_response_head(exchange, 404) == PORTCULLIS_E_ORDER);
+        }
+        memset(&record, 0x51, sizeof record);
+        record.struct_size = sizeof record;
+        CHECK(portcullis_exchange_finish(exchange, 2, NULL, &record) == PORTCULLIS_E_ARGUMENT);
+        CHECK(portcullis_exchange_finish(exchange, PORTCULLIS_END_COMPLETED, NULL, &record) == PORTCULLIS_OK);
+        CHECK(record.end == PORTCULLIS_END_COMPLETED && record.status == (i == 0 ? 404 : statuses[i]));
+        CHECK(portcullis_exchange_finish(exchange, PORTCULLIS_END_COMPLETED, NULL, &record) == PORTCULLIS_E_ORDER);
+        CHECK(next_of(exchange).step == PORTCULLIS_STEP_REPLY);
+        CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
+    }
+    /* What cannot be carried out is taken back. */
+    request = request_to("/open");
+    CHECK(portcullis_exchange_begin(engine, worker, &request, &exchange, NULL, NULL) == PORTCULLIS_ALLOW);
+    CHECK(portcullis_exchange_failed(exchange, "\xff", 1) == PORTCULLIS_E_TEXT);
+    CHECK(portcullis_exchange_failed(exchange, "not_rewritten", 13) == PORTCULLIS_DENY);
+    verdict = open_gate();
+    CHECK(portcullis_exchange_verdict(exchange, &verdict) == PORTCULLIS_OK && verdict.effect == PORTCULLIS_DENY);
+    CHECK(verdict.status == 500 && is(verdict.detail, "not_rewritten") && verdict.upstream_target.ptr == NULL);
+    CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
 }
 
 static void a_certificate_says_how_it_was_found(void) {
@@ -555,6 +648,7 @@ int main(int argc, char **argv) {
     f05_sizes_of_structs();
     f06_numbers_of_effects();
     demands_that_nobody_carries_out_deny();
+    steps_out_of_order_grant_nothing();
     a_certificate_says_how_it_was_found();
     f07_no_magic_keys();
     what_fails_to_load_changes_nothing();

@@ -32,6 +32,9 @@ pub(crate) fn carried_out(v: Verdict) -> Verdict {
         policy: v.policy.clone(),
         ..Verdict::default()
     };
+    if v.request_body.is_some() || v.response.is_some() {
+        return refused(500, "internal", Some("demands_not_carried"));
+    }
     if !v.quotas.is_empty() {
         // The headers that the engine itself puts there stay.
         let own = [
@@ -55,12 +58,6 @@ pub(crate) fn carried_out(v: Verdict) -> Verdict {
             report: v.report.clone(),
             ..refused
         };
-    }
-    if v.request_body.is_some() {
-        return refused(500, "internal", Some("request_body_not_enforced"));
-    }
-    if v.response.is_some() {
-        return refused(500, "internal", Some("response_body_not_enforced"));
     }
     v
 }

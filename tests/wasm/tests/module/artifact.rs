@@ -8,7 +8,7 @@ use xtask::{step, wasm};
 const SHIPPED_MAX: u64 = 400_000;
 
 /// Functions of the header, buffers, and what linkers add.
-const EXPORTS: [&str; 33] = [
+const EXPORTS: [&str; 42] = [
     "__data_end",
     "__heap_base",
     "memory",
@@ -31,11 +31,20 @@ const EXPORTS: [&str; 33] = [
     "portcullis_error_free",
     "portcullis_error_text",
     "portcullis_exchange_begin",
+    "portcullis_exchange_body",
+    "portcullis_exchange_body_end",
+    "portcullis_exchange_charged",
     "portcullis_exchange_effect",
+    "portcullis_exchange_failed",
+    "portcullis_exchange_finish",
     "portcullis_exchange_free",
     "portcullis_exchange_header",
+    "portcullis_exchange_introspected",
     "portcullis_exchange_json",
+    "portcullis_exchange_next",
     "portcullis_exchange_quota",
+    "portcullis_exchange_response_body",
+    "portcullis_exchange_response_head",
     "portcullis_exchange_text",
     "portcullis_exchange_verdict",
     "portcullis_free",

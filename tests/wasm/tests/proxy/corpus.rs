@@ -87,8 +87,8 @@ fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str
 /// What a plugin without quota store and bodies makes of a verdict: its status and reason.
 fn expected(verdict: &Verdict) -> (u16, &str) {
     match verdict.effect.as_str() {
-        "allow" | "answer" if !verdict.quotas.is_empty() => (503, "store_unavailable"),
         "allow" if verdict.request_body.is_some() || verdict.response.is_some() => (500, "internal"),
+        "allow" | "answer" if !verdict.quotas.is_empty() => (503, "store_unavailable"),
         _ => (verdict.status, &verdict.reason),
     }
 }

@@ -1,0 +1,262 @@
+//! A request that waits for its decision -> a copy of it in a buffer that is used again, and the same request from
+//! there. Changes nothing of what a host handed over and knows no policy.
+//!
+//! The token is not part of the copy: a request waits because it is still asked about, and the answer takes its
+//! place.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+
+/// Bytes that are kept between requests: what an honest request needs.
+const BYTES_KEEP_MAX: usize = 1 << 15;
+
+type Part = Range<usize>;
+type Line<'a> = (&'a [u8], &'a [u8]);
+
+/// The copy. Texts are parts of one buffer.
+#[derive(Debug, Default)]
+pub(super) struct WaitingRequest {
+    bytes: Vec<u8>,
+    method: Part,
+    scheme: Part,
+    authority: Option<Part>,
+    target: Part,
+    headers: Vec<(Part, Part)>,
+    socket_peer: Option<IpAddr>,
+    certificate: Option<Certificate>,
+    dns: Vec<Part>,
+    sni: Option<Part>,
+    protocol: Part,
+    credential: Token,
+    key: Option<Key>,
+    signature: Option<(Part, Option<Part>)>,
+    context: Part,
+    /// Always empty: room for the lists of a view.
+    lines: Vec<Line<'static>>,
+    names: Vec<&'static [u8]>,
+}
+
+/// All of a certificate but its DNS names.
+#[derive(Debug)]
+struct Certificate {
+    spiffe: Option<Part>,
+    subject: Option<Part>,
+    fingerprint: Option<Part>,
+    fault: Option<Part>,
+}
+
+#[derive(Debug, Default)]
+enum Token {
+    /// Nobody has verified it.
+    #[default]
+    FromHeaders,
+    Verified(Part, Part),
+    Invalid(Part, Part),
+}
+
+#[derive(Debug)]
+enum Key {
+    Verified { keys: Part, id: Part, fields: Part },
+    Invalid { keys: Part, fault: Part },
+}
+
+impl WaitingRequest {
+    /// Copies a request but for its token.
+    pub(super) fn copy_from(&mut self, r: &RequestView<'_>) {
+        self.clear();
+        self.method = self.add(r.method);
+        self.scheme = self.add(r.scheme);
+        self.authority = r.authority.map(|bytes| self.add(bytes));
+        self.target = self.add(r.target);
+        for (name, value) in r.headers {
+            let line = (self.add(name), self.add(value));
+            self.headers.push(line);
+        }
+        self.socket_peer = r.socket_peer;
+        if let Some(certificate) = &r.certificate {
+            for name in &certificate.dns {
+                let name = self.add(name);
+                self.dns.push(name);
+            }
+            self.certificate = Some(Certificate {
+                spiffe: certificate.spiffe.map(|bytes| self.add(bytes)),
+                subject: certificate.subject.map(|bytes| self.add(bytes)),
+                fingerprint: certificate.fingerprint.map(|bytes| self.add(bytes)),
+                fault: certificate.fault.map(|fault| self.add(fault.as_bytes())),
+            });
+        }
+        self.sni = r.sni.map(|bytes| self.add(bytes));
+        self.protocol = self.add(r.protocol);
+        self.key = r.key.as_ref().map(|key| match key {
+            KeyFact::Verified { keys, id, fields } => Key::Verified {
+                keys: self.add(keys.as_bytes()),
+                id: self.add(id.as_bytes()),
+                fields: self.add(fields),
+            },
+            KeyFact::Invalid { keys, fault } => Key::Invalid {
+                keys: self.add(keys.as_bytes()),
+                fault: self.add(fault.as_bytes()),
+            },
+        });
+        self.signature = r.signature.as_ref().map(|signature| match signature {
+            SignatureFact::Verified { name } => (self.add(name.as_bytes()), None),
+            SignatureFact::Invalid { name, fault } => {
+                (self.add(name.as_bytes()), Some(self.add(fault.as_bytes())))
+            }
+        });
+        self.context = self.add(r.context);
+    }
+
+    /// The host has verified the token: the issuer's name in the policy, and the claims as a JSON object.
+    pub(super) fn verified_token(&mut self, issuer: &str, claims: &[u8]) {
+        self.credential = Token::Verified(self.add(issuer.as_bytes()), self.add(claims));
+    }
+
+    /// The token is not good.
+    pub(super) fn invalid_token(&mut self, issuer: &str, fault: &str) {
+        self.credential = Token::Invalid(self.add(issuer.as_bytes()), self.add(fault.as_bytes()));
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Part {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// Forgets the request.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        if self.bytes.capacity() > BYTES_KEEP_MAX {
+            self.bytes = Vec::new();
+        }
+        self.headers.clear();
+        self.dns.clear();
+        self.credential = Token::FromHeaders;
+        (self.certificate, self.key, self.signature) = (None, None, None);
+    }
+
+    /// Calls `f` with the request.
+    pub(super) fn with_view<R>(&mut self, f: impl FnOnce(&RequestView<'_>) -> R) -> R {
+        let (lines, names) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.names));
+        let (result, lines, names) = self.with_lists(lines, names, f);
+        (self.lines, self.names) = (lines, names);
+        result
+    }
+
+    fn with_lists<'w, R>(
+        &'w self,
+        lines: Vec<Line<'static>>,
+        names: Vec<&'static [u8]>,
+        f: impl FnOnce(&RequestView<'_>) -> R,
+    ) -> (R, Vec<Line<'static>>, Vec<&'static [u8]>) {
+        let mut lines: Vec<Line<'w>> = lines;
+        lines.extend(
+            self.headers
+                .iter()
+                .map(|(name, value)| (self.part(name), self.part(value))),
+        );
+        let mut names: Vec<&'w [u8]> = names;
+        let maybe = |part: &Option<Part>| part.as_ref().map(|part| self.part(part));
+        let certificate = self.certificate.as_ref().map(|certificate| {
+            names.extend(self.dns.iter().map(|name| self.part(name)));
+            PeerCert {
+                spiffe: maybe(&certificate.spiffe),
+                dns: std::mem::take(&mut names),
+                subject: maybe(&certificate.subject),
+                fingerprint: maybe(&certificate.fingerprint),
+                fault: certificate.fault.as_ref().map(|fault| self.text(fault)),
+            }
+        });
+        let mut view = RequestView {
+            method: self.part(&self.method),
+            scheme: self.part(&self.scheme),
+            authority: maybe(&self.authority),
+            target: self.part(&self.target),
+            headers: &lines,
+            socket_peer: self.socket_peer,
+            certificate,
+            sni: maybe(&self.sni),
+            protocol: self.part(&self.protocol),
+            credential: match &self.credential {
+                Token::FromHeaders => Credential::FromHeaders,
+                Token::Verified(issuer, claims) => Credential::Verified {
+                    issuer: self.text(issuer),
+                    claims: self.part(claims),
+                },
+                Token::Invalid(issuer, fault) => Credential::Invalid {
+                    issuer: self.text(issuer),
+                    fault: self.text(fault),
+                },
+            },
+            key: self.key.as_ref().map(|key| match key {
+                Key::Verified { keys, id, fields } => KeyFact::Verified {
+                    keys: self.text(keys),
+                    id: self.text(id),
+                    fields: self.part(fields),
+                },
+                Key::Invalid { keys, fault } => KeyFact::Invalid {
+                    keys: self.text(keys),
+                    fault: self.text(fault),
+                },
+            }),
+            signature: self.signature.as_ref().map(|(name, fault)| match fault {
+                None => SignatureFact::Verified {
+                    name: self.text(name),
+                },
+                Some(fault) => SignatureFact::Invalid {
+                    name: self.text(name),
+                    fault: self.text(fault),
+                },
+            }),
+            context: self.part(&self.context),
+        };
+        let result = f(&view);
+        let names = match view.certificate.take() {
+            Some(certificate) => recycled(certificate.dns),
+            None => recycled(names),
+        };
+        (result, recycled(lines), names)
+    }
+
+    fn part(&self, part: &Part) -> &[u8] {
+        self.bytes.get(part.clone()).unwrap_or_default()
+    }
+
+    /// A part that was a text.
+    fn text(&self, part: &Part) -> &str {
+        std::str::from_utf8(self.part(part)).unwrap_or_default()
+    }
+}
+
+/// A list whose elements borrow nothing yet: what an empty one can be turned into without giving up its memory.
+trait Unborrowed: Sized {
+    /// The element with nothing behind it.
+    type Static;
+    /// Any such element; the list is empty and this is never called.
+    fn nothing(self) -> Self::Static;
+}
+
+impl Unborrowed for &[u8] {
+    type Static = &'static [u8];
+
+    fn nothing(self) -> &'static [u8] {
+        &[]
+    }
+}
+
+impl Unborrowed for Line<'_> {
+    type Static = Line<'static>;
+
+    fn nothing(self) -> Line<'static> {
+        (&[], &[])
+    }
+}
+
+/// The memory of a list without its elements: collecting an empty list that is mapped into one of the same layout takes
+/// it over.
+fn recycled<T: Unborrowed>(mut list: Vec<T>) -> Vec<T::Static> {
+    list.clear();
+    list.into_iter().map(Unborrowed::nothing).collect()
+}

@@ -1,0 +1,311 @@
+//! Whole exchanges of real policies: an opaque token is asked about before the decision, several wait on one worker at
+//! once, and a policy that is swapped meanwhile changes none that has begun.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
+use std::sync::Arc;
+
+use portcullis::decision::{Effect, Reason};
+use portcullis::exchange::{BodyOutcome, ChargeOutcome, End, Introspection, RequestBody, ResponseOutcome};
+use portcullis::{
+    Carries, Credential, Data, Engine, Exchange, Image, Next, Now, RequestView, ResponseNext, Snapshot,
+    Trust, Worker, decide,
+};
+
+const POLICY: &str = r#"gate 1;
+issuer corp { url "https://idp.example.com/"; audience "a"; opaque; claims { tenant: string; } }
+principal customer = token from corp;
+quota fair { limit 5 per 1m by token.sub; }
+service orders on "api.example.com" {
+  allow customer to GET /orders/{tenant} when token.tenant == path.tenant { response set "x-tenant" = token.tenant; }
+  allow customer to POST /orders/{tenant} when token.tenant == path.tenant { limit fair; accept media "text/plain" max 1KB; redact response { drop a; } }
+  allow anyone to GET /open;
+}
+"#;
+
+const ALL: Carries = Carries {
+    introspection: true,
+    charges: true,
+    request_body: true,
+    response_body: true,
+};
+
+fn snapshot(policy: &str) -> Snapshot {
+    let checked = portcullis_lang::check::load_text(policy);
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let image = Image::load(&portcullis_compile::compile(&policy).unwrap(), &Trust::Unsigned).unwrap();
+    let data = Data::empty(image.config());
+    Snapshot::new(image, data)
+}
+
+fn engine(policy: &str) -> Engine {
+    let engine = Engine::new();
+    engine.swap(Arc::new(snapshot(policy))).unwrap();
+    engine
+}
+
+type Lines<'a> = [(&'a [u8], &'a [u8])];
+
+fn view<'a>(method: &'a str, target: &'a str, headers: &'a Lines<'a>) -> RequestView<'a> {
+    RequestView {
+        method: method.as_bytes(),
+        authority: Some(b"api.example.com"),
+        target: target.as_bytes(),
+        headers,
+        credential: Credential::FromHeaders,
+        ..RequestView::default()
+    }
+}
+
+const NOW: Now = Now {
+    wall_us: Some(1_000_000),
+    mono_us: 0,
+};
+
+/// Begins with a request that is gone afterwards, so that whatever is read later is the exchange's own.
+fn begin<'e>(
+    engine: &Engine,
+    exchange: &'e mut Exchange,
+    worker: &mut Worker,
+    (method, target, token): (&str, &str, &str),
+    carries: Carries,
+) -> Next<'e> {
+    let bearer = format!("Bearer {token}");
+    let lines: [(&[u8], &[u8]); 2] = [
+        (b"authorization", bearer.as_bytes()),
+        (b"content-type", b"text/plain"),
+    ];
+    engine.begin(exchange, worker, &view(method, target, &lines), carries, NOW)
+}
+
+fn claims(sub: &str, tenant: &str) -> String {
+    format!(r#"{{"iss":"https://idp.example.com/","sub":"{sub}","tenant":"{tenant}","exp":1000}}"#)
+}
+
+#[test]
+fn an_opaque_token_is_asked_about_and_decides() {
+    let (engine, mut worker, mut exchange) = (engine(POLICY), Worker::default(), Exchange::new());
+    let asked = ("GET", "/orders/t1", "opaque.token");
+    let good = claims("u1", "t1");
+    for (heard, effect, reason, detail) in [
+        (
+            Introspection::Active {
+                issuer: "corp",
+                claims: good.as_bytes(),
+            },
+            Effect::Allow,
+            Reason::Allowed,
+            None,
+        ),
+        (
+            Introspection::Active {
+                issuer: "corp",
+                claims: br#"{"sub":"u1","tenant":"t2"}"#,
+            },
+            Effect::Deny,
+            Reason::NoRule,
+            None,
+        ),
+        (
+            Introspection::Active {
+                issuer: "nobody",
+                claims: b"{}",
+            },
+            Effect::Deny,
+            Reason::InvalidToken,
+            Some("unknown_issuer"),
+        ),
+        (
+            Introspection::Inactive {
+                issuer: "corp",
+                fault: "expired",
+            },
+            Effect::Deny,
+            Reason::InvalidToken,
+            Some("expired"),
+        ),
+        (
+            Introspection::Unavailable,
+            Effect::Deny,
+            Reason::InvalidToken,
+            Some("not_verified"),
+        ),
+    ] {
+        let next = begin(&engine, &mut exchange, &mut worker, asked, ALL);
+        assert!(matches!(next, Next::Introspect(b"opaque.token")), "{next:?}");
+        assert!(exchange.is_pending() && exchange.decision().effect() == Effect::Deny);
+        let forwards = matches!(
+            exchange.introspected(&mut worker, heard, NOW).unwrap(),
+            Next::Forward(_)
+        );
+        let decision = exchange.decision();
+        assert_eq!(
+            (decision.effect(), decision.reason(), decision.detail()),
+            (effect, reason, detail)
+        );
+        assert_eq!(forwards, effect == Effect::Allow);
+        assert!(exchange.introspected(&mut worker, heard, NOW).is_err());
+    }
+}
+
+#[test]
+fn only_what_the_decision_may_depend_on_is_asked_about() {
+    let (engine, mut worker, mut exchange) = (engine(POLICY), Worker::default(), Exchange::new());
+    let none = Carries {
+        introspection: false,
+        ..ALL
+    };
+    // A host that does not ask gets what `decide` says.
+    begin(
+        &engine,
+        &mut exchange,
+        &mut worker,
+        ("GET", "/orders/t1", "x"),
+        none,
+    );
+    let snapshot = snapshot(POLICY);
+    let lines: [(&[u8], &[u8]); 2] = [(b"authorization", b"Bearer x"), (b"content-type", b"text/plain")];
+    let decided = decide(&snapshot, &view("GET", "/orders/t1", &lines), NOW, &mut worker).to_owned();
+    assert_eq!(exchange.decision(), &decided);
+    assert_eq!(decided.detail(), Some("not_verified"));
+    for asked in [
+        ("GET", "/orders/%zz", "x"),
+        ("GET", "/orders/t1", "not one token"),
+    ] {
+        let next = begin(&engine, &mut exchange, &mut worker, asked, ALL);
+        assert!(matches!(next, Next::Reply(_)), "{asked:?} {next:?}");
+    }
+    let no_token = engine.begin(&mut exchange, &mut worker, &view("GET", "/open", &[]), ALL, NOW);
+    assert!(matches!(no_token, Next::Forward(_)), "{no_token:?}");
+    let plain = self::engine(&POLICY.replace("opaque;", "verified by gateway;"));
+    let next = begin(
+        &plain,
+        &mut exchange,
+        &mut worker,
+        ("GET", "/orders/t1", "x"),
+        ALL,
+    );
+    assert!(matches!(next, Next::Reply(_)), "{next:?}");
+}
+
+/// Every way in which two exchanges of one worker can take turns gives each the verdict that it has alone.
+#[test]
+fn two_waiting_exchanges_on_one_worker_do_not_meet() {
+    let engine = engine(POLICY);
+    let mut worker = Worker::default();
+    for mine_first in [true, false] {
+        let (mut one, mut two, mut third) = (Exchange::new(), Exchange::new(), Exchange::new());
+        begin(&engine, &mut one, &mut worker, ("GET", "/orders/t1", "one"), ALL);
+        begin(&engine, &mut two, &mut worker, ("POST", "/orders/t2", "two"), ALL);
+        // Other requests are decided meanwhile, and the policy is another one.
+        let next = engine.begin(&mut third, &mut worker, &view("GET", "/open", &[]), ALL, NOW);
+        assert!(matches!(next, Next::Forward(_)), "{next:?}");
+        engine.swap(Arc::new(snapshot("gate 1;"))).unwrap();
+        let next = engine.begin(&mut third, &mut worker, &view("GET", "/open", &[]), ALL, NOW);
+        assert!(matches!(next, Next::Reply(_)), "{next:?}");
+        assert!(
+            matches!(one.next(), Next::Introspect(b"one")) && matches!(two.next(), Next::Introspect(b"two"))
+        );
+        let (c1, c2) = (claims("u1", "t1"), claims("u2", "t2"));
+        let answer = |exchange: &mut Exchange, worker: &mut Worker, claims: &str| {
+            let active = Introspection::Active {
+                issuer: "corp",
+                claims: claims.as_bytes(),
+            };
+            exchange.introspected(worker, active, NOW).unwrap();
+        };
+        if mine_first {
+            answer(&mut one, &mut worker, &c1);
+            answer(&mut two, &mut worker, &c2);
+        } else {
+            answer(&mut two, &mut worker, &c2);
+            answer(&mut one, &mut worker, &c1);
+        }
+        assert!(matches!(one.next(), Next::Forward(rewrites) if rewrites.target == "/orders/t1"));
+        assert!(one.decision().response_set().eq([("x-tenant", "t1")]));
+        assert!(matches!(two.next(), Next::Charge(charges) if charges.iter().map(|c| c.key).eq(["u2"])));
+        engine.swap(Arc::new(snapshot(POLICY))).unwrap();
+    }
+}
+
+#[test]
+fn every_step_of_one_exchange_and_then_the_next_in_the_same_buffers() {
+    let (engine, mut worker, mut exchange) = (engine(POLICY), Worker::default(), Exchange::new());
+    for _ in 0..2 {
+        begin(
+            &engine,
+            &mut exchange,
+            &mut worker,
+            ("POST", "/orders/t1", "x"),
+            ALL,
+        );
+        let claims = claims("u1", "t1");
+        let active = Introspection::Active {
+            issuer: "corp",
+            claims: claims.as_bytes(),
+        };
+        let next = exchange.introspected(&mut worker, active, NOW).unwrap();
+        assert!(matches!(next, Next::Charge(_)), "{next:?}");
+        let admitted = ChargeOutcome {
+            admitted: true,
+            remaining: 4,
+            reset_us: 12_000_000,
+        };
+        let next = exchange.charged([admitted].into_iter()).unwrap();
+        assert!(matches!(next, Next::ReadBody { max: 1_000 | 1_024 }), "{next:?}");
+        exchange
+            .request_body(&mut worker, RequestBody::Chunk(b"hello"), NOW)
+            .unwrap();
+        let end = RequestBody::End(BodyOutcome::Accepted);
+        let next = exchange.request_body(&mut worker, end, NOW).unwrap();
+        assert!(matches!(next, Next::Forward(_)), "{next:?}");
+        let next = exchange.response_head(Some(200), None).unwrap();
+        assert!(matches!(next, ResponseNext::CarryOut(_)), "{next:?}");
+        let next = exchange.response_body(ResponseOutcome::CarriedOut).unwrap();
+        assert!(matches!(next, ResponseNext::Pass(_)), "{next:?}");
+        let record = exchange.finish(End::Completed, NOW).unwrap();
+        assert_eq!((record.status, record.end), (Some(200), End::Completed));
+        assert!(
+            exchange.snapshot().is_some(),
+            "its rules have names until it is cleared"
+        );
+        exchange.clear();
+        assert!(exchange.snapshot().is_none() && exchange.decision().effect() == Effect::Deny);
+    }
+    // A host that carries less is refused at the beginning of what it cannot carry out.
+    for lacks in [
+        Carries {
+            charges: false,
+            ..ALL
+        },
+        Carries {
+            request_body: false,
+            ..ALL
+        },
+        Carries {
+            response_body: false,
+            ..ALL
+        },
+    ] {
+        begin(
+            &engine,
+            &mut exchange,
+            &mut worker,
+            ("POST", "/orders/t1", "x"),
+            lacks,
+        );
+        let claims = claims("u1", "t1");
+        let active = Introspection::Active {
+            issuer: "corp",
+            claims: claims.as_bytes(),
+        };
+        let next = exchange.introspected(&mut worker, active, NOW).unwrap();
+        assert!(
+            matches!(&next, Next::Reply(reply) if reply.status == 500),
+            "{next:?}"
+        );
+        assert_eq!(exchange.decision().detail(), Some("demands_not_carried"));
+    }
+}
