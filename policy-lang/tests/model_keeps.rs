@@ -62,7 +62,7 @@ fn side(text: &str, after: usize) -> String {
     for (i, piece) in text.split(['«', '»']).enumerate() {
         match i % 2 {
             0 => out.push_str(piece),
-            _ => out.push_str(piece.split('→').nth(after).unwrap()),
+            _ => out.push_str(piece.split('→').nth(after).unwrap_or_default()),
         }
     }
     out
@@ -140,7 +140,7 @@ fn cut(text: &str, start: &str, end: char) -> String {
     let mut pieces = text.split(start);
     let mut out = pieces.next().unwrap_or("").to_owned();
     for piece in pieces {
-        out.push_str(piece.split_once(end).unwrap().1);
+        out.push_str(piece.split_once(end).map_or(piece, |(_, rest)| rest));
     }
     out
 }
@@ -159,8 +159,8 @@ fn grammar() -> BTreeMap<&'static str, (char, Vec<&'static str>)> {
     }
     let mut rules = BTreeMap::new();
     for lines in texts {
-        let (name, first) = lines[0].split_once('=').unwrap();
-        let modifier = first.trim_start().chars().next().unwrap();
+        let (name, first) = lines[0].split_once('=').unwrap_or_default();
+        let modifier = first.trim_start().chars().next().unwrap_or('{');
         let names = std::iter::once(&first)
             .chain(&lines[1..])
             .flat_map(|line| outside_quotes(line))
