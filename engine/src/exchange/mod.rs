@@ -252,6 +252,7 @@ impl Exchange {
             Some(snapshot) => {
                 if carries.introspection && self.waits_for_introspection(snapshot, worker, request, now) {
                     self.waiting.copy_from(request);
+                    self.decision.clear();
                     self.steps = Steps::begin(Waits {
                         introspection: true,
                         ..Waits::default()
@@ -364,15 +365,17 @@ impl Exchange {
         let is_carried = (carries.charges || !demands.charge)
             && (carries.request_body || !demands.body)
             && (carries.response_body || !demands.response);
-        match is_carried {
-            false if is_allow => Err(Some(Detail::DemandsNotCarried.code())),
-            // An allow without a target is a defect of ours and stays closed.
-            true if is_allow && decision.upstream_target.is_none() => Err(None),
-            _ => Ok(Due {
-                charge: demands.charge && carries.charges,
-                ..demands
-            }),
+        if is_allow && !is_carried {
+            return Err(Some(Detail::DemandsNotCarried.code()));
         }
+        if is_allow && decision.upstream_target.is_none() {
+            // An allow without a target is a defect of ours and stays closed.
+            return Err(None);
+        }
+        Ok(Due {
+            charge: demands.charge && carries.charges,
+            ..demands
+        })
     }
 
     fn decided(&mut self, due: Due) {

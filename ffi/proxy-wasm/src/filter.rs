@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use portcullis::decision::{Effect, HeaderLines, Reason};
 use portcullis::exchange::{End, ResponseEdits, Rewrites};
-use portcullis::{Carries, Exchange, Next, Now, ResponseNext};
+use portcullis::{Carries, Exchange, Next, Now, RequestView, ResponseNext};
 
 use crate::config::Logged;
 use crate::deployment::Deployment;
@@ -100,11 +100,19 @@ impl Filter {
             wall_us: deployment.reads.clock.then(|| host.now_us()).flatten(),
             mono_us: 0,
         };
+        facts.with_view(|view| self.decide(exchange, shared, view, now));
+    }
+
+    /// From the beginning of the decision to what is next.
+    fn decide(&self, exchange: &mut Exchange, shared: &Shared, view: &RequestView<'_>, now: Now) {
         let Ok(mut worker) = shared.worker.try_borrow_mut() else {
             exchange.reject(Reason::Internal, "reentered");
             return;
         };
-        let next = facts.with_view(|view| deployment.engine.begin(exchange, &mut worker, view, CARRIES, now));
+        let next = self
+            .deployment
+            .engine
+            .begin(exchange, &mut worker, view, CARRIES, now);
         // No plugin has a store by itself.
         if matches!(next, Next::Charge(_)) {
             let _ = exchange.store_failed();
@@ -340,3 +348,8 @@ fn apply(host: &dyn Host, edits: &ResponseEdits<'_>, id: Option<&str>) -> Result
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+#[path = "tests/allocations.rs"]
+mod tests;
