@@ -11,7 +11,7 @@ use portcullis::{
     Carries, Claim, Credential, Engine, Exchange, KnownToken, Next, NoToken, Now, RequestView, Snapshot,
     Worker,
 };
-use portcullis_tests::bridge::OwnedRequest;
+use portcullis_bridge::OwnedRequest;
 use portcullis_tests::workload::{Headers, RawRequest, Workload};
 use portcullis_vectors::Vector;
 

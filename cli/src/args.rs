@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{CliError, Exit};
 use crate::output::{Color, Output};
@@ -77,8 +77,8 @@ impl Cli {
             Verb::Test(args) => verb::test::run(args, output),
             Verb::Import(args) => verb::import::run(args, output),
             Verb::Replay(args) => replay::run(args, output),
-            Verb::Completions(args) => verb::manual::completions(args, output),
-            Verb::Man(args) => verb::manual::man(args, output),
+            Verb::Completions(args) => verb::manual::completions(args, Cli::command(), output),
+            Verb::Man(args) => verb::manual::man(args, Cli::command(), output),
         }
     }
 }

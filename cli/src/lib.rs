@@ -12,17 +12,14 @@ pub mod output;
 // files -> policies, images, vectors; text -> files
 pub mod folder;
 pub mod keys;
-pub mod smoke;
-pub mod subject;
-pub mod trust;
 pub mod vectors;
 pub mod write;
 
-// vectors -> requests of the engine, verdicts -> text of the language
-pub mod bridge;
+// verdicts -> text of the language
 pub mod obligations;
 
-// policy -> policy in which facts are left open
+// what is asked: a policy or an image that may be used, with its data
+pub mod subject;
 
 // the verbs
 pub mod import;

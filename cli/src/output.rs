@@ -173,6 +173,18 @@ pub fn count(n: u64, noun: &str) -> String {
     }
 }
 
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// µs since the epoch -> RFC 3339 in UTC.
+pub fn instant_text(us: i64) -> String {
+    jiff::Timestamp::from_microsecond(us)
+        .map(|t| t.to_string())
+        .unwrap_or_else(|_| format!("{us} µs"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use portcullis_vectors::{Vector, VectorError, parse_line, parse_lines};
+use portcullis_vectors::{Mismatch, Vector, VectorError, compare, parse_line, parse_lines};
+use serde_json::Value;
 
 use crate::error::{CliError, read_limited, shown, standard_input};
 
@@ -129,6 +130,14 @@ pub fn pick(text: &str) -> Result<(Vector, String), CliError> {
         (None, Some(id)) => Err(CliError::file(path, format!("there is no vector `{id}` in it"))),
         (None, None) => Err(CliError::file(path, "there is no vector in it")),
     }
+}
+
+/// What a verdict line does not meet of what its vector expects; `None` where it expects nothing.
+pub fn mismatches(vector: &Vector, line: &str) -> Option<Vec<Mismatch>> {
+    let expect = vector.expect.as_ref()?;
+    // A line that is no JSON would be a defect of ours and meets nothing.
+    let verdict: Value = serde_json::from_str(line).unwrap_or(Value::Null);
+    Some(compare(expect, &verdict))
 }
 
 #[cfg(test)]

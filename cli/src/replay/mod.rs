@@ -16,8 +16,8 @@ use portcullis_lang::model::{HostPattern, Policy};
 
 use crate::error::{CliError, Exit, shown};
 use crate::output::{Output, clean_line};
+use crate::subject::trust::TrustArgs;
 use crate::subject::{self, Subject};
-use crate::trust::TrustArgs;
 use judge::{Assumptions, Judge, Judgement, Outcome};
 use tally::Tally;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use portcullis_compile::CompileOptions;
 
 use crate::error::{CliError, Exit, shown};
-use crate::output::{GOOD, Output, clean, count, paint};
+use crate::output::{GOOD, Output, clean, count, hex, paint};
 use crate::{subject, write};
 
 /// Arguments of `compile`.
@@ -45,9 +45,4 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         hex(&image.digest()),
     ))?;
     Ok(Exit::Fine)
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use portcullis_vectors::{Mismatch, Vector, Verdict, compare};
+use portcullis_vectors::{Mismatch, Vector, Verdict};
 use serde_json::{Value, json};
 
-use crate::bridge::OwnedRequest;
 use crate::error::{CliError, Exit};
 use crate::output::{BAD, DOUBT, GOOD, Output, clean_line, count, paint, table};
 use crate::subject::Subject;
-use crate::trust::TrustArgs;
+use crate::subject::trust::TrustArgs;
 use crate::vectors;
 
 /// Arguments of `eval`.
@@ -93,7 +92,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
                     continue;
                 }
             };
-            match verdict(&mut subject, &vector) {
+            match subject.verdict(&vector) {
                 Ok(text) => {
                     if args.table {
                         rows.add_row(row(&vector, &text));
@@ -101,7 +100,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
                         output.say(&text)?;
                     }
                     summary.decided += 1;
-                    let Some(mismatches) = mismatches(&vector, &text) else {
+                    let Some(mismatches) = vectors::mismatches(&vector, &text) else {
                         continue;
                     };
                     match mismatches.is_empty() {
@@ -141,21 +140,6 @@ fn row(vector: &Vector, line: &str) -> [String; 4] {
         clean_line(&why),
         clean_line(verdict.rule.as_deref().unwrap_or("")),
     ]
-}
-
-/// The verdict on a vector as its one line.
-pub fn verdict(subject: &mut Subject, vector: &Vector) -> Result<String, String> {
-    let request = OwnedRequest::from_vector(vector)?;
-    let exchange = subject.decide(&request.view(&request.lines()), request.now);
-    Ok(exchange.to_json(&vector.id))
-}
-
-/// What a verdict line does not meet of what its vector expects; `None` where it expects nothing.
-pub fn mismatches(vector: &Vector, line: &str) -> Option<Vec<Mismatch>> {
-    let expect = vector.expect.as_ref()?;
-    // A line that is no JSON would be a defect of ours and meets nothing.
-    let verdict: Value = serde_json::from_str(line).unwrap_or(Value::Null);
-    Some(compare(expect, &verdict))
 }
 
 fn broken(place: &str, problem: &str, json: bool, output: &mut Output) -> Result<(), CliError> {

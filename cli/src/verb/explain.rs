@@ -8,17 +8,17 @@ use std::path::PathBuf;
 use portcullis::decide::Lack;
 use portcullis::decision::{Effect, Reason};
 use portcullis::{Engine, Exchange, OwnedDecision, Snapshot, Worker};
+use portcullis_bridge::OwnedRequest;
 use portcullis_lang::model::{Policy, Rule};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Vector, Verdict};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::bridge::OwnedRequest;
 use crate::error::{CliError, Exit};
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, paint};
+use crate::subject::trust::TrustArgs;
 use crate::subject::{self, Subject, begin};
-use crate::trust::TrustArgs;
 use crate::{obligations, vectors};
 
 /// Arguments of `explain`.
@@ -75,7 +75,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         problem,
     };
     let request = OwnedRequest::from_vector(&vector).map_err(unreadable)?;
-    let exchange = subject.decide(&request.view(&request.lines()), request.now);
+    let exchange = subject.ask(&request);
     let line = exchange.to_json(&vector.id);
     let verdict: Verdict = serde_json::from_str(&line)
         .map_err(|e| unreadable(format!("the engine's verdict can not be read: {e}")))?;
@@ -298,7 +298,7 @@ fn lift_denies(
         let (_, image) = subject::compile(&lifted, path)?;
         let data = subject.snapshot.data.clone();
         let engine = Engine::from(Snapshot::new(image, data));
-        let outcome = begin(&engine, &mut worker, &request.view(&request.lines()), request.now);
+        let outcome = request.with_view(|view| begin(&engine, &mut worker, view, request.now()));
         let certain = outcome
             .decision()
             .report()
@@ -347,13 +347,7 @@ fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option
     let mut widened = vector.clone();
     widened.token.as_mut()?.claims = Some(RawValue::from_string(Value::Object(claims).to_string()).ok()?);
     let request = OwnedRequest::from_vector(&widened).ok()?;
-    Some(
-        subject
-            .decide(&request.view(&request.lines()), request.now)
-            .decision()
-            .effect()
-            == Effect::Allow,
-    )
+    Some(subject.ask(&request).decision().effect() == Effect::Allow)
 }
 
 fn lack_text(lack: &Lack) -> String {

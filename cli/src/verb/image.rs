@@ -9,15 +9,13 @@ use portcullis::{Data, Image, LoadError, Trust};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::bridge::{instant_text, instant_us};
 use crate::error::{CliError, Exit, read_limited, shown};
 use crate::folder::Folder;
 use crate::keys::{self, Secret};
-use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean, count, paint};
-use crate::subject::{self, IMAGE_BYTES_MAX};
-use crate::trust::TrustArgs;
-use crate::verb::compile::hex;
-use crate::{smoke, write};
+use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean, count, hex, instant_text, paint};
+use crate::subject::trust::TrustArgs;
+use crate::subject::{self, IMAGE_BYTES_MAX, smoke};
+use crate::write;
 
 /// Arguments of `image`.
 #[derive(Debug, clap::Args)]
@@ -186,8 +184,8 @@ fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
     let not_after_us = match &args.not_after {
         None => None,
         Some(text) => Some(
-            instant_us(text)
-                .ok_or_else(|| CliError::Usage(format!("--not-after: `{text}` is no RFC 3339 instant")))?,
+            portcullis_base::instant::parse(text.as_bytes())
+                .map_err(|_| CliError::Usage(format!("--not-after: `{text}` is no RFC 3339 instant")))?,
         ),
     };
     let bytes = read_limited(&args.image, IMAGE_BYTES_MAX)?;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::error::{CliError, Exit};
+use crate::output::hex;
 use crate::output::{Output, STRONG, paint, table};
 use crate::subject;
-use crate::trust::TrustArgs;
-use crate::verb::compile::hex;
+use crate::subject::trust::TrustArgs;
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]

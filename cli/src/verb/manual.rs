@@ -1,8 +1,7 @@
 //! `portcullis completions` and `portcullis man`: the command's own description, for shells and `man`.
 
-use clap::CommandFactory as _;
+use clap::Command;
 
-use crate::args::Cli;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 
@@ -28,17 +27,20 @@ pub struct ManArgs {
     pub verb: Option<String>,
 }
 
-/// Runs `completions`.
-pub fn completions(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, CliError> {
+/// Runs `completions`, of the whole command.
+pub fn completions(
+    args: &CompletionsArgs,
+    mut command: Command,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "portcullis", &mut script);
+    clap_complete::generate(args.shell, &mut command, "portcullis", &mut script);
     output.raw(&script)?;
     Ok(Exit::Fine)
 }
 
-/// Runs `man`.
-pub fn man(args: &ManArgs, output: &mut Output) -> Result<Exit, CliError> {
-    let mut command = Cli::command();
+/// Runs `man`, likewise.
+pub fn man(args: &ManArgs, mut command: Command, output: &mut Output) -> Result<Exit, CliError> {
     command.build();
     let command = match &args.verb {
         None => command,

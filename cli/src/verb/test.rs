@@ -3,19 +3,19 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use portcullis::Now;
+use portcullis_bridge::OwnedRequest;
 use portcullis_lang::model::{Atom, Expectation, Fact, Given, Policy, Trust};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Bytes, KeyCredential, PeerCert, Request, Token, Vector, Verdict};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::bridge::{OwnedRequest, instant_text};
 use crate::error::{CliError, Exit};
 use crate::folder::Folder;
-use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, count, paint, table};
+use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean_line, count, instant_text, paint, table};
+use crate::subject::trust::TrustArgs;
 use crate::subject::{self, Subject};
-use crate::trust::TrustArgs;
-use crate::verb::eval;
 use crate::{obligations, vectors};
 use portcullis_compile::approximate::{Approximation, Open, WORST_NOW_US, approximate};
 
@@ -158,13 +158,13 @@ impl Clock {
     }
 
     /// Whether the outcome of a request without `now` depends on it.
-    fn decides(&mut self, request: &OwnedRequest<'_>) -> bool {
-        let lines = request.lines();
-        let view = request.view(&lines);
-        let mut late = request.now;
-        late.wall_us = Some(WORST_NOW_US);
-        self.grant.decide(&view, request.now).decision().effect()
-            != self.denial.decide(&view, late).decision().effect()
+    fn decides(&mut self, request: &OwnedRequest) -> bool {
+        let late = Now {
+            wall_us: Some(WORST_NOW_US),
+            ..request.now()
+        };
+        let late = request.with_view(|view| self.denial.decide(view, late).decision().effect());
+        self.grant.ask(request).decision().effect() != late
     }
 }
 
@@ -212,10 +212,10 @@ fn expectation_failures(
         Ok(request) => request,
         Err(problem) => return vec![problem],
     };
-    if request.now.wall_us.is_none() && clock.is_some_and(|clock| clock.decides(&request)) {
+    if request.now().wall_us.is_none() && clock.is_some_and(|clock| clock.decides(&request)) {
         return vec!["the outcome depends on the time: say `given now ..`".to_string()];
     }
-    let exchange = subject.decide(&request.view(&request.lines()), request.now);
+    let exchange = subject.ask(&request);
     let line = exchange.to_json(&vector.id);
     let verdict: Verdict = match serde_json::from_str(&line) {
         Ok(verdict) => verdict,
@@ -377,8 +377,8 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
         if vector.expect.is_none() {
             continue;
         }
-        let failures = match eval::verdict(subject, &vector) {
-            Ok(text) => eval::mismatches(&vector, &text)
+        let failures = match subject.verdict(&vector) {
+            Ok(text) => vectors::mismatches(&vector, &text)
                 .unwrap_or_default()
                 .iter()
                 .map(|m| format!("{}: expected {}, got {}", m.member, m.expected, m.actual))

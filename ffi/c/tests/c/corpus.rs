@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use portcullis_tests::bridge::{Subject, now_of};
+use portcullis_bridge::now_of;
+use portcullis_tests::bridge::Subject;
 use portcullis_tests::{corpus, counts};
 use portcullis_vectors::Vector;
 
@@ -89,7 +90,7 @@ impl Script {
         self.maybe('n', request.sni.as_ref());
         self.maybe('o', request.protocol.as_ref());
         self.maybe('c', vector.context.as_ref().map(|context| context.get()));
-        self.maybe('w', now_of(vector).wall_us.map(i64::to_le_bytes));
+        self.maybe('w', now_of(vector).unwrap().wall_us.map(i64::to_le_bytes));
         if let Some(peer) = &request.peer {
             self.field('C', "");
             self.maybe('1', peer.spiffe.as_ref());

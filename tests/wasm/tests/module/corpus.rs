@@ -1,8 +1,9 @@
 //! The whole corpus through the crate and through the module: the same bytes. And every policy compiled in the module
 //! with the compiler: the same image.
 
+use portcullis_bridge::now_of;
 use portcullis_lang::diagnostic::Severity;
-use portcullis_tests::bridge::{Subject, now_of};
+use portcullis_tests::bridge::Subject;
 use portcullis_tests::{corpus, counts};
 use portcullis_tests_wasm::{HostError, Loaded};
 use portcullis_vectors::Verdict;
@@ -32,7 +33,7 @@ fn crate_and_module_give_the_same_bytes() {
         let mut module = IMAGES.load(&image, files).unwrap();
         for vector in &case.vectors {
             let expected = subject.line(vector).unwrap();
-            let decided = module.decide(vector, now_of(vector).wall_us).unwrap();
+            let decided = module.decide(vector, now_of(vector).unwrap().wall_us).unwrap();
             assert_eq!(decided.line, expected, "{} {}", case.name, vector.id);
             let verdict: Verdict = serde_json::from_str(&decided.line).unwrap();
             let effect = match decided.effect {
@@ -81,7 +82,7 @@ fn the_module_compiles_as_the_crate_does() {
         let subject = Subject::load(&image, &case.files).unwrap();
         assert_eq!(module.digest().unwrap(), subject.digest(), "{}", case.name);
         for vector in case.vectors.iter().take(3) {
-            let decided = module.decide(vector, now_of(vector).wall_us).unwrap();
+            let decided = module.decide(vector, now_of(vector).unwrap().wall_us).unwrap();
             assert_eq!(
                 decided.line,
                 subject.line(vector).unwrap(),

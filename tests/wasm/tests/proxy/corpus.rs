@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_tests::bridge::{Subject, now_of};
+use portcullis_bridge::now_of;
+use portcullis_tests::bridge::Subject;
 use portcullis_tests::{corpus, counts};
 use portcullis_tests_wasm::proxy::{Outcome, Pairs, Request, Unfit, Vm, request_of};
 use portcullis_vectors::{Vector, Verdict};
@@ -39,7 +40,7 @@ fn crate_and_plugin_do_the_same() {
                 *unfit.entry(Unfit::Undeclared).or_insert(0) += 1;
                 continue;
             }
-            let request = match request_of(vector, now_of(vector).wall_us) {
+            let request = match request_of(vector, now_of(vector).unwrap().wall_us) {
                 Ok(request) => request,
                 Err(reason) => {
                     *unfit.entry(reason).or_insert(0) += 1;

@@ -4,16 +4,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::{IMAGE_BYTES_MAX, smoke};
 use clap::ValueEnum;
 use portcullis::image::{HighWater, TrustError, seal};
 use portcullis::{Data, Image, LoadError, Trust, TrustedKeys};
 
-use crate::bridge::instant_text;
 use crate::error::{CliError, read_limited, shown};
-use crate::output::{BAD, DOUBT, Output, clean, paint};
-use crate::subject::IMAGE_BYTES_MAX;
-use crate::verb::compile::hex;
-use crate::{keys, smoke, write};
+use crate::output::{BAD, DOUBT, Output, clean, hex, instant_text, paint};
+use crate::{keys, write};
 
 /// Largest state file, bytes.
 const STATE_BYTES_MAX: u64 = 4_096;

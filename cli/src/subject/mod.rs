@@ -1,17 +1,22 @@
 //! A path -> something that decides: a policy compiled on the spot, or an image, with the data beside it.
 
+pub mod smoke;
+pub mod trust;
+
 use std::path::{Path, PathBuf};
 
 use portcullis::{Carries, Data, Engine, Exchange, Image, Now, RequestView, Snapshot, Trust, Worker};
+use portcullis_bridge::OwnedRequest;
 use portcullis_compile::CompileOptions;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_lang::source::{Files as _, Sources};
+use portcullis_vectors::Vector;
 
 use crate::error::{CliError, shown};
 use crate::folder::{Folder, Loaded, load_policy};
 use crate::output::{DOUBT, Output, clean, paint};
-use crate::trust::TrustArgs;
+use trust::TrustArgs;
 
 /// Largest image read, bytes.
 pub const IMAGE_BYTES_MAX: u64 = 1 << 31;
@@ -151,6 +156,17 @@ impl Subject {
     /// What the engine says of a request.
     pub fn decide(&mut self, request: &RequestView<'_>, now: Now) -> Exchange {
         begin(&self.engine, &mut self.worker, request, now)
+    }
+
+    /// The exchange of a request as its vector has it, at its own time.
+    pub fn ask(&mut self, request: &OwnedRequest) -> Exchange {
+        request.with_view(|view| self.decide(view, request.now()))
+    }
+
+    /// The verdict on a vector as its one line; else what of the vector cannot be read.
+    pub fn verdict(&mut self, vector: &Vector) -> Result<String, String> {
+        let request = OwnedRequest::from_vector(vector)?;
+        Ok(self.ask(&request).to_json(&vector.id))
     }
 
     /// Id of a rule that a decision names.

@@ -6,9 +6,9 @@ use portcullis::{Data, Image, Snapshot};
 
 use crate::error::{CliError, shown};
 use crate::output::clean_line;
-use crate::subject::Subject;
 use crate::vectors;
-use crate::verb::eval;
+
+use super::Subject;
 
 /// Runs them all and says how many there are. A line that is no vector, expects nothing, or gets another verdict
 /// than it expects is an error; so is having none.
@@ -23,8 +23,10 @@ pub fn run(path: &Path, image: Image, data: Data, cases: &[u8]) -> Result<u64, C
     for line in vectors::split("smoke case", cases) {
         let place = line.place();
         let vector = line.vector.map_err(|error| failed(&place, error.problem))?;
-        let verdict = eval::verdict(&mut subject, &vector).map_err(|problem| failed(&vector.id, problem))?;
-        match eval::mismatches(&vector, &verdict) {
+        let verdict = subject
+            .verdict(&vector)
+            .map_err(|problem| failed(&vector.id, problem))?;
+        match vectors::mismatches(&vector, &verdict) {
             None => return Err(failed(&vector.id, "it expects nothing".to_string())),
             Some(mismatches) => {
                 if let Some(m) = mismatches.first() {
