@@ -27,8 +27,11 @@ struct Hunk {
 }
 
 impl Patch {
-    /// Reads a patch; an error says what is wrong with its text.
+    /// Reads a patch as `git diff` prints it; an error says what is wrong with its text.
     pub(super) fn parse(text: &str) -> Result<Patch, String> {
+        let of_git = |line: &&str| line.starts_with("diff --git ") || line.starts_with("index ");
+        let lines: Vec<&str> = text.lines().filter(|line| !of_git(line)).collect();
+        let text = lines.join("\n") + "\n";
         let mut sections = text.split("\n--- a/");
         let head = sections.next().unwrap_or_default().lines().map(|line| {
             let (key, value) = line.split_once(": ").ok_or(format!("unexpected line `{line}`"))?;
@@ -64,7 +67,7 @@ impl FilePatch {
         for hunk in &self.hunks {
             let found = text.match_indices(&hunk.old).map(|(at, _)| at);
             let lines: Vec<usize> = found
-                .filter(|at| text[..*at].ends_with(['\n']) || *at == 0)
+                .filter(|at| *at == 0 || text.get(..*at).is_some_and(|before| before.ends_with('\n')))
                 .collect();
             let [at] = lines[..] else {
                 let (path, count) = (&self.path, lines.len());
@@ -123,6 +126,8 @@ mod tests {
         let patch = Patch::parse(PATCH).unwrap();
         assert_eq!(patch.head, [("bug".to_string(), "Two is three.".to_string())]);
         assert_eq!(patch.files[0].path, "two.rs");
+        let of_git = PATCH.replace("---", "diff --git a/two.rs b/two.rs\nindex 1..2 100644\n---");
+        assert_eq!(Patch::parse(&of_git).unwrap().head, patch.head);
         for (old, new) in [
             ("bug: ", "bug"),
             ("+++ b/two", "+++ b/three"),
