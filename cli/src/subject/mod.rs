@@ -5,6 +5,7 @@ pub mod trust;
 
 use std::path::{Path, PathBuf};
 
+use portcullis::image::ids::RuleId;
 use portcullis::{Carries, Data, Engine, Exchange, Image, Now, RequestView, Snapshot, Trust, Worker};
 use portcullis_bridge::OwnedRequest;
 use portcullis_compile::CompileOptions;
@@ -170,12 +171,12 @@ impl Subject {
     }
 
     /// Id of a rule that a decision names.
-    pub fn rule_id(&self, rule: u32) -> &str {
+    pub fn rule_id(&self, rule: RuleId) -> &str {
         self.snapshot
             .image
             .config()
             .rules
-            .get(rule as usize)
+            .get(rule.index())
             .map_or("", |r| r.id)
     }
 }

@@ -287,7 +287,7 @@ fn lift_denies(
         // Rules keep their order in every variant, so ids are those of the policy itself.
         let Some(index) = current
             .rule()
-            .map(|r| r as usize)
+            .map(|r| r.index())
             .filter(|r| *r < lifted.rules.len())
         else {
             break;
@@ -303,7 +303,7 @@ fn lift_denies(
             .decision()
             .report()
             .iter()
-            .find(|(r, _)| *r as usize == index)
+            .find(|(r, _)| r.index() == index)
             .map(|(_, certain)| *certain);
         denies.push(Deny {
             rule: id,

@@ -8,7 +8,8 @@ use super::{Now, Snapshot, Worker};
 use crate::decision::{Decision, Reason};
 use crate::facts::Facts;
 use crate::identity::{Credentials, Seen};
-use crate::image::config::{Config, Cors, HostOptions, RuleIndex, Service};
+use crate::image::config::{Config, Cors, HostOptions, Service};
+use crate::image::ids::RuleId;
 use crate::image::layout::fallback;
 use crate::image::symbols::Symbols;
 use crate::image::tables::View;
@@ -18,12 +19,12 @@ use crate::value::Arena;
 use crate::view::RequestView;
 
 /// Standing rules that bind, and whether each is certain or unknown.
-type Standing<'d> = &'d [(RuleIndex, bool)];
+type Standing<'d> = &'d [(RuleId, bool)];
 
 /// How it ends where nothing refuses.
 enum Outcome<'d> {
     Preflight(&'d Cors),
-    Granted(RuleIndex),
+    Granted(RuleId),
 }
 
 /// One request at its entry.
@@ -170,9 +171,9 @@ impl<'d> Evaluation<'d> {
     }
 
     /// The deciding allow, else what the lack of one answers: 404, 405 or the first class that exists.
-    fn grant(&mut self) -> Result<RuleIndex, Refusal<'d>> {
+    fn grant(&mut self) -> Result<RuleId, Refusal<'d>> {
         match self.walk.grant() {
-            Some(rule) if (rule as usize) < self.config.rules.len() => Ok(rule),
+            Some(rule) if rule.index() < self.config.rules.len() => Ok(rule),
             // Likewise nothing grants by no rule.
             Some(_) => Err(Refusal::Internal),
             None => Err(self.ungranted()),
@@ -201,7 +202,7 @@ impl<'d> Evaluation<'d> {
     }
 
     /// An allow with what binds; most oblige to nothing.
-    fn allow(&mut self, rule: RuleIndex, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) {
+    fn allow(&mut self, rule: RuleId, standing: Standing<'d>, draft: &mut Draft<'_, 'd>) {
         draft.allow(rule);
         if !self.walk.obliges() && obligations::nothing(self.config, self.found.service) {
             draft.decision.upstream_target = Some(self.canonical.upstream_target());
@@ -216,7 +217,7 @@ impl<'d> Evaluation<'d> {
         standing.is_empty() && obligations::is_bare(service)
     }
 
-    fn binding(&self, granting: &'d [RuleIndex], standing: Standing<'d>) -> Binding<'d> {
+    fn binding(&self, granting: &'d [RuleId], standing: Standing<'d>) -> Binding<'d> {
         Binding {
             config: self.config,
             service: self.found.service,

@@ -4,7 +4,7 @@
 use super::evaluation::Evaluation;
 use super::{Now, Snapshot, Worker};
 use crate::decision::{Effect, OwnedDecision, Reason};
-use crate::image::config::RuleIndex;
+use crate::image::ids::RuleId;
 use crate::image::layout::lack;
 use crate::view::RequestView;
 
@@ -22,7 +22,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closest {
     /// The allow.
-    pub rule: RuleIndex,
+    pub rule: RuleId,
     /// What it lacked.
     pub lacks: Vec<Lack>,
 }
@@ -85,7 +85,7 @@ impl Evaluation<'_> {
         let mut all: Vec<Closest> = Vec::new();
         let config = self.config;
         self.walk.explanations(symbols, |rule, parts| {
-            let of = config.rules.get(rule as usize);
+            let of = config.rules.get(rule.index());
             let lacks = parts
                 .into_iter()
                 .filter_map(|(kind, text)| {

@@ -2,7 +2,7 @@
 
 use super::evaluation::Evaluation;
 use crate::decision::{Decision, Set};
-use crate::image::config::RuleIndex;
+use crate::image::ids::RuleId;
 use crate::obligations::{self, Draft};
 use crate::request::Malformed;
 use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
@@ -57,9 +57,9 @@ pub(super) enum Refusal<'d> {
     /// No allow has the method; an index into the image's texts for the Allow header.
     Method(u32),
     /// This allow lacks nothing but acr or age.
-    Authentication(RuleIndex),
+    Authentication(RuleId),
     /// This allow lacks nothing but scopes.
-    Scope(RuleIndex),
+    Scope(RuleId),
     /// The allows read credentials of these kinds, and no valid one is there.
     Unauthenticated(CredentialKinds),
 }
@@ -93,11 +93,7 @@ impl<'d> Refusal<'d> {
             }
             Refusal::Authentication(rule) => authentication(rule, evaluation, draft),
             Refusal::Scope(rule) => {
-                let scopes = evaluation
-                    .config
-                    .rules
-                    .get(rule as usize)
-                    .map_or("", |r| r.scopes);
+                let scopes = evaluation.config.rules.get(rule.index()).map_or("", |r| r.scopes);
                 let text = obligations::text(
                     evaluation.arena,
                     format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
@@ -117,7 +113,7 @@ impl<'d> Refusal<'d> {
 fn denied<'d>(head: u32, evaluation: &mut Evaluation<'d>, draft: &mut Draft<'_, 'd>) {
     let config = evaluation.config;
     let known = evaluation.walk.head(head);
-    let known = known.and_then(|(rule, status)| Some((rule, status, config.rules.get(rule as usize)?)));
+    let known = known.and_then(|(rule, status)| Some((rule, status, config.rules.get(rule.index())?)));
     // No compiler of ours makes a deny whose head is not there; it denies all the same.
     let Some((index, status, rule)) = known else {
         return draft.refuse(Reason::Internal);
@@ -139,8 +135,8 @@ fn denied<'d>(head: u32, evaluation: &mut Evaluation<'d>, draft: &mut Draft<'_, 
 }
 
 /// RFC 9470: what the token should have been obtained with.
-fn authentication<'d>(index: RuleIndex, evaluation: &mut Evaluation<'d>, draft: &mut Draft<'_, 'd>) {
-    let rule = evaluation.config.rules.get(index as usize);
+fn authentication<'d>(index: RuleId, evaluation: &mut Evaluation<'d>, draft: &mut Draft<'_, 'd>) {
+    let rule = evaluation.config.rules.get(index.index());
     let (acr, age) = evaluation.walk.lacked_acr_and_age(index);
     let acr = rule.and_then(|r| r.acr).filter(|_| acr);
     let age = rule.and_then(|r| r.max_age_us).filter(|_| age);

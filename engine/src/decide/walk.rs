@@ -4,8 +4,9 @@
 use crate::data::Data;
 use crate::facts::Facts;
 use crate::identity::Credentials;
-use crate::image::config::{Config, RuleIndex};
+use crate::image::config::Config;
 use crate::image::entry::Entry;
+use crate::image::ids::RuleId;
 use crate::image::ids::{ClassId, NodeRef, VarId};
 use crate::image::layout::{HEAD, VAR, dir, entry, node, var};
 use crate::image::symbols::{PART, Symbols};
@@ -179,21 +180,21 @@ impl<'d> Walk<'d> {
     }
 
     /// The rule and status of a deny head.
-    pub(super) fn head(&self, head: u32) -> Option<(RuleIndex, u32)> {
+    pub(super) fn head(&self, head: u32) -> Option<(RuleId, u32)> {
         if head >= self.word(dir::HEAD_COUNT) {
             return None;
         }
         let at = self.word(dir::HEADS) + head * HEAD;
-        Some((self.word(at), self.word(at + 1)))
+        Some((RuleId(self.word(at)), self.word(at + 1)))
     }
 
     /// The deciding allow.
-    pub(super) fn grant(&mut self) -> Option<RuleIndex> {
-        self.first(entry::GRANT)
+    pub(super) fn grant(&mut self) -> Option<RuleId> {
+        self.first(entry::GRANT).map(RuleId)
     }
 
     /// Granting allows: the deciding one and those with a body that grant, sorted, unique.
-    pub(super) fn granting(&mut self, deciding: RuleIndex, arena: &'d Arena) -> &'d [RuleIndex] {
+    pub(super) fn granting(&mut self, deciding: RuleId, arena: &'d Arena) -> &'d [RuleId] {
         if self.entry.array(entry::OBLIGE).1 == 0 {
             return arena.alloc_slice_copy(&[deciding]);
         }
@@ -202,7 +203,7 @@ impl<'d> Walk<'d> {
         let mut candidates = self.candidates(entry::OBLIGE);
         while let Some(at) = candidates.next(self) {
             if self.follow(NodeRef(self.word(at + 1))) != 0 {
-                rules.push(self.word(at));
+                rules.push(RuleId(self.word(at)));
             }
         }
         crate::value::order::sort(&mut rules);
@@ -211,16 +212,16 @@ impl<'d> Walk<'d> {
     }
 
     /// Standing rules that are true (`true`) or unknown.
-    pub(super) fn standing(&mut self, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+    pub(super) fn standing(&mut self, arena: &'d Arena) -> &'d [(RuleId, bool)] {
         self.three_valued(entry::STANDING, arena)
     }
 
     /// Reported rules likewise.
-    pub(super) fn reports(&mut self, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+    pub(super) fn reports(&mut self, arena: &'d Arena) -> &'d [(RuleId, bool)] {
         self.three_valued(entry::REPORT, arena)
     }
 
-    fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleIndex, bool)] {
+    fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleId, bool)] {
         let mut out = List::new_in(arena);
         if self.entry.array(array).1 == 0 {
             return &[];
@@ -228,9 +229,9 @@ impl<'d> Walk<'d> {
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
             if self.follow(NodeRef(self.word(at + 1))) != 0 {
-                out.push((self.word(at), true));
+                out.push((RuleId(self.word(at)), true));
             } else if self.follow(NodeRef(self.word(at + 2))) != 0 {
-                out.push((self.word(at), false));
+                out.push((RuleId(self.word(at)), false));
             }
         }
         out.into_bump_slice()
@@ -258,21 +259,21 @@ impl<'d> Walk<'d> {
     }
 
     /// The smallest allow that lacks only acr or age.
-    pub(super) fn lacks_age(&mut self) -> Option<RuleIndex> {
-        self.first(entry::AGE)
+    pub(super) fn lacks_age(&mut self) -> Option<RuleId> {
+        self.first(entry::AGE).map(RuleId)
     }
 
     /// The allow with the smallest scope set that lacks only scopes.
-    pub(super) fn lacks_scope(&mut self) -> Option<RuleIndex> {
-        self.first(entry::SCOPE)
+    pub(super) fn lacks_scope(&mut self) -> Option<RuleId> {
+        self.first(entry::SCOPE).map(RuleId)
     }
 
     /// Whether a rule's acr and age are lacking.
-    pub(super) fn lacked_acr_and_age(&mut self, rule: RuleIndex) -> (bool, bool) {
+    pub(super) fn lacked_acr_and_age(&mut self, rule: RuleId) -> (bool, bool) {
         // A rule with several targets has a record for each; the one that lacks nothing else is meant.
         for item in self.items(entry::FRESH) {
             let record = self.word(item);
-            if self.word(record) != rule {
+            if self.word(record) != rule.0 {
                 continue;
             }
             let acr = self.follow(NodeRef(self.word(record + 1))) == 0;
@@ -286,7 +287,7 @@ impl<'d> Walk<'d> {
     }
 
     /// Calls `f` with each allow of the entry and its parts (kind, text) that are not true.
-    pub(super) fn explanations(&mut self, symbols: &Symbols, mut f: impl FnMut(RuleIndex, Vec<(u32, u32)>)) {
+    pub(super) fn explanations(&mut self, symbols: &Symbols, mut f: impl FnMut(RuleId, Vec<(u32, u32)>)) {
         let (subs, explanations) = symbols.of(self.at);
         subs.iter().for_each(|id| self.sub(VarId(*id)));
         for explanation in explanations {
@@ -298,7 +299,7 @@ impl<'d> Walk<'d> {
                     parts.push((kind, text));
                 }
             }
-            f(explanation.rule, parts);
+            f(RuleId(explanation.rule), parts);
         }
     }
 }

@@ -4,7 +4,7 @@ mod owned;
 
 pub use owned::{BodyDemand, HeaderLines, OwnedDecision, RedactStep, ResponseDemand, Texts};
 
-use crate::image::config::RuleIndex;
+use crate::image::ids::RuleId;
 pub use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
 
 /// What becomes of the request. Deny is 0: whoever forgets to ask gets a closed gate.
@@ -36,7 +36,7 @@ pub struct Charge<'d> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestBody<'d> {
     /// Rules whose accepts bind, sorted.
-    pub accept: &'d [RuleIndex],
+    pub accept: &'d [RuleId],
     /// Smallest limit, bytes.
     pub max_bytes: u64,
     /// Unknown fields are stripped, not refused.
@@ -49,7 +49,7 @@ pub struct ResponsePlan<'d> {
     /// Merged: `only` lists first, then operations by path.
     pub redact: &'d [Redact<'d>],
     /// (rule, status of its else), sorted.
-    pub require: &'d [(RuleIndex, u16)],
+    pub require: &'d [(RuleId, u16)],
 }
 
 /// One redaction that binds.
@@ -99,9 +99,9 @@ pub struct Decision<'d> {
     /// `because` of the deciding deny.
     pub message: Option<&'d str>,
     /// Deciding rule.
-    pub rule: Option<RuleIndex>,
+    pub rule: Option<RuleId>,
     /// Rules whose obligations bind, sorted.
-    pub rules: &'d [RuleIndex],
+    pub rules: &'d [RuleId],
     /// Charges, sorted by quota (which is by name).
     pub quotas: &'d [Charge<'d>],
     /// Body demands.
@@ -121,5 +121,5 @@ pub struct Decision<'d> {
     /// Sorted, unique.
     pub tags: &'d [&'d str],
     /// Reported rules: (rule, true; else unknown), sorted.
-    pub report: &'d [(RuleIndex, bool)],
+    pub report: &'d [(RuleId, bool)],
 }

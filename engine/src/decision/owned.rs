@@ -3,7 +3,7 @@
 //! Knows no snapshot: rules and quotas stay indices.
 
 use super::{Change, Charge, Decision, Effect, Reason, Redact};
-use crate::image::config::RuleIndex;
+use crate::image::ids::RuleId;
 
 /// Bytes of text that a decision keeps room for between uses: what honest decisions need, many times over.
 const TEXT_KEEP_MAX: usize = 1 << 14;
@@ -51,23 +51,23 @@ pub struct OwnedDecision {
     reason: Reason,
     detail: Option<Span>,
     message: Option<Span>,
-    rule: Option<RuleIndex>,
-    rules: Vec<RuleIndex>,
+    rule: Option<RuleId>,
+    rules: Vec<RuleId>,
     quotas: Vec<ChargeSpan>,
     /// Largest size in bytes, and whether unknown fields are stripped.
     body: Option<(u64, bool)>,
-    accept: Vec<RuleIndex>,
+    accept: Vec<RuleId>,
     has_response_plan: bool,
     redact: Vec<RedactSpan>,
     only_paths: Vec<Span>,
-    require: Vec<(RuleIndex, u16)>,
+    require: Vec<(RuleId, u16)>,
     request_set: Vec<(Span, Span)>,
     request_drop: Vec<Span>,
     response_set: Vec<(Span, Span)>,
     response_drop: Vec<Span>,
     upstream_target: Option<Span>,
     tags: Vec<Span>,
-    report: Vec<(RuleIndex, bool)>,
+    report: Vec<(RuleId, bool)>,
     text: String,
 }
 
@@ -127,7 +127,7 @@ impl ExactSizeIterator for HeaderLines<'_> {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyDemand<'a> {
     /// Rules whose accepts bind, sorted.
-    pub accept: &'a [RuleIndex],
+    pub accept: &'a [RuleId],
     /// Largest size, bytes.
     pub max_bytes: u64,
     /// Unknown fields are stripped, not refused.
@@ -170,7 +170,7 @@ impl<'a> ResponseDemand<'a> {
     }
 
     /// (rule, HTTP status of its else), sorted.
-    pub fn require(&self) -> &'a [(RuleIndex, u16)] {
+    pub fn require(&self) -> &'a [(RuleId, u16)] {
         &self.decision.require
     }
 }
@@ -202,12 +202,12 @@ impl OwnedDecision {
     }
 
     /// Deciding rule.
-    pub fn rule(&self) -> Option<RuleIndex> {
+    pub fn rule(&self) -> Option<RuleId> {
         self.rule
     }
 
     /// Rules whose obligations bind, sorted.
-    pub fn rules(&self) -> &[RuleIndex] {
+    pub fn rules(&self) -> &[RuleId] {
         &self.rules
     }
 
@@ -268,7 +268,7 @@ impl OwnedDecision {
     }
 
     /// Reported rules: (rule, true; else unknown), sorted.
-    pub fn report(&self) -> &[(RuleIndex, bool)] {
+    pub fn report(&self) -> &[(RuleId, bool)] {
         &self.report
     }
 

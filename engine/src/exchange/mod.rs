@@ -21,7 +21,8 @@ pub use steps::OutOfOrder;
 
 use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token};
 use crate::decision::{Charge, Decision, Effect, HeaderLines, OwnedDecision, Reason, Texts};
-use crate::image::config::{Config, RuleIndex};
+use crate::image::config::Config;
+use crate::image::ids::RuleId;
 use crate::obligations::grpc_status;
 use crate::verdict::to_json;
 use crate::view::{Credential, RequestView};
@@ -400,10 +401,10 @@ impl Exchange {
     }
 
     /// Id of a rule that the decision names.
-    pub fn rule_id(&self, rule: RuleIndex) -> &str {
+    pub fn rule_id(&self, rule: RuleId) -> &str {
         let rules = self.snapshot().map(|snapshot| &snapshot.image.config().rules);
         rules
-            .and_then(|rules| rules.get(rule as usize))
+            .and_then(|rules| rules.get(rule.index()))
             .map_or("", |rule| rule.id)
     }
 

@@ -15,7 +15,7 @@ fn allowed() -> Decision<'static> {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
-        rule: Some(0),
+        rule: Some(RuleId(0)),
         quotas: &[
             Charge {
                 quota: 0,
@@ -31,20 +31,20 @@ fn allowed() -> Decision<'static> {
             },
         ],
         request_body: Some(Demand {
-            accept: &[0],
+            accept: &[RuleId(0)],
             max_bytes: 7,
             strip_unknown: false,
         }),
         response: Some(ResponsePlan {
             redact: &[Redact::Op("a", Change::Drop)],
-            require: &[(0, 404)],
+            require: &[(RuleId(0), 404)],
         }),
         request_drop: &["x-d"],
         request_set: &[("x-s", "1")],
         response_drop: &["server"],
         response_set: &[("vary", "origin"), ("x-rule", "1")],
         upstream_target: Some("/a"),
-        report: &[(0, true)],
+        report: &[(RuleId(0), true)],
         ..Decision::default()
     }
 }
@@ -140,7 +140,7 @@ fn a_response_passes_when_its_plan_was_carried_out() {
     };
     assert_eq!(
         (plan.redact().count(), plan.require()),
-        (1, [(0, 404)].as_slice())
+        (1, [(RuleId(0), 404)].as_slice())
     );
     assert!(exchange.response_head(Some(200), None).is_err() && exchange.response_trailers().is_err());
     let next = exchange.response_body(ResponseOutcome::CarriedOut).unwrap();

@@ -7,9 +7,6 @@ use std::net::IpAddr;
 
 pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
 
-/// Index into [`Config::rules`]; smaller is the smaller rule id.
-pub type RuleIndex = u32;
-
 /// Everything that is not a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {

@@ -21,7 +21,8 @@ mod tests;
 use crate::decision::{Decision, Effect, ResponsePlan, Set};
 use crate::facts::Facts;
 use crate::identity::Credentials;
-use crate::image::config::{Config, Cors, Rule, RuleIndex, Service};
+use crate::image::config::{Config, Cors, Rule, Service};
+use crate::image::ids::RuleId;
 use crate::image::tables::View;
 use crate::request::Canonical;
 use crate::value::{Arena, List};
@@ -58,7 +59,7 @@ impl<'m, 'b> Draft<'m, 'b> {
     }
 
     /// Makes a fresh draft an allow by a rule.
-    pub(crate) fn allow(&mut self, rule: RuleIndex) {
+    pub(crate) fn allow(&mut self, rule: RuleId) {
         self.decision.effect = Effect::Allow;
         self.decision.status = Reason::Allowed.status();
         self.decision.reason = Reason::Allowed;
@@ -90,9 +91,9 @@ pub(crate) struct Binding<'b> {
     /// µs since the epoch, if the host gave it.
     pub now_us: Option<i64>,
     /// Allows that granted, sorted.
-    pub granting: &'b [RuleIndex],
+    pub granting: &'b [RuleId],
     /// `on` rules whose condition is true (true) or unknown (false), sorted; reported ones are not among them.
-    pub standing: &'b [(RuleIndex, bool)],
+    pub standing: &'b [(RuleId, bool)],
     /// Tables of the image, for [`crate::image::config::QueryField::matches`].
     pub view: View<'b>,
 }
@@ -100,7 +101,7 @@ pub(crate) struct Binding<'b> {
 /// A rule that binds.
 #[derive(Clone, Copy)]
 struct Bound<'b> {
-    index: RuleIndex,
+    index: RuleId,
     rule: Rule<'b>,
     /// Granting, or standing and true: its `set` and `tag` bind too.
     certain: bool,
@@ -116,7 +117,7 @@ impl<'b> Binding<'b> {
         self.standing.iter().filter_map(move |&(index, certain)| {
             config
                 .rules
-                .get(index as usize)
+                .get(index.index())
                 .map(|rule| Bound { index, rule, certain })
         })
     }
@@ -125,7 +126,7 @@ impl<'b> Binding<'b> {
     fn all_rules(&self) -> List<'b, Bound<'b>> {
         let config = self.config;
         let granting = self.granting.iter().filter_map(move |&index| {
-            config.rules.get(index as usize).map(|rule| Bound {
+            config.rules.get(index.index()).map(|rule| Bound {
                 index,
                 rule,
                 certain: true,

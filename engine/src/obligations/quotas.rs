@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Binding, Bound};
 use crate::decision::Charge;
-use crate::image::config::{Amount, KeyFact, Limit, Period, Quota, RuleIndex, Source};
+use crate::image::config::{Amount, KeyFact, Limit, Period, Quota, Source};
+use crate::image::ids::RuleId;
 use crate::image::ids::Slot;
 use crate::value::Value;
 use crate::value::{List, Text};
@@ -28,7 +29,7 @@ pub(super) struct Unknown<'b> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Charged<'b> {
     pub(super) charges: List<'b, Charge<'b>>,
-    pub(super) by_rules: List<'b, RuleIndex>,
+    pub(super) by_rules: List<'b, RuleId>,
 }
 
 /// A limit in force.
@@ -37,7 +38,7 @@ struct Use<'b> {
     quota: &'b Quota,
     limit: &'b Limit,
     /// The rule it is of; the service's default is of none.
-    rule: Option<RuleIndex>,
+    rule: Option<RuleId>,
 }
 
 /// Sorted by the quota's name. A quota keyed by captures stands in the config once for each place of them, under one

@@ -25,8 +25,8 @@ struct Scene<'s> {
     context: &'s [u8],
     sni: Option<&'s [u8]>,
     now_us: Option<i64>,
-    granting: Vec<RuleIndex>,
-    standing: Vec<(RuleIndex, bool)>,
+    granting: Vec<RuleId>,
+    standing: Vec<(RuleId, bool)>,
 }
 
 fn rule(id: &str, body: Body) -> RuleDecl {
@@ -38,7 +38,18 @@ fn rule(id: &str, body: Body) -> RuleDecl {
 }
 
 /// Slots: 0 `connection.ip`, 1 `context.n` (int), 2 `key.id`, 3 `context.s` (string).
-fn scene<'s>(bodies: Vec<Body>, granting: &[RuleIndex], standing: &[(RuleIndex, bool)]) -> Scene<'s> {
+fn rules(rules: &[u32]) -> Vec<RuleId> {
+    rules.iter().copied().map(RuleId).collect()
+}
+
+fn reported(rules: &[(u32, bool)]) -> Vec<(RuleId, bool)> {
+    rules
+        .iter()
+        .map(|(rule, certain)| (RuleId(*rule), *certain))
+        .collect()
+}
+
+fn scene<'s>(bodies: Vec<Body>, granting: &[u32], standing: &[(u32, bool)]) -> Scene<'s> {
     let fact = |name: &str, ty| ContextFact {
         name: name.into(),
         ty,
@@ -79,8 +90,8 @@ fn scene<'s>(bodies: Vec<Body>, granting: &[RuleIndex], standing: &[(RuleIndex, 
         context: b"",
         sni: None,
         now_us: None,
-        granting: granting.to_vec(),
-        standing: standing.to_vec(),
+        granting: rules(granting),
+        standing: reported(standing),
     }
 }
 
@@ -142,7 +153,7 @@ impl Scene<'_> {
             status: 200,
             reason: Reason::Allowed,
             rule: self.granting.first().copied(),
-            report: &[(0, false)],
+            report: &[(RuleId(0), false)],
             ..Decision::default()
         };
         self.with(|b| {
@@ -248,7 +259,7 @@ fn a_quota_is_charged_once_at_its_largest_cost() {
     );
     assert_eq!(
         decision.rules(),
-        [0, 1],
+        rules(&[0, 1]),
         "an allow without a body obliges nothing"
     );
     assert_eq!(decision.upstream_target(), Some("/a?x=1"));
@@ -285,7 +296,7 @@ fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
     assert!(decision.response_set().eq([("www-authenticate", "ApiKey")]));
     assert_eq!(
         (decision.rule(), decision.report()),
-        (None, [(0, false)].as_slice())
+        (None, [(RuleId(0), false)].as_slice())
     );
     scene.context = br#"{"n": 7}"#;
     assert_eq!(
@@ -332,7 +343,10 @@ fn a_denial_carries_what_stands_for_certain_and_what_counts_denials() {
     );
     assert_eq!(names(decision.response_set()), ["x-a"]);
     assert!(decision.response_drop().eq(["x-b"]));
-    assert_eq!((decision.rules(), decision.tags().len()), ([0, 1].as_slice(), 0));
+    assert_eq!(
+        (decision.rules(), decision.tags().len()),
+        (rules(&[0, 1]).as_slice(), 0)
+    );
     assert_eq!(decision.request_drop().len(), 0);
 }
 
@@ -490,7 +504,7 @@ fn bodies_take_the_smallest_limit() {
     let demand = decision.request_body().expect("a demand");
     assert_eq!(
         (demand.accept, demand.max_bytes, demand.strip_unknown),
-        ([0, 1].as_slice(), 9, true)
+        (rules(&[0, 1]).as_slice(), 9, true)
     );
 }
 

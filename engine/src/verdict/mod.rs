@@ -7,7 +7,8 @@ mod tests;
 
 use crate::decide::{Closest, Explanation, Lack};
 use crate::decision::{BodyDemand, Change, Charge, Effect, OwnedDecision, RedactStep, ResponseDemand};
-use crate::image::config::{Config, Period, RuleIndex};
+use crate::image::config::{Config, Period};
+use crate::image::ids::RuleId;
 use json::Writer;
 
 /// The line, without a newline. All members are there, `null` where nothing is to say.
@@ -74,8 +75,8 @@ pub fn to_json(
 }
 
 /// Rule indices come from this very config; a foreign one has no id.
-fn id_of(config: &Config, rule: RuleIndex) -> &str {
-    config.rules.get(rule as usize).map_or("", |rule| rule.id)
+fn id_of(config: &Config, rule: RuleId) -> &str {
+    config.rules.get(rule.index()).map_or("", |rule| rule.id)
 }
 
 fn pair(w: &mut Writer, (name, value): (&str, &str)) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::decision::{Decision, Reason, Redact, RequestBody, ResponsePlan};
 use crate::image::config::{Amount, Quota, RuleDecl, Rules};
+use crate::image::ids::RuleId;
 
 fn rule(id: &str) -> RuleDecl {
     RuleDecl {
@@ -72,11 +73,11 @@ fn a_full_allow() {
         effect: Effect::Allow,
         status: 200,
         reason: Reason::Allowed,
-        rule: Some(1),
-        rules: &[0, 1],
+        rule: Some(RuleId(1)),
+        rules: &[RuleId(0), RuleId(1)],
         quotas: &[charge(0), charge(1), charge(2)],
         request_body: Some(RequestBody {
-            accept: &[1],
+            accept: &[RuleId(1)],
             max_bytes: 16,
             strip_unknown: true,
         }),
@@ -88,15 +89,15 @@ fn a_full_allow() {
                 Redact::Op("d", mask(false, 0)),
                 Redact::Op("e", Change::Truncate(3)),
             ],
-            require: &[(0, 404)],
+            require: &[(RuleId(0), 404)],
         }),
         request_set: &[("x-user", "u1")],
-        report: &[(0, true), (1, false)],
+        report: &[(RuleId(0), true), (RuleId(1), false)],
         ..Decision::default()
     };
     let explanation = Explanation {
         closest: vec![Closest {
-            rule: 0,
+            rule: RuleId(0),
             lacks: vec![Lack::Scope("s".into()), Lack::MaxAge(60)],
         }],
     };

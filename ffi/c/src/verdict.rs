@@ -2,7 +2,8 @@
 
 use portcullis::Exchange;
 use portcullis::decision::{Effect, Reason};
-use portcullis::image::config::{Period, RuleIndex};
+use portcullis::image::config::Period;
+use portcullis::image::ids::RuleId;
 
 use crate::status::{
     Failure, NONE, ORDER, PORTCULLIS_ALLOW, PORTCULLIS_ANSWER, PORTCULLIS_DENY, PORTCULLIS_E_ARGUMENT,
@@ -82,7 +83,7 @@ pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
 pub(crate) fn text(exchange: &Exchange, list: u32, index: usize) -> Result<Text, Failure> {
     let decision = exchange.decision();
     let name = |mut names: portcullis::decision::Texts<'_>| names.nth(index).map(Text::from);
-    let rule = |rule: Option<RuleIndex>| rule.map(|rule| Text::from(exchange.rule_id(rule)));
+    let rule = |rule: Option<RuleId>| rule.map(|rule| Text::from(exchange.rule_id(rule)));
     let reported = |wanted: bool| {
         let mut rules = decision.report().iter().filter(|(_, is_true)| *is_true == wanted);
         rule(rules.nth(index).map(|(rule, _)| *rule))

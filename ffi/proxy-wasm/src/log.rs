@@ -2,6 +2,7 @@
 //! and no body is ever in it: the path up to the query, and what the policy's author wrote.
 
 use portcullis::Exchange;
+use portcullis::image::ids::RuleId;
 
 use crate::counters::effect_name;
 use crate::text::quote;
@@ -35,7 +36,7 @@ impl Line<'_> {
     pub fn text(&self) -> String {
         let mut out = String::with_capacity(384);
         let decision = self.exchange.decision();
-        let id_of = |rule: u32| self.exchange.rule_id(rule);
+        let id_of = |rule: RuleId| self.exchange.rule_id(rule);
         let path = self.target.split(|byte| matches!(byte, b'?' | b'#')).next();
         out.push_str("{\"portcullis\":");
         quote(&mut out, effect_name(decision.effect()).as_bytes(), TEXT_MAX);
