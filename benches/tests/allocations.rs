@@ -99,11 +99,12 @@ fn exchanges_of_the_workload_begin_without_the_allocator() {
 const EVERY_STEP: &str = r#"gate 1;
 issuer corp { url "https://idp.example.com/"; audience "a"; opaque; claims { tenant: string; } }
 principal customer = token from corp;
-quota fair { limit 5 per 1m by token.sub; }
+quota fair = 5 per 1m by token.sub;
 service orders on "api.example.com" {
   allow customer to POST /orders/{tenant} when token.tenant == path.tenant {
-    limit fair; accept media "text/plain" max 1KB; redact response { drop a; mask b keep last 4; }
-    request set "x-tenant" = token.tenant; response set "x-tenant" = token.tenant; response drop "server"; tag "t";
+    limit fair; accept type "text/plain" max 1KiB; redact response { drop a; mask b keep last 4; }
+    set request header "x-tenant" token.tenant; set response header "x-tenant" token.tenant;
+    drop response header "server"; tag "t";
   }
 }
 "#;

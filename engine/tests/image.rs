@@ -129,12 +129,17 @@ fn another_version_says_what_to_do() {
 /// A policy of one service and one allow, compiled by the engine that wrote format version 1.
 const VERSION_1: &[u8] = include_bytes!("fixtures/version-1.image");
 
+/// The same, by the engine that wrote format version 2.
+const VERSION_2: &[u8] = include_bytes!("fixtures/version-2.image");
+
 #[test]
-fn an_image_of_version_1_is_refused_by_its_version() {
-    assert_eq!(
-        Image::load(VERSION_1, &Trust::Unsigned).unwrap_err(),
-        LoadError::Version(1)
-    );
+fn images_of_old_versions_are_refused_by_their_version() {
+    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2)] {
+        assert_eq!(
+            Image::load(image, &Trust::Unsigned).unwrap_err(),
+            LoadError::Version(version)
+        );
+    }
 }
 
 #[test]

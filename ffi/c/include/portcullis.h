@@ -50,6 +50,12 @@
 #define PORTCULLIS_ANSWER 42
 
 /**
+ * The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: it is
+ * held back until its plan is carried out.
+ */
+#define PORTCULLIS_PENDING 52
+
+/**
  * A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
  * twice, a struct size or a kind that this library does not know, a request without a scheme.
  */
@@ -126,6 +132,11 @@
 #define PORTCULLIS_E_NONE -15
 
 /**
+ * This step of the exchange is not due, and has changed nothing.
+ */
+#define PORTCULLIS_E_ORDER -16
+
+/**
  * `flags`: `wall_us` holds the wall clock.
  */
 #define PORTCULLIS_HAS_WALL_CLOCK 1
@@ -179,6 +190,12 @@
 #define PORTCULLIS_DEMANDS_RESPONSE 4
 
 /**
+ * `carries`: ask about an opaque token that `PORTCULLIS_FROM_HEADERS` leaves to the engine. A host that does not gets the
+ * verdict on a token that is not verified.
+ */
+#define PORTCULLIS_CARRIES_INTROSPECTION 8
+
+/**
  * List of texts: ids of the rules whose obligations bind, sorted.
  */
 #define PORTCULLIS_LIST_RULES 0
@@ -222,6 +239,97 @@
  * List of texts: ids of report rules of which nobody knows, sorted.
  */
 #define PORTCULLIS_LIST_REPORT_UNKNOWN 8
+
+/**
+ * List of texts, once a response may pass: headers to remove from it before those of `PORTCULLIS_LIST_RESPONSE_SET` are
+ * added.
+ */
+#define PORTCULLIS_LIST_RESPONSE_REMOVE 9
+
+/**
+ * List of texts, once the request may go on: names to remove from its trailers.
+ */
+#define PORTCULLIS_LIST_REQUEST_TRAILERS 10
+
+/**
+ * List of texts, once a response may pass: names to remove from its trailers.
+ */
+#define PORTCULLIS_LIST_RESPONSE_TRAILERS 11
+
+/**
+ * `step`: answer the client with the verdict's status and response headers; nothing goes upstream.
+ */
+#define PORTCULLIS_STEP_REPLY 0
+
+/**
+ * `step`: ask about `token`, then call `portcullis_exchange_introspected`.
+ */
+#define PORTCULLIS_STEP_INTROSPECT 1
+
+/**
+ * `step`: read the request's body up to `max_bytes`, then call `portcullis_exchange_body_end`.
+ */
+#define PORTCULLIS_STEP_READ_BODY 2
+
+/**
+ * `step`: charge all quotas (`portcullis_exchange_quota`) or none, then call `portcullis_exchange_charged`.
+ */
+#define PORTCULLIS_STEP_CHARGE 3
+
+/**
+ * `step`: send the request upstream, then call `portcullis_exchange_response_head`.
+ */
+#define PORTCULLIS_STEP_FORWARD 4
+
+/**
+ * `outcome` of a request's body: as accepted.
+ */
+#define PORTCULLIS_BODY_ACCEPTED 81
+
+/**
+ * `outcome` of a request's body: not readable in its media type.
+ */
+#define PORTCULLIS_BODY_SYNTAX 1
+
+/**
+ * `outcome` of a request's body: not of an accepted shape.
+ */
+#define PORTCULLIS_BODY_SHAPE 2
+
+/**
+ * `outcome` of a request's body: over the limit.
+ */
+#define PORTCULLIS_BODY_TOO_LARGE 3
+
+/**
+ * `outcome` of a request's body: of no accepted media type.
+ */
+#define PORTCULLIS_BODY_MEDIA_TYPE 4
+
+/**
+ * `outcome` of a response's plan: it was carried out.
+ */
+#define PORTCULLIS_RESPONSE_CARRIED_OUT 81
+
+/**
+ * `outcome` of a response's plan: the body is not what it requires.
+ */
+#define PORTCULLIS_RESPONSE_REFUSED 1
+
+/**
+ * `outcome` of a response's plan: the body could not be read.
+ */
+#define PORTCULLIS_RESPONSE_UNREADABLE 2
+
+/**
+ * `end`: the client has its answer.
+ */
+#define PORTCULLIS_END_COMPLETED 0
+
+/**
+ * `end`: the client, the upstream or the host broke off.
+ */
+#define PORTCULLIS_END_ABORTED 1
 
 /**
  * `period`: `period_us` and `burst` count.
@@ -461,8 +569,9 @@ typedef struct portcullis_request {
   uint64_t mono_us;
   /**
    * Which demands of an allow the host carries out: bits of `PORTCULLIS_DEMANDS_..`, 0 for none. An allow that
-   * demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. A
-   * bit that this library does not know is an error: nobody promises what he does not know.
+   * demands anything else is turned into a denial of status 500, reason `internal`, detail `demands_not_carried`. With
+   * `PORTCULLIS_CARRIES_INTROSPECTION` the host also asks about opaque tokens. A bit that this library does not know is
+   * an error: a host does not promise what it does not know.
    */
   uint32_t carries;
   /**
@@ -480,7 +589,7 @@ typedef struct portcullis_verdict {
    */
   size_t struct_size;
   /**
-   * `PORTCULLIS_DENY`, `PORTCULLIS_ALLOW` or `PORTCULLIS_ANSWER`; written last.
+   * `PORTCULLIS_DENY`, `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER` or `PORTCULLIS_PENDING`; written last.
    */
   int32_t effect;
   /**
@@ -611,6 +720,132 @@ typedef struct portcullis_quota {
    */
   uint32_t reserved;
 } portcullis_quota;
+
+/**
+ * What the host does next. Its texts live until the next step of the exchange.
+ */
+typedef struct portcullis_next {
+  /**
+   * `sizeof(portcullis_next)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * `PORTCULLIS_STEP_..`.
+   */
+  uint32_t step;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Largest body to read, bytes.
+   */
+  uint64_t max_bytes;
+  /**
+   * The opaque token to ask about, or absent.
+   */
+  struct portcullis_text token;
+} portcullis_next;
+
+/**
+ * What was heard of an opaque token.
+ */
+typedef struct portcullis_introspection {
+  /**
+   * `sizeof(portcullis_introspection)`.
+   */
+  size_t struct_size;
+  /**
+   * `PORTCULLIS_VERIFIED`, `PORTCULLIS_INVALID`, or `PORTCULLIS_ABSENT` where the issuer did not tell.
+   */
+  uint32_t state;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * The token's issuer, by its name in the policy (verified or invalid).
+   */
+  struct portcullis_text issuer;
+  /**
+   * The token's claims, a JSON object (verified).
+   */
+  struct portcullis_text claims;
+  /**
+   * Why the token is invalid, a detail code as `expired`.
+   */
+  struct portcullis_text fault;
+} portcullis_introspection;
+
+/**
+ * The instant of a step.
+ */
+typedef struct portcullis_clock {
+  /**
+   * `sizeof(portcullis_clock)`.
+   */
+  size_t struct_size;
+  /**
+   * `PORTCULLIS_HAS_WALL_CLOCK` or 0.
+   */
+  uint32_t flags;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Wall clock, microseconds since 1970-01-01T00:00:00Z, where the flag is set.
+   */
+  int64_t wall_us;
+  /**
+   * Monotonic clock, microseconds.
+   */
+  uint64_t mono_us;
+} portcullis_clock;
+
+/**
+ * What became of one charge.
+ */
+typedef struct portcullis_charged {
+  /**
+   * 1 where there was enough left, 0 where not. Only where all are 1 was anything charged.
+   */
+  uint32_t admitted;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * What is left of the limit.
+   */
+  uint64_t remaining;
+  /**
+   * Time until as much is left as was asked for (refused), or until nothing is used (admitted), microseconds.
+   */
+  uint64_t reset_us;
+} portcullis_charged;
+
+/**
+ * How an exchange ended, for a log. What was decided is in the verdict.
+ */
+typedef struct portcullis_record {
+  /**
+   * `sizeof(portcullis_record)`, set by the caller.
+   */
+  size_t struct_size;
+  /**
+   * HTTP status that the client got; 0 where it got none.
+   */
+  uint32_t status;
+  /**
+   * `PORTCULLIS_END_..`: aborted too where a step was still due.
+   */
+  uint32_t end;
+  /**
+   * Since it began, microseconds of the monotonic clock.
+   */
+  uint64_t duration_us;
+} portcullis_record;
 
 #ifdef __cplusplus
 extern "C" {
@@ -878,9 +1113,9 @@ int32_t portcullis_worker_new(uint64_t *worker,
 int32_t portcullis_worker_free(uint64_t worker);
 
 /**
- * Decides one request, by the policy that is in force in the engine now. Returns `PORTCULLIS_ALLOW`,
- * `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, or an error, which is negative: whoever compares with `PORTCULLIS_ALLOW`
- * alone keeps the gate shut on everything else.
+ * Begins an exchange by the policy that is in force in the engine now. Returns `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`,
+ * `PORTCULLIS_DENY`, `PORTCULLIS_PENDING` where the host has to do something first (`portcullis_exchange_next`), or an
+ * error, which is negative: whoever compares with `PORTCULLIS_ALLOW` alone keeps the gate shut on everything else.
  *
  * `exchange` receives the exchange, and 0 on an error. `verdict` may be null; else its `struct_size` is set by the
  * caller, and it is filled: on an error with a denial of status 500 and reason `internal`. One whose `struct_size` is
@@ -910,21 +1145,22 @@ int32_t portcullis_exchange_begin(uint64_t engine,
                                   uint64_t *error);
 
 /**
- * Ends an exchange. 0 is no exchange, and freeing it is no error.
+ * Lets go of an exchange. One that is not finished was aborted. 0 is no exchange, and freeing it is no error.
  *
  * Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED` (free the worker).
  */
 int32_t portcullis_exchange_free(uint64_t exchange);
 
 /**
- * The effect again: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, or an error, which is negative.
+ * The effect as it stands: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, `PORTCULLIS_PENDING`, or an error,
+ * which is negative.
  *
  * Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`.
  */
 int32_t portcullis_exchange_effect(uint64_t exchange);
 
 /**
- * The verdict again.
+ * The verdict as it stands. Of an exchange that waits for a token or a body before it is decided, a denial.
  *
  * Ownership: `verdict` is the caller's, with its `struct_size` set; its texts are the exchange's. Lifetime: until the
  * exchange, or its worker, is freed. Threads: the worker's.
@@ -938,11 +1174,12 @@ int32_t portcullis_exchange_verdict(uint64_t exchange,
                                     struct portcullis_verdict *verdict);
 
 /**
- * One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are.
+ * One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are, and of the lists that it does
+ * not count the last is followed by `PORTCULLIS_E_NONE`.
  *
  * Ownership: the exchange's. Lifetime: until the exchange, or its worker, is freed. Threads: the worker's.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
- * `PORTCULLIS_E_NONE` (past the end); then `text` is absent.
+ * `PORTCULLIS_E_NONE` (past the end), `PORTCULLIS_E_ORDER` (a list that is not to be carried out yet); then `text` is absent.
  *
  * Safety:
  * `text` must be null or writable.
@@ -994,6 +1231,139 @@ int32_t portcullis_exchange_json(uint64_t exchange,
                                  const char *id,
                                  size_t id_len,
                                  struct portcullis_text *line);
+
+/**
+ * What the host does next with the request. Asking twice gives the same answer.
+ *
+ * Ownership: `next` is the caller's, with its `struct_size` set; its text is the exchange's. Lifetime: until the next step
+ * of the exchange. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then `next` says
+ * `PORTCULLIS_STEP_REPLY`.
+ *
+ * Safety:
+ * `next` must be null, or writable for as many bytes as its first member says.
+ */
+int32_t portcullis_exchange_next(uint64_t exchange,
+                                 struct portcullis_next *next);
+
+/**
+ * Answers `PORTCULLIS_STEP_INTROSPECT` and decides. Returns what `portcullis_exchange_begin` returns. `clock` may be null:
+ * no clock is known.
+ *
+ * Ownership: everything that is pointed to is read during the call and not kept. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_HANDLE`,
+ * `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `heard` and `clock` must be null or structs as large as their first members say, whose pointers are readable for their
+ * lengths.
+ */
+int32_t portcullis_exchange_introspected(uint64_t exchange,
+                                         const struct portcullis_introspection *heard,
+                                         const struct portcullis_clock *clock);
+
+/**
+ * Answers `PORTCULLIS_STEP_CHARGE`: one outcome for each quota, in their order. Null with length 0 says that the store
+ * could not tell, which refuses (503). Returns what `portcullis_exchange_begin` returns.
+ *
+ * Ownership: `outcomes` is read during the call and not kept. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
+ * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `outcomes` must be readable for `len` elements.
+ */
+int32_t portcullis_exchange_charged(uint64_t exchange,
+                                    const struct portcullis_charged *outcomes,
+                                    size_t len);
+
+/**
+ * A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: its bytes are counted, and more than are accepted refuse
+ * (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself.
+ *
+ * Ownership: `data` is read during the call and not kept. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
+ * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `data` must be readable for its length.
+ */
+int32_t portcullis_exchange_body(uint64_t exchange,
+                                 const char *data,
+                                 size_t len);
+
+/**
+ * The request's body has ended, and this is what it turned out to be (`PORTCULLIS_BODY_..`). Returns what
+ * `portcullis_exchange_begin` returns. `clock` may be null: no clock is known.
+ *
+ * Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
+ * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `clock` must be null or a struct as large as its first member says.
+ */
+int32_t portcullis_exchange_body_end(uint64_t exchange,
+                                     uint32_t outcome,
+                                     const struct portcullis_clock *clock);
+
+/**
+ * The head of the upstream's response is there, with its HTTP status, or 0 where it is not known. Returns `PORTCULLIS_ALLOW` where the response may
+ * pass once the names of `PORTCULLIS_LIST_RESPONSE_REMOVE` are removed and the headers of `PORTCULLIS_LIST_RESPONSE_SET`
+ * are added; `PORTCULLIS_PENDING` where it is held back until its plan was carried out
+ * (`portcullis_exchange_response_body`).
+ *
+ * Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT` (no HTTP status), `PORTCULLIS_E_HANDLE`,
+ * `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then nothing has changed.
+ */
+int32_t portcullis_exchange_response_head(uint64_t exchange,
+                                          uint32_t status);
+
+/**
+ * What became of a response's plan (`PORTCULLIS_RESPONSE_..`); `status` is that of the `else` of what was not met, and 0
+ * else. Returns `PORTCULLIS_ALLOW` where the response may pass as of `portcullis_exchange_response_head`, and
+ * `PORTCULLIS_DENY` where the verdict's reply takes its place.
+ *
+ * Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
+ * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ */
+int32_t portcullis_exchange_response_body(uint64_t exchange,
+                                          uint32_t outcome,
+                                          uint32_t status);
+
+/**
+ * What was allowed cannot be carried out: the gateway has not rewritten the request or the response. The verdict is then
+ * a denial of status 500, reason `internal`, with this detail code. Returns `PORTCULLIS_DENY`.
+ *
+ * Ownership: `detail` (UTF-8) is copied. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (nothing was allowed), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_TEXT`,
+ * `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `detail` must be readable for its length.
+ */
+int32_t portcullis_exchange_failed(uint64_t exchange,
+                                   const char *detail,
+                                   size_t len);
+
+/**
+ * Ends an exchange (`PORTCULLIS_END_..`). Its verdict can be read until it is freed; no step is due any more. `clock` and
+ * `record` may be null.
+ *
+ * Ownership: `record` is the caller's, with its `struct_size` set. Threads: the worker's.
+ * Errors: `PORTCULLIS_E_ORDER` (ended before), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
+ * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `clock` must be null or a struct as large as its first member says; `record` null, or writable for as many bytes as its
+ * first member says.
+ */
+int32_t portcullis_exchange_finish(uint64_t exchange,
+                                   uint32_t end,
+                                   const struct portcullis_clock *clock,
+                                   struct portcullis_record *record);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,7 +11,9 @@ const POLICY: &str = r#"gate 1;
 context { risk: int; }
 quota calls = 5 per 1m by request.method;
 service s on "a.example" {
-  allow anyone to GET /open { request set "x-a" = "1"; response set "x-b" = "1"; response drop "server"; tag "t"; }
+  allow anyone to GET /open {
+    set request header "x-a" "1"; set response header "x-b" "1"; drop response header "server"; tag "t";
+  }
   allow anyone to GET /charged { limit calls; }
   deny anyone to GET /shut because "closed";
 }
