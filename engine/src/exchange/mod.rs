@@ -12,7 +12,6 @@
 mod response;
 mod steps;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a step that is not due fails its test")]
 mod tests;
 mod waiting;
 

@@ -350,6 +350,5 @@ fn apply(host: &dyn Host, edits: &ResponseEdits<'_>, id: Option<&str>) -> Result
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 #[path = "tests/allocations.rs"]
 mod tests;
