@@ -105,6 +105,7 @@ impl Engine {
         exchange.begin(pin, worker, request, carries, now)
     }
 
+    #[inline]
     fn pin(&self, worker: &mut Worker) -> Option<Pin> {
         // The number first: a swap in between makes the next exchange look again.
         let version = self.version.load(Ordering::Acquire);

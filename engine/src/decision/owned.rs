@@ -68,6 +68,8 @@ pub struct OwnedDecision {
     upstream_target: Option<Span>,
     tags: Vec<Span>,
     report: Vec<(RuleId, bool)>,
+    /// Whether any list holds something: most decisions leave them all as they were.
+    has_lists: bool,
     text: String,
 }
 
@@ -177,41 +179,49 @@ impl<'a> ResponseDemand<'a> {
 
 impl OwnedDecision {
     /// Effect.
+    #[inline]
     pub fn effect(&self) -> Effect {
         self.effect
     }
 
     /// HTTP status.
+    #[inline]
     pub fn status(&self) -> u16 {
         self.status
     }
 
     /// Reason.
+    #[inline]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
     /// Detail code.
+    #[inline]
     pub fn detail(&self) -> Option<&str> {
         self.detail.map(|span| self.text(span))
     }
 
     /// `because` of the deciding deny.
+    #[inline]
     pub fn message(&self) -> Option<&str> {
         self.message.map(|span| self.text(span))
     }
 
     /// Deciding rule.
+    #[inline]
     pub fn rule(&self) -> Option<RuleId> {
         self.rule
     }
 
     /// Rules whose obligations bind, sorted.
+    #[inline]
     pub fn rules(&self) -> &[RuleId] {
         &self.rules
     }
 
     /// Charges, sorted by quota (which is by name).
+    #[inline]
     pub fn quotas(&self) -> impl ExactSizeIterator<Item = Charge<'_>> + Clone {
         self.quotas.iter().map(|charge| Charge {
             quota: charge.quota,
@@ -222,6 +232,7 @@ impl OwnedDecision {
     }
 
     /// Demands on the request's body.
+    #[inline]
     pub fn request_body(&self) -> Option<BodyDemand<'_>> {
         let (max_bytes, strip_unknown) = self.body?;
         Some(BodyDemand {
@@ -232,50 +243,60 @@ impl OwnedDecision {
     }
 
     /// Response plan.
+    #[inline]
     pub fn response(&self) -> Option<ResponseDemand<'_>> {
         self.has_response_plan
             .then_some(ResponseDemand { decision: self })
     }
 
     /// Headers to set upstream, by name.
+    #[inline]
     pub fn request_set(&self) -> HeaderLines<'_> {
         self.lines(&self.request_set)
     }
 
     /// Headers to remove before it goes upstream, sorted.
+    #[inline]
     pub fn request_drop(&self) -> Texts<'_> {
         self.texts(&self.request_drop)
     }
 
     /// Headers to set on the reply: the engine's own first, then the policy's by name.
+    #[inline]
     pub fn response_set(&self) -> HeaderLines<'_> {
         self.lines(&self.response_set)
     }
 
     /// Headers to remove from the reply, sorted.
+    #[inline]
     pub fn response_drop(&self) -> Texts<'_> {
         self.texts(&self.response_drop)
     }
 
     /// Target to forward, on an allow (ASCII).
+    #[inline]
     pub fn upstream_target(&self) -> Option<&str> {
         self.upstream_target.map(|span| self.text(span))
     }
 
     /// Sorted, unique.
+    #[inline]
     pub fn tags(&self) -> Texts<'_> {
         self.texts(&self.tags)
     }
 
     /// Reported rules: (rule, true; else unknown), sorted.
+    #[inline]
     pub fn report(&self) -> &[(RuleId, bool)] {
         &self.report
     }
 
+    #[inline]
     fn text(&self, span: Span) -> &str {
         part(&self.text, span)
     }
 
+    #[inline]
     fn texts<'a>(&'a self, spans: &'a [Span]) -> Texts<'a> {
         Texts {
             text: &self.text,
@@ -283,6 +304,7 @@ impl OwnedDecision {
         }
     }
 
+    #[inline]
     fn lines<'a>(&'a self, spans: &'a [(Span, Span)]) -> HeaderLines<'a> {
         HeaderLines {
             text: &self.text,
@@ -309,6 +331,7 @@ impl OwnedDecision {
         self.message = decision.message.map(|text| self.add(text));
         self.upstream_target = decision.upstream_target.map(|text| self.add(text));
         if !is_bare(decision) {
+            self.has_lists = true;
             self.copy_obligations(decision);
         }
         self.effect = decision.effect;
@@ -411,6 +434,7 @@ impl OwnedDecision {
             self.response_set.insert(0, first);
         }
         self.response_set.extend(last);
+        self.has_lists = true;
         (self.effect, self.status, self.reason) = (Effect::Deny, status, reason);
         self.forget_grant();
     }
@@ -430,9 +454,13 @@ impl OwnedDecision {
         self.effect = Effect::Deny;
         self.status = Reason::Internal.status();
         self.reason = Reason::Internal;
-        self.forget_grant();
-        empty(&mut self.response_set);
-        empty(&mut self.report);
+        (self.detail, self.message, self.upstream_target, self.rule) = (None, None, None, None);
+        if self.has_lists {
+            self.forget_grant();
+            empty(&mut self.response_set);
+            empty(&mut self.report);
+            self.has_lists = false;
+        }
         self.text.clear();
         if self.text.capacity() > TEXT_KEEP_MAX {
             self.text = String::new();
@@ -465,6 +493,7 @@ impl Decision<'_> {
     }
 }
 
+#[inline]
 fn part(text: &str, span: Span) -> &str {
     text.get(span.start..span.end).unwrap_or("")
 }

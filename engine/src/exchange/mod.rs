@@ -240,7 +240,10 @@ impl Exchange {
         carries: Carries,
         now: Now,
     ) -> Next<'_> {
-        self.reset();
+        // One that was cleared has nothing to forget.
+        if self.steps.stage() != Stage::Idle {
+            self.reset();
+        }
         self.carries = carries;
         self.begun_us = now.mono_us;
         match &pin {
@@ -268,12 +271,14 @@ impl Exchange {
     }
 
     /// Lets go of policy and decision: what is left denies, and keeps its buffers for the next exchange.
+    #[inline]
     pub fn clear(&mut self) {
         self.reset();
         self.decision.clear();
     }
 
     /// Forgets the exchange before, but for its decision.
+    #[inline]
     fn reset(&mut self) {
         self.pin = None;
         self.grpc = false;
@@ -344,6 +349,7 @@ impl Exchange {
     }
 
     /// Keeps the decision, or a denial in its place of which nothing else is left: what it granted shows nowhere.
+    #[inline]
     fn settle(&mut self, due: Result<Due, Option<&'static str>>, decision: &Decision<'_>) {
         match due {
             Ok(_) => self.decision.copy_from(decision),
@@ -354,6 +360,7 @@ impl Exchange {
 
     /// What the decision asks the host to do; the detail code of a denial where an allow asks for what the host does not
     /// carry out.
+    #[inline]
     fn due(&self, decision: &Decision<'_>) -> Result<Due, Option<&'static str>> {
         let (carries, is_allow) = (self.carries, decision.effect == Effect::Allow);
         let demands = Due {
@@ -378,6 +385,7 @@ impl Exchange {
         })
     }
 
+    #[inline]
     fn decided(&mut self, due: Due) {
         // Called where the engine's turn is, and nowhere else; a step that is not due would leave it without a forward.
         let _ = self.steps.decided(due);
@@ -385,6 +393,7 @@ impl Exchange {
 
     /// The verdict as it stands: of an exchange that waits for its decision a denial, and changed by a refused charge,
     /// body or response.
+    #[inline]
     pub fn decision(&self) -> &OwnedDecision {
         &self.decision
     }
@@ -395,11 +404,13 @@ impl Exchange {
     }
 
     /// The policy and data that decide, `None` where there are none.
+    #[inline]
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.pin.as_ref().map(|pin| &***pin)
     }
 
     /// Id of a rule that the decision names.
+    #[inline]
     pub fn rule_id(&self, rule: RuleId) -> &str {
         let rules = self.snapshot().map(|snapshot| &snapshot.image.config().rules);
         rules
@@ -421,6 +432,7 @@ impl Exchange {
     }
 
     /// Whether the exchange waits for its host before the request is forwarded or replied to.
+    #[inline]
     pub fn is_pending(&self) -> bool {
         matches!(
             self.steps.stage(),
@@ -429,6 +441,8 @@ impl Exchange {
     }
 
     /// What becomes of the request, as the last step said. Of an exchange that is not under way, a reply of status 500.
+    // Always, so that a host which does not look at it pays nothing for it.
+    #[inline(always)]
     pub fn next(&self) -> Next<'_> {
         let decision = &self.decision;
         match (self.steps.stage(), decision.upstream_target()) {
@@ -458,6 +472,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn reply(&self) -> Reply<'_> {
         Reply {
             status: self.decision.status(),

@@ -82,6 +82,7 @@ impl Steps {
         steps
     }
 
+    #[inline]
     pub(super) fn stage(&self) -> Stage {
         self.stage
     }

@@ -229,6 +229,7 @@ impl Own {
 }
 
 /// The worker of an exchange's handle, and the handle taken apart.
+#[inline]
 pub(crate) fn of_exchange(exchange: u64) -> Result<(std::sync::MutexGuard<'static, State>, Handle), Failure> {
     let handle = Handle::unpack(exchange, Kind::Exchange).ok_or(NO_HANDLE)?;
     Ok((WORKERS.try_lock_slot(handle.home)?, handle))
