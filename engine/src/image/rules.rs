@@ -111,21 +111,29 @@ impl Rules {
         self.records.is_empty()
     }
 
-    /// The rule of an index.
+    /// The id of the rule of an index.
     #[inline]
-    pub fn get(&self, index: usize) -> Option<Rule<'_>> {
+    pub fn id(&self, index: usize) -> Option<&str> {
         let at = index.checked_mul(RECORD)?;
-        let &[end, scopes, profile] = self.records.get(at..at + RECORD)? else {
-            return None;
-        };
         let start = at
             .checked_sub(RECORD)
             .and_then(|before| self.records.get(before))
             .copied();
+        let end = *self.records.get(at)?;
+        self.pool.get(start.unwrap_or(0) as usize..end as usize)
+    }
+
+    /// The rule of an index.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Rule<'_>> {
+        let at = index.checked_mul(RECORD)?;
+        let &[_, scopes, profile] = self.records.get(at..at + RECORD)? else {
+            return None;
+        };
         let profile = self.profiles.get(profile as usize)?;
         let answer = self.answers.get(profile.answer as usize)?;
         Some(Rule {
-            id: self.pool.get(start.unwrap_or(0) as usize..end as usize)?,
+            id: self.id(index)?,
             message: answer.message.as_deref(),
             location: answer.location.as_deref(),
             retry_after_s: answer.retry_after_s,
