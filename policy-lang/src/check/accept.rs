@@ -1,5 +1,6 @@
 //! `accept ..` -> accepted bodies, queries and forms with canonical bounds.
 
+use super::cx::sort_dedup;
 use super::jsonpath::{self, Step};
 use super::literals::{self, decimal, regex};
 use super::report::Report;
@@ -8,6 +9,9 @@ use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds};
 use crate::source::{Span, Spanned};
 
 const CODE: &str = "G0510";
+
+/// A field with the steps of its path.
+type Field = (Vec<Step>, AcceptedField, Span);
 
 /// One `accept`; `None` where something was reported.
 pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
@@ -32,13 +36,12 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
             AcceptKind::Media(lower)
         }
         _ => {
-            report.error(
+            return report.invalid(
                 CODE,
                 spec.kind.span,
                 format!("`{}` can not be accepted", spec.kind.node),
                 "write `body`, `query`, `form` or `type \"..\"`",
             );
-            return None;
         }
     };
     if let Some(max) = &spec.max
@@ -69,12 +72,8 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
             "leave the braces out",
         );
     }
-    let mut fields: Vec<(Vec<Step>, AcceptedField, Span)> = Vec::new();
-    for field in &spec.fields {
-        if let Some((steps, accepted)) = self::field(report, &kind, field) {
-            fields.push((steps, accepted, field.span));
-        }
-    }
+    let checked = spec.fields.iter().filter_map(|f| field(report, &kind, f));
+    let mut fields: Vec<_> = checked.collect();
     fields.sort_by(|a, b| a.1.path.cmp(&b.1.path));
     parents(report, &fields);
     if report.count() > before {
@@ -90,7 +89,7 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
 }
 
 /// A path stands once, and what lies above another field is an object, or an array of what is below.
-fn parents(report: &Report, fields: &[(Vec<Step>, AcceptedField, Span)]) {
+fn parents(report: &Report, fields: &[Field]) {
     for (i, (steps, field, span)) in fields.iter().enumerate() {
         for (other_steps, other, _) in fields.iter().take(i).chain(fields.iter().skip(i + 1)) {
             if other_steps == steps {
@@ -117,37 +116,29 @@ fn parents(report: &Report, fields: &[(Vec<Step>, AcceptedField, Span)]) {
     }
 }
 
-fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<(Vec<Step>, AcceptedField)> {
-    let steps = match jsonpath::steps(&field.path.node) {
-        Ok(steps) => steps,
-        Err(bad) => {
-            report.error(bad.code, field.path.span, bad.message, bad.help);
-            return None;
-        }
-    };
+fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Field> {
+    let steps = report.ok(field.path.span, jsonpath::steps(&field.path.node))?;
     let body = *kind == AcceptKind::Body;
     let path = match (body, steps.as_slice()) {
         (false, [Step::Member(name)]) => name.clone(),
         (false, _) => {
-            report.error(
+            return report.invalid(
                 CODE,
                 field.path.span,
                 "queries and forms are flat",
                 "write one plain or quoted name",
             );
-            return None;
         }
         (true, steps) if steps.iter().all(|s| matches!(s, Step::Member(_) | Step::Each)) => {
             jsonpath::print(steps)
         }
         (true, _) => {
-            report.error(
+            return report.invalid(
                 CODE,
                 field.path.span,
                 "accepted fields are named one by one",
                 "write names and `[]` only",
             );
-            return None;
         }
     };
     let ty = match (field.ty.node.as_str(), body) {
@@ -160,8 +151,7 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<(Vec
         ("object", true) => AcceptedType::Object,
         ("any", true) => AcceptedType::Any,
         (other, _) => {
-            report.error("G0204", field.ty.span, format!("a field here is no `{other}`"), "bodies take bool int number string ip instant object any; queries and forms none of number, object and any");
-            return None;
+            return report.invalid("G0204", field.ty.span, format!("a field here is no `{other}`"), "bodies take bool int number string ip instant object any; queries and forms none of number, object and any");
         }
     };
     if field.nullable && !body {
@@ -176,11 +166,7 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<(Vec
     for limit in &field.limits {
         limit_of(report, ty, &steps, limit, &mut bounds);
     }
-    let out_of_order = match (&bounds.min, &bounds.max) {
-        (Some(min), Some(max)) => order(min, max) == std::cmp::Ordering::Greater,
-        _ => false,
-    };
-    if out_of_order || bounds.items.is_some_and(|(a, b)| a > b) {
+    if above(&bounds.min, &bounds.max) || bounds.items.is_some_and(|(a, b)| a > b) {
         report.error(
             CODE,
             field.span,
@@ -188,16 +174,14 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<(Vec
             "write the smaller one first",
         );
     }
-    Some((
-        steps,
-        AcceptedField {
-            path,
-            optional: field.optional,
-            ty,
-            nullable: field.nullable,
-            bounds,
-        },
-    ))
+    let accepted = AcceptedField {
+        path,
+        optional: field.optional,
+        ty,
+        nullable: field.nullable,
+        bounds,
+    };
+    Some((steps, accepted, field.span))
 }
 
 fn limit_of(
@@ -237,22 +221,19 @@ fn limit_of(
                 match (&item.node, ty) {
                     (Literal::String(text), AcceptedType::String) => texts.push(text.clone()),
                     (Literal::Int(text), AcceptedType::Int | AcceptedType::Number) => {
-                        match literals::int(text) {
-                            Ok(_) => texts.push(text.clone()),
-                            Err(bad) => report.error(bad.code, item.span, bad.message, bad.help),
-                        }
+                        texts.extend(report.ok(item.span, literals::int(text)).map(|_| text.clone()));
                     }
                     _ => wrong("in"),
                 }
             }
-            texts.sort();
-            texts.dedup();
+            sort_dedup(&mut texts);
             bounds.one_of = Some(texts);
         }
-        FieldLimit::Matches(text) if ty == AcceptedType::String => match regex(&text.node) {
-            Ok(()) => bounds.matches = Some(text.node.clone()),
-            Err(bad) => report.error(bad.code, text.span, bad.message, bad.help),
-        },
+        FieldLimit::Matches(text) if ty == AcceptedType::String => {
+            if report.ok(text.span, regex(&text.node)).is_some() {
+                bounds.matches = Some(text.node.clone());
+            }
+        }
         FieldLimit::Matches(_) => wrong("matches"),
         FieldLimit::Items(min, max) if steps.contains(&Step::Each) => {
             bounds.items = Some((min.node, max.node))
@@ -263,8 +244,13 @@ fn limit_of(
     }
 }
 
+/// Whether both bounds are there and nothing lies between them.
+pub(super) fn above(min: &Option<String>, max: &Option<String>) -> bool {
+    matches!((min, max), (Some(min), Some(max)) if order(min, max).is_gt())
+}
+
 /// Canonical decimals by value, exact at any length.
-pub(super) fn order(a: &str, b: &str) -> std::cmp::Ordering {
+fn order(a: &str, b: &str) -> std::cmp::Ordering {
     fn magnitude<'t>(x: &'t str, y: &'t str) -> std::cmp::Ordering {
         let split = |t: &'t str| t.split_once('.').unwrap_or((t, ""));
         let ((xw, xf), (yw, yf)) = (split(x), split(y));

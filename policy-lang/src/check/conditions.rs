@@ -1,10 +1,10 @@
 //! Condition trees -> conditions over typed facts, named ones expanded within bounds.
 
-use super::cx::{Captures, Cx, Env};
+use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::facts::single;
 use super::limits::{MAX_CONDITION_ATOMS, MAX_CONDITION_DEPTH};
 use super::literals::{self, glob, percentage, regex, type_word};
-use super::names::{Entry, Kind, Node, undeclared};
+use super::names::{Entry, Kind, Node};
 use crate::ast::{Expr, ExprKind, FactRef, Literal, Name, OperandExpr};
 use crate::model::{
     Anchor, Atom, Comparison, Cond, CredentialKind, Fact, HoursId, IssuerId, KeySetId, ListId, NetworkId,
@@ -34,7 +34,7 @@ impl<'a> Cx<'a> {
         }
         if state.depth >= MAX_CONDITION_DEPTH {
             state.stopped = true;
-            self.report.error(
+            return self.report.invalid(
                 "G0801",
                 expr.span,
                 format!(
@@ -42,7 +42,6 @@ impl<'a> Cx<'a> {
                 ),
                 "flatten it",
             );
-            return None;
         }
         state.depth += 1;
         let cond = self.expand_inner(env, expr, state);
@@ -74,7 +73,7 @@ impl<'a> Cx<'a> {
         state.atoms += 1;
         if state.atoms > MAX_CONDITION_ATOMS {
             state.stopped = true;
-            self.report.error(
+            return self.report.invalid(
                 "G0802",
                 span,
                 format!(
@@ -82,7 +81,6 @@ impl<'a> Cx<'a> {
                 ),
                 "use a list, or split the rule",
             );
-            return None;
         }
         Some(())
     }
@@ -104,8 +102,7 @@ impl<'a> Cx<'a> {
                     let known = known
                         .filter(|e| matches!(e.kind, Kind::Principal | Kind::Condition))
                         .map(|e| e.name);
-                    undeclared(
-                        &self.report,
+                    self.report.undeclared(
                         name.span,
                         &name.node,
                         "principal or condition",
@@ -128,9 +125,7 @@ impl<'a> Cx<'a> {
         if name.node == "anyone" {
             return Some(Cond::True);
         }
-        let entry = self
-            .names
-            .expect(&self.report, env.scope, name, &[Kind::Principal])?;
+        let entry = self.expect(env.scope, name, &[Kind::Principal])?;
         self.named(env, name, entry, &[Kind::Principal], state)
     }
 
@@ -143,7 +138,7 @@ impl<'a> Cx<'a> {
         state: &mut Expansion,
     ) -> Option<Cond> {
         let (Node::Cond(expr), true) = (entry.node, kinds.contains(&entry.kind)) else {
-            self.names.expect(&self.report, env.scope, name, kinds);
+            self.expect(env.scope, name, kinds);
             return None;
         };
         self.used.borrow_mut().insert(entry.span);
@@ -152,24 +147,15 @@ impl<'a> Cx<'a> {
             cycle.push(entry.name);
             let cycle = cycle.join(" -> ");
             state.stopped = true;
-            self.report.error(
+            return self.report.invalid(
                 "G0109",
                 entry.span,
                 format!("`{}` is defined by itself: {cycle}", entry.name),
                 "a name can not lead back to itself",
             );
-            return None;
         }
         state.stack.push((entry.span, entry.name.to_owned()));
-        let cond = self.expand(
-            Env {
-                scope: entry.scope,
-                captures: env.captures,
-                response: false,
-            },
-            expr,
-            state,
-        );
+        let cond = self.expand(Env::new(entry.scope, env.captures), expr, state);
         state.stack.pop();
         cond
     }
@@ -183,9 +169,7 @@ impl<'a> Cx<'a> {
         match &expr.kind {
             ExprKind::From(kind, name) => self.anchor(env, kind, name).map(Atom::Anchor),
             ExprKind::SignedBy(name) => {
-                let entry = self
-                    .names
-                    .expect(&self.report, env.scope, name, &[Kind::Signature])?;
+                let entry = self.expect(env.scope, name, &[Kind::Signature])?;
                 Some(Atom::Anchor(Anchor::Signed(SignatureId(entry.index))))
             }
             ExprKind::Exists(reference) => self.exists(env, reference),
@@ -250,18 +234,12 @@ impl<'a> Cx<'a> {
             "key" => (Kind::Keys, |i| Anchor::Key(KeySetId(i))),
             "peer" => (Kind::Peers, |i| Anchor::Peer(PeerSetId(i))),
             other => {
-                undeclared(
-                    &self.report,
-                    kind.span,
-                    other,
-                    "kind of credential",
-                    ["token", "key", "peer"],
-                );
+                self.report
+                    .undeclared(kind.span, other, "kind of credential", ["token", "key", "peer"]);
                 return None;
             }
         };
-        self.names
-            .expect(&self.report, env.scope, name, &[wanted])
+        self.expect(env.scope, name, &[wanted])
             .map(|entry| make(entry.index))
     }
 
@@ -302,8 +280,7 @@ impl<'a> Cx<'a> {
                 out.push(text);
             }
         }
-        out.sort();
-        out.dedup();
+        sort_dedup(&mut out);
         Some(out)
     }
 
@@ -322,13 +299,12 @@ impl<'a> Cx<'a> {
             ">" => Comparison::Greater,
             ">=" => Comparison::GreaterOrEqual,
             other => {
-                self.report.error(
+                return self.report.invalid(
                     "G0202",
                     op.span,
                     format!("`{other}` is not an operator"),
                     "use == != < <= > >=",
                 );
-                return None;
             }
         };
         // A literal on the left is turned around: the model has facts on the left.
@@ -336,13 +312,12 @@ impl<'a> Cx<'a> {
             (OperandExpr::Fact(fact), other) => (fact, written, other),
             (other, OperandExpr::Fact(fact)) => (fact, mirrored(written), other),
             (OperandExpr::Literal(_), OperandExpr::Literal(_)) => {
-                self.report.error(
+                return self.report.invalid(
                     "G0203",
                     span,
                     "this compares two literals",
                     "one side must be a fact",
                 );
-                return None;
             }
         };
         let (left, ty) = self.fact_beside(env, fact, other)?;
@@ -367,13 +342,12 @@ impl<'a> Cx<'a> {
         let equality = matches!(op_model, Comparison::Equal | Comparison::NotEqual);
         let ordered = matches!(ty, Type::Int | Type::Instant | Type::Duration) || self.is_open(env, &left);
         if ty == Type::Set {
-            self.report.error(
+            return self.report.invalid(
                 "G0202",
                 span,
                 "sets are not compared",
                 "use `in`, `has any [..]` or `has all [..]`",
             );
-            return None;
         }
         if !equality && !ordered {
             self.operator(op.span, &op.node, ty, "integers, instants and durations");
@@ -397,15 +371,12 @@ impl<'a> Cx<'a> {
                 node: Literal::List(items),
                 ..
             }) => self.one_of(env, span, left, items),
-            OperandExpr::Literal(literal) => {
-                self.report.error(
-                    "G0202",
-                    literal.span,
-                    "nothing is in this literal",
-                    "write a set, list, network, hours or a literal list `[..]` after `in`",
-                );
-                None
-            }
+            OperandExpr::Literal(literal) => self.report.invalid(
+                "G0202",
+                literal.span,
+                "nothing is in this literal",
+                "write a set, list, network, hours or a literal list `[..]` after `in`",
+            ),
             OperandExpr::Fact(reference) => {
                 let entry = single(reference).and_then(|name| self.names.find(env.scope, &name.node));
                 match entry {
@@ -439,23 +410,19 @@ impl<'a> Cx<'a> {
             };
             values.push(self.ok(item.span, literals::value(&item.node, ty))?);
         }
-        values.sort();
-        values.dedup();
+        sort_dedup(&mut values);
         Some(Atom::OneOf { fact, values })
     }
 
     fn left_fact(&self, env: Env<'_>, left: &OperandExpr, wanted: Option<Type>) -> Option<(Fact, Type)> {
         match left {
             OperandExpr::Fact(reference) => self.fact_as(env, reference, wanted.unwrap_or(Type::String)),
-            OperandExpr::Literal(literal) => {
-                self.report.error(
-                    "G0203",
-                    literal.span,
-                    "a literal is in it or not, always",
-                    "name a fact",
-                );
-                None
-            }
+            OperandExpr::Literal(literal) => self.report.invalid(
+                "G0203",
+                literal.span,
+                "a literal is in it or not, always",
+                "name a fact",
+            ),
         }
     }
 
@@ -495,23 +462,15 @@ impl<'a> Cx<'a> {
                 self.operator(span, "in NETWORK", ty, "addresses");
                 None
             }
-            Kind::Hours => {
-                self.report.error(
-                    "G0202",
-                    span,
-                    "only `now` is inside hours or not",
-                    "write `now in NAME`",
-                );
-                None
-            }
+            Kind::Hours => self.report.invalid(
+                "G0202",
+                span,
+                "only `now` is inside hours or not",
+                "write `now in NAME`",
+            ),
             _ => {
                 let name = single(reference)?;
-                self.names.expect(
-                    &self.report,
-                    env.scope,
-                    name,
-                    &[Kind::List, Kind::Network, Kind::Hours],
-                );
+                self.expect(env.scope, name, &[Kind::List, Kind::Network, Kind::Hours]);
                 None
             }
         }
@@ -537,11 +496,7 @@ impl<'a> Cx<'a> {
         for entry in self.names.everywhere() {
             let Node::Cond(expr) = entry.node else { continue };
             if !self.used.borrow().contains(&entry.span) {
-                let env = Env {
-                    scope: entry.scope,
-                    captures: Captures::Any,
-                    response: false,
-                };
+                let env = Env::new(entry.scope, Captures::Any);
                 let mut state = Expansion::default();
                 state.stack.push((entry.span, entry.name.to_owned()));
                 self.expand(env, expr, &mut state);

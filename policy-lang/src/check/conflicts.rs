@@ -1,14 +1,12 @@
 //! What only shows when rules or services are compared: equal bases, differing options, clashing obligations.
 
-use super::accept::order;
+use super::accept::above;
 use super::cx::Cx;
 use super::meet::{Item, MAX_PAIRS, clashing};
-use crate::diagnostic::Diagnostic;
 use crate::model::{
     Accept, AcceptKind, AcceptedField, AcceptedType, Base, Cond, Effect, HeaderAction, HeaderValue,
     HostOptions, HostPattern, Rule,
 };
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl Cx<'_> {
@@ -47,34 +45,26 @@ impl Cx<'_> {
         }
         for (later, earlier) in pairs {
             if let (Some(service), Some(other)) = (services.get(later), services.get(earlier)) {
+                let (names, at) = ((&service.name, &other.name), (other.span, "the other service"));
                 if service.base == other.base {
-                    self.report.push(
-                        Diagnostic::error(
-                            "G0412",
-                            service.span,
-                            format!(
-                                "`{}` and `{}` have the same host and base",
-                                service.name, other.name
-                            ),
-                        )
-                        .related(other.span, "the other service")
-                        .help(
-                            "exactly one service answers a request; join them, or give them different bases",
-                        ),
+                    self.report.error_at_both(
+                        "G0412",
+                        service.span,
+                        format!("`{}` and `{}` have the same host and base", names.0, names.1),
+                        at,
+                        "exactly one service answers a request; join them, or give them different bases",
                     );
                 }
                 if service.options != other.options {
-                    self.report.push(
-                        Diagnostic::error(
-                            "G0413",
-                            service.span,
-                            format!(
-                                "`{}` and `{}` share a host, but not its options",
-                                service.name, other.name
-                            ),
-                        )
-                        .related(other.span, "the other service")
-                        .help("write the same normalisation options into both"),
+                    self.report.error_at_both(
+                        "G0413",
+                        service.span,
+                        format!(
+                            "`{}` and `{}` share a host, but not its options",
+                            names.0, names.1
+                        ),
+                        at,
+                        "write the same normalisation options into both",
                     );
                 }
             }
@@ -102,17 +92,15 @@ impl Cx<'_> {
                 else {
                     continue;
                 };
-                self.report.push(
-                    Diagnostic::error(
-                        "G0517",
-                        rule.span,
-                        format!(
-                            "`{}` is set to {text:?} here and to {other_text:?} elsewhere",
-                            header.1
-                        ),
-                    )
-                    .related(other.span, "by this rule, for requests that both match")
-                    .help("make one condition the negation of the other, or set it in one place"),
+                self.report.error_at_both(
+                    "G0517",
+                    rule.span,
+                    format!(
+                        "`{}` is set to {text:?} here and to {other_text:?} elsewhere",
+                        header.1
+                    ),
+                    (other.span, "by this rule, for requests that both match"),
+                    "make one condition the negation of the other, or set it in one place",
                 );
             }
         }
@@ -185,14 +173,12 @@ impl Cx<'_> {
             let others = &other.obligations.accept;
             for b in others.iter().take(if same { n } else { others.len() }) {
                 if let Some(why) = clash(a, b) {
-                    self.report.push(
-                        Diagnostic::error(
-                            "G0518",
-                            rule.span,
-                            format!("nothing satisfies both accepts: {why}"),
-                        )
-                        .related(other.span, "the other accept binds here")
-                        .help("all accepts that bind apply; make them agree"),
+                    self.report.error_at_both(
+                        "G0518",
+                        rule.span,
+                        format!("nothing satisfies both accepts: {why}"),
+                        (other.span, "the other accept binds here"),
+                        "all accepts that bind apply; make them agree",
                     );
                 }
             }
@@ -262,10 +248,6 @@ fn disjoint(a: &AcceptedField, b: &AcceptedField) -> bool {
     if !fits {
         return true;
     }
-    let above = |min: &Option<std::string::String>, max: &Option<std::string::String>| match (min, max) {
-        (Some(min), Some(max)) => order(min, max) == Ordering::Greater,
-        _ => false,
-    };
     let apart = match (&a.bounds.one_of, &b.bounds.one_of) {
         (Some(x), Some(y)) => !x.iter().any(|t| y.contains(t)),
         _ => false,

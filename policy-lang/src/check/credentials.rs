@@ -1,6 +1,6 @@
 //! Issuers, keys, peers, signatures, `trust` and `context`.
 
-use super::cx::Cx;
+use super::cx::{Cx, sort_dedup};
 use super::limits::MAX_LEEWAY_US;
 use super::literals::{self, header_name};
 use super::names::Kind;
@@ -114,14 +114,12 @@ impl Cx<'_> {
     fn unique_urls(&self) {
         for (i, issuer) in self.policy.issuers.iter().enumerate() {
             if let Some(earlier) = self.policy.issuers.iter().take(i).find(|e| e.url == issuer.url) {
-                self.report.push(
-                    Diagnostic::error(
-                        "G0604",
-                        issuer.span,
-                        format!("two issuers have the URL `{}`", issuer.url),
-                    )
-                    .related(earlier.span, "the other one")
-                    .help("a token names its issuer by URL; join them"),
+                self.report.error_at_both(
+                    "G0604",
+                    issuer.span,
+                    format!("two issuers have the URL `{}`", issuer.url),
+                    (earlier.span, "the other one"),
+                    "a token names its issuer by URL; join them",
                 );
             }
         }
@@ -249,7 +247,7 @@ impl Cx<'_> {
     }
 
     fn secret(&self, name: &Name) -> Option<SecretId> {
-        let entry = self.names.expect(&self.report, None, name, &[Kind::Secret])?;
+        let entry = self.expect(None, name, &[Kind::Secret])?;
         Some(SecretId(entry.index))
     }
 
@@ -291,12 +289,7 @@ impl Cx<'_> {
                 continue;
             }
             if !seen.insert(name) {
-                self.report.error(
-                    "G0101",
-                    field.name.span,
-                    format!("`{name}` is declared twice"),
-                    "keep one of them",
-                );
+                self.declared_twice(&field.name);
                 continue;
             }
             let or_string = field.ty.node == TypeName::SetOrString;
@@ -356,15 +349,12 @@ impl Cx<'_> {
         match &field.init {
             None => None,
             Some(FieldInit::Default(literal)) => self.ok(literal.span, literals::value(&literal.node, ty)),
-            Some(FieldInit::Path(_)) => {
-                self.report.error(
-                    "G0602",
-                    field.span,
-                    "only claims have paths",
-                    "write a default, or nothing",
-                );
-                None
-            }
+            Some(FieldInit::Path(_)) => self.report.invalid(
+                "G0602",
+                field.span,
+                "only claims have paths",
+                "write a default, or nothing",
+            ),
         }
     }
 
@@ -432,8 +422,7 @@ impl Cx<'_> {
             }
             trust_domains.push(domain);
         }
-        trust_domains.sort();
-        trust_domains.dedup();
+        sort_dedup(&mut trust_domains);
         PeerSet {
             name: name.node.clone(),
             span: name.span,
@@ -533,8 +522,7 @@ impl Cx<'_> {
                             self.policy.trust.proxies.push(net);
                         }
                     }
-                    self.policy.trust.proxies.sort();
-                    self.policy.trust.proxies.dedup();
+                    sort_dedup(&mut self.policy.trust.proxies);
                     if let Some(hops) = hops {
                         if hops.node == 0 {
                             self.report.error(
@@ -559,12 +547,7 @@ impl Cx<'_> {
                         continue;
                     }
                     if self.policy.trust.headers.iter().any(|h| h.name == name.node) {
-                        self.report.error(
-                            "G0101",
-                            name.span,
-                            format!("`{}` is declared twice", name.node),
-                            "keep one of them",
-                        );
+                        self.declared_twice(name);
                         continue;
                     }
                     let allowed = [Type::String, Type::Int, Type::Bool, Type::Ip];
@@ -585,12 +568,7 @@ impl Cx<'_> {
         for field in fields {
             let name = &field.name.node;
             if self.policy.context.iter().any(|f| f.name == *name) {
-                self.report.error(
-                    "G0101",
-                    field.name.span,
-                    format!("`{name}` is declared twice"),
-                    "keep one of them",
-                );
+                self.declared_twice(&field.name);
                 continue;
             }
             let Some(ty) = self.type_of(&field.ty, &CLAIM_TYPES) else {

@@ -1,10 +1,10 @@
 //! What every pass of the checker shares: the names, the model so far, the complaints.
 
 use super::literals::{Bad, type_word};
-use super::names::{Names, ScopeId};
+use super::names::{Entry, Kind, Names, ScopeId};
 use super::report::Report;
 use super::sources::{NameError, Parsed, resolve};
-use crate::ast::{Decl, Text};
+use crate::ast::{Decl, Name, Text};
 use crate::model::{Policy, Quota, Target, Type};
 use crate::source::{Files, Sources, Span};
 use std::cell::RefCell;
@@ -45,6 +45,17 @@ pub(super) struct Env<'t> {
     pub(super) response: bool,
 }
 
+impl<'t> Env<'t> {
+    /// Where names are facts of the request.
+    pub(super) fn new(scope: Option<ScopeId>, captures: Captures<'t>) -> Env<'t> {
+        Env {
+            scope,
+            captures,
+            response: false,
+        }
+    }
+}
+
 impl<'a> Cx<'a> {
     /// An empty model over the names of some files.
     pub(super) fn new(
@@ -75,16 +86,25 @@ impl<'a> Cx<'a> {
     }
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
+    /// A name that must be declared, as one of some kinds.
+    pub(super) fn expect(&self, scope: Option<ScopeId>, name: &Name, kinds: &[Kind]) -> Option<Entry<'a>> {
+        self.names.expect(&self.report, scope, name, kinds)
+    }
+
+    /// `G0101`, for members of one declaration.
+    pub(super) fn declared_twice(&self, name: &Name) {
+        self.report.error(
+            "G0101",
+            name.span,
+            format!("`{}` is declared twice", name.node),
+            "keep one of them",
+        );
+    }
+
     /// The value, or its complaint reported.
     pub(super) fn ok<T>(&self, span: Span, result: Result<T, Bad>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(bad) => {
-                self.report.error(bad.code, span, bad.message, bad.help);
-                None
-            }
-        }
+        self.report.ok(span, result)
     }
 
     /// `G0201`
@@ -108,26 +128,22 @@ impl Cx<'_> {
                     NameError::Outside => format!("`{}` lies outside the policy's root", name.node),
                     NameError::Odd => format!("`{}` is not a relative file name", name.node),
                 };
-                self.report.error(
+                return self.report.invalid(
                     "G0608",
                     name.span,
                     message,
                     "name a file of the policy's own folder",
                 );
-                return None;
             }
         };
         match self.files.read(&resolved) {
             Some(bytes) => Some((resolved, bytes)),
-            None => {
-                self.report.error(
-                    "G0610",
-                    name.span,
-                    format!("there is no file `{resolved}`"),
-                    "names are relative to the declaring file",
-                );
-                None
-            }
+            None => self.report.invalid(
+                "G0610",
+                name.span,
+                format!("there is no file `{resolved}`"),
+                "names are relative to the declaring file",
+            ),
         }
     }
 
@@ -144,4 +160,10 @@ impl Cx<'_> {
             *slot = Some(value);
         }
     }
+}
+
+/// Sorts what is a set.
+pub(super) fn sort_dedup<T: Ord>(list: &mut Vec<T>) {
+    list.sort();
+    list.dedup();
 }

@@ -1,6 +1,6 @@
 //! Networks, hours, lists and tables; the shape of the files beside the policy.
 
-use super::cx::Cx;
+use super::cx::{Cx, sort_dedup};
 use super::json::{Item, Json};
 use super::literals::{self, clock, network, type_word, zone};
 use super::sources::Parsed;
@@ -20,8 +20,7 @@ impl Cx<'_> {
                         .iter()
                         .filter_map(|n| self.ok(n.span, network(&n.node)))
                         .collect();
-                    nets.sort();
-                    nets.dedup();
+                    sort_dedup(&mut nets);
                     self.policy.networks.push(Network {
                         name: name.node.clone(),
                         span: name.span,
@@ -97,13 +96,12 @@ impl Cx<'_> {
             return Some(*found);
         }
         let words: Vec<&str> = allowed.iter().map(|t| type_word(*t)).collect();
-        self.report.error(
+        self.report.invalid(
             "G0204",
             ty.span,
             "this type can not stand here",
             format!("write one of {}", words.join(", ")),
-        );
-        None
+        )
     }
 
     /// `max age`, µs.
@@ -174,12 +172,7 @@ impl Cx<'_> {
         let mut columns: Vec<(String, Type)> = Vec::new();
         for field in fields {
             if columns.iter().any(|c| c.0 == field.name.node) {
-                self.report.error(
-                    "G0101",
-                    field.name.span,
-                    format!("`{}` is declared twice", field.name.node),
-                    "keep one of them",
-                );
+                self.declared_twice(&field.name);
                 continue;
             }
             if field.init.is_some() {

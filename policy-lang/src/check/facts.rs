@@ -4,9 +4,8 @@
 
 use super::cx::{Captures, Cx, Env};
 use super::literals::{self, header_name};
-use super::names::{Kind, RESERVED, undeclared};
+use super::names::{Kind, RESERVED};
 use crate::ast::{FactPart, FactRef, OperandExpr};
-use crate::diagnostic::Diagnostic;
 use crate::model::{Fact, PeerFact, TableId, Type};
 
 /// The names of a reference as far as they are plain.
@@ -75,15 +74,12 @@ impl Cx<'_> {
         };
         match wanted {
             Some(wanted) => self.fact_as(env, reference, wanted),
-            None => {
-                self.report.error(
-                    "G0201",
-                    reference.span,
-                    "the type of this field is not known",
-                    "compare a field of the response with a literal or a fact of the request",
-                );
-                None
-            }
+            None => self.report.invalid(
+                "G0201",
+                reference.span,
+                "the type of this field is not known",
+                "compare a field of the response with a literal or a fact of the request",
+            ),
         }
     }
 
@@ -132,23 +128,19 @@ impl Cx<'_> {
                     .then(|| Fact::Context(n.to_owned()))
             }),
             Some("now") if reference.parts.len() == 1 => Some(Fact::Now),
-            Some("body" | "response") => {
-                self.report.error(
-                    "G0901",
-                    reference.span,
-                    "facts of bodies are parsed, not enforced yet",
-                    "use `accept body` or `require response { .. }`",
-                );
-                None
-            }
+            Some("body" | "response") => self.report.invalid(
+                "G0901",
+                reference.span,
+                "facts of bodies are parsed, not enforced yet",
+                "use `accept body` or `require response { .. }`",
+            ),
             _ => self.declared(env, reference, &names),
         }
     }
 
     fn wrong(&self, reference: &FactRef, help: impl Into<String>) -> Option<Fact> {
         self.report
-            .error("G0104", reference.span, "there is no such fact", help);
-        None
+            .invalid("G0104", reference.span, "there is no such fact", help)
     }
 
     fn request(&self, reference: &FactRef, rest: &[FactPart]) -> Option<Fact> {
@@ -184,7 +176,8 @@ impl Cx<'_> {
             "sni" => Some(Fact::Sni),
             "query" | "header" | "cookie" => None,
             other => {
-                undeclared(&self.report, name.span, other, "fact of the request", NAMES);
+                self.report
+                    .undeclared(name.span, other, "fact of the request", NAMES);
                 return None;
             }
         };
@@ -195,13 +188,12 @@ impl Cx<'_> {
             (None, "cookie", [FactPart::Index(n)]) => {
                 let odd = |b: u8| b <= b' ' || b >= 0x7f || matches!(b, b';' | b'=' | b',');
                 if n.node.is_empty() || n.node.bytes().any(odd) {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0310",
                         n.span,
                         format!("`{}` is not a cookie's name", n.node),
                         "use letters, digits, `-` and `_`",
                     );
-                    return None;
                 }
                 Some(Fact::Cookie(n.node.clone()))
             }
@@ -250,7 +242,7 @@ impl Cx<'_> {
                 "signature" => vec!["name"],
                 _ => vec!["ip"],
             };
-            undeclared(&self.report, reference.span, name, what, known);
+            self.report.undeclared(reference.span, name, what, known);
         }
         found
     }
@@ -268,39 +260,34 @@ impl Cx<'_> {
                 });
             }
             Captures::None => {
-                self.report.error(
+                return self.report.invalid(
                     "G0409",
                     reference.span,
                     format!("there is no target here that could capture `{name}`"),
                     "captures belong to the rule whose target has them",
                 );
-                return None;
             }
             Captures::Targets(targets) => targets,
         };
         let mut found = None;
         for target in targets {
             let Some((_, ty)) = target.pattern.captures().into_iter().find(|c| c.0 == name) else {
-                self.report.push(
-                    Diagnostic::error(
-                        "G0409",
-                        reference.span,
-                        format!("a target of this rule has no capture `{name}`"),
-                    )
-                    .related(target.span, "this target")
-                    .help("every target of the rule must capture it"),
+                self.report.error_at_both(
+                    "G0409",
+                    reference.span,
+                    format!("a target of this rule has no capture `{name}`"),
+                    (target.span, "this target"),
+                    "every target of the rule must capture it",
                 );
                 return None;
             };
             if found.is_some_and(|t| t != ty) {
-                self.report.push(
-                    Diagnostic::error(
-                        "G0410",
-                        reference.span,
-                        format!("the targets of this rule capture `{name}` with different types"),
-                    )
-                    .related(target.span, "this target differs")
-                    .help("give it one type, or split the rule"),
+                self.report.error_at_both(
+                    "G0410",
+                    reference.span,
+                    format!("the targets of this rule capture `{name}` with different types"),
+                    (target.span, "this target differs"),
+                    "give it one type, or split the rule",
                 );
                 return None;
             }
@@ -317,9 +304,7 @@ impl Cx<'_> {
             FactPart::Name(column),
         ] = reference.parts.as_slice()
         {
-            let entry = self
-                .names
-                .expect(&self.report, env.scope, table, &[Kind::Table])?;
+            let entry = self.expect(env.scope, table, &[Kind::Table])?;
             let declared = self.policy.tables.get(entry.index as usize)?;
             // Key facts are not cells themselves: the nesting ends here.
             if matches!(key.parts.get(1), Some(FactPart::IndexFact(_))) {
@@ -332,7 +317,7 @@ impl Cx<'_> {
             }
             if !declared.columns.iter().any(|c| c.0 == column.node) {
                 let known = declared.columns.iter().map(|c| c.0.as_str());
-                undeclared(&self.report, column.span, &column.node, "column", known);
+                self.report.undeclared(column.span, &column.node, "column", known);
                 return None;
             }
             let table = TableId(entry.index);
@@ -350,7 +335,8 @@ impl Cx<'_> {
         let known = trusted
             .chain(self.names.all(env.scope).map(|e| e.name))
             .chain(RESERVED);
-        undeclared(&self.report, reference.span, &whole, "fact or name", known);
+        self.report
+            .undeclared(reference.span, &whole, "fact or name", known);
         None
     }
 }

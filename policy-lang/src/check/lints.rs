@@ -58,14 +58,7 @@ impl Cx<'_> {
         for entry in self.names.everywhere().filter(|e| e.kind == Kind::Principal) {
             let Node::Cond(expr) = entry.node else { continue };
             let before = self.report.count();
-            let cond = self.condition(
-                Env {
-                    scope: entry.scope,
-                    captures: Captures::Any,
-                    response: false,
-                },
-                expr,
-            );
+            let cond = self.condition(Env::new(entry.scope, Captures::Any), expr);
             if self.report.count() > before {
                 continue;
             }

@@ -2,6 +2,7 @@
 //!
 //! Knows text and numbers; nothing of names, facts or rules.
 
+use super::cx::sort_dedup;
 use super::limits::{MAX_REGEX_BYTES, MAX_REGEX_NESTING, MAX_REGEX_STEPS};
 use crate::ast::Literal;
 use crate::model::{Type, Value};
@@ -438,8 +439,7 @@ pub(super) fn value(literal: &Literal, wanted: Type) -> Result<Value, Bad> {
                     other => return mismatch(other, Type::String),
                 }
             }
-            out.sort();
-            out.dedup();
+            sort_dedup(&mut out);
             Ok(Value::Set(out))
         }
         (other, wanted) => mismatch(other, wanted),

@@ -105,7 +105,6 @@ fn request_headers_set(policy: &Policy) -> Vec<String> {
         .filter(|h| h.direction == HeaderDirection::Request && matches!(h.action, HeaderAction::Set(_)))
         .map(|h| h.name.clone())
         .collect();
-    names.sort();
-    names.dedup();
+    cx::sort_dedup(&mut names);
     names
 }

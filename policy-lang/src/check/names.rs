@@ -5,7 +5,6 @@
 use super::report::Report;
 use super::sources::Parsed;
 use crate::ast::{Decl, Expr, Name, Persona, QuotaSpec, Statement, Target};
-use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 use std::collections::BTreeMap;
 
@@ -178,11 +177,9 @@ impl<'a> Names<'a> {
             } else {
                 format!("`{}` is declared twice", name.node)
             };
-            report.push(
-                Diagnostic::error("G0101", name.span, message)
-                    .related(earlier.span, format!("declared here, as {}", earlier.kind.word()))
-                    .help("all declarations share one namespace; rename one of them"),
-            );
+            let label = format!("declared here, as {}", earlier.kind.word());
+            let help = "all declarations share one namespace; rename one of them";
+            report.error_at_both("G0101", name.span, message, (earlier.span, &label), help);
             return;
         }
         let entry = Entry {
@@ -232,18 +229,16 @@ impl<'a> Names<'a> {
             Some(entry) if kinds.contains(&entry.kind) => Some(entry),
             Some(entry) => {
                 let wanted = wanted();
-                report.push(
-                    Diagnostic::error(
-                        "G0103",
-                        name.span,
-                        format!(
-                            "`{}` is declared as {}, but {wanted} is wanted here",
-                            name.node,
-                            entry.kind.word()
-                        ),
-                    )
-                    .related(entry.span, "declared here")
-                    .help(format!("name a declared {wanted}")),
+                report.error_at_both(
+                    "G0103",
+                    name.span,
+                    format!(
+                        "`{}` is declared as {}, but {wanted} is wanted here",
+                        name.node,
+                        entry.kind.word()
+                    ),
+                    (entry.span, "declared here"),
+                    format!("name a declared {wanted}"),
                 );
                 None
             }
@@ -252,7 +247,7 @@ impl<'a> Names<'a> {
                     .all(scope)
                     .filter(|e| kinds.contains(&e.kind))
                     .map(|e| e.name);
-                undeclared(report, name.span, &name.node, &wanted(), known);
+                report.undeclared(name.span, &name.node, &wanted(), known);
                 None
             }
         }
@@ -273,31 +268,6 @@ impl<'a> Names<'a> {
             .values()
             .chain(self.locals.iter().flat_map(|l| l.values()))
     }
-}
-
-/// `G0102` with the nearest known name.
-pub(super) fn undeclared<'n>(
-    report: &Report,
-    span: Span,
-    name: &str,
-    what: &str,
-    known: impl IntoIterator<Item = &'n str>,
-) {
-    let near = |known: &&str| {
-        // Lengths alone tell most names apart, for nothing.
-        name.len().abs_diff(known.len()) <= 1 + known.len() / 3 || !(name.is_ascii() && known.is_ascii())
-    };
-    let nearest = known
-        .into_iter()
-        .filter(near)
-        .filter_map(|k| report.distance(name, k).map(|distance| (distance, k)))
-        .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
-        .min();
-    let help = match nearest {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
-        None => "declare it, or name one that is declared".to_owned(),
-    };
-    report.error("G0102", span, format!("no {what} is called `{name}`"), help);
 }
 
 fn declared(decl: &Decl) -> Option<(Kind, &Name, Node<'_>)> {

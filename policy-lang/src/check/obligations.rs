@@ -1,7 +1,7 @@
 //! Bodies of allows and `on` -> obligations.
 
 use super::accept::accept;
-use super::cx::{Cx, Env};
+use super::cx::{Cx, Env, sort_dedup};
 use super::jsonpath;
 use super::literals::{header_name, header_value, instant, type_word};
 use super::quotas::PendingLimit;
@@ -107,14 +107,10 @@ impl Cx<'_> {
                 }
             }
         }
-        out.redact.sort();
-        out.redact.dedup();
-        out.headers.sort();
-        out.headers.dedup();
-        out.tags.sort();
-        out.tags.dedup();
-        out.require.sort();
-        out.require.dedup();
+        sort_dedup(&mut out.redact);
+        sort_dedup(&mut out.headers);
+        sort_dedup(&mut out.tags);
+        sort_dedup(&mut out.require);
     }
 
     fn add_limit(
@@ -188,8 +184,7 @@ impl Cx<'_> {
                     .iter()
                     .filter_map(|p| self.ok(p.span, jsonpath::canonical(&p.node)));
                 let mut paths: Vec<String> = canonical.collect();
-                paths.sort();
-                paths.dedup();
+                sort_dedup(&mut paths);
                 out.push(Redaction::Only(paths));
             }
         }
@@ -210,13 +205,12 @@ impl Cx<'_> {
         };
         let header = self.ok(name.span, header_name(&name.node))?;
         if FRAMING.contains(&header.as_str()) {
-            self.report.error(
+            return self.report.invalid(
                 "G0509",
                 name.span,
                 format!("`{header}` belongs to the transport"),
                 "leave it to the host",
             );
-            return None;
         }
         let action = match (set, value) {
             (false, _) => HeaderAction::Drop,
@@ -226,31 +220,30 @@ impl Cx<'_> {
                     HeaderAction::Set(HeaderValue::Literal(text.clone()))
                 }
                 _ => {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0201",
                         literal.span,
                         "a header's value is a string",
                         "write it in double quotes",
                     );
-                    return None;
                 }
             },
             (true, Some(OperandExpr::Fact(reference))) => {
                 let (fact, ty) = self.fact(env, reference)?;
                 if !matches!(ty, Type::String | Type::Int | Type::Bool | Type::Ip) {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0202",
                         reference.span,
                         format!("a {} is no header value", type_word(ty)),
                         "use a string, int, bool or ip",
                     );
-                    return None;
                 }
                 HeaderAction::Set(HeaderValue::Fact(fact))
             }
             (true, None) => {
-                self.report.error("G0502", span, "`set` needs a value", "add one");
-                return None;
+                return self
+                    .report
+                    .invalid("G0502", span, "`set` needs a value", "add one");
             }
         };
         Some(HeaderOp {

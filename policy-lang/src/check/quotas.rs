@@ -19,11 +19,7 @@ impl Cx<'_> {
 
     fn quota(&self, entry: &Entry<'_>, spec: &QuotaSpec) {
         let name = quota_name(&self.scope_names, entry);
-        let env = Env {
-            scope: entry.scope,
-            captures: Captures::None,
-            response: false,
-        };
+        let env = Env::new(entry.scope, Captures::None);
         if let Some(quota) = self.quota_spec(env, name.clone(), entry.span, spec) {
             self.quotas.borrow_mut().insert(name, quota);
         }
@@ -50,13 +46,12 @@ impl Cx<'_> {
             PeriodExpr::Calendar(unit, zone_name) => {
                 self.ok(zone_name.span, zone(&zone_name.node))?;
                 let Some(unit) = CalendarUnit::ALL.into_iter().find(|u| u.code() == unit.node) else {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0512",
                         unit.span,
                         format!("`{}` is not a calendar period", unit.node),
                         "write `day`, `week` or `month`",
                     );
-                    return None;
                 };
                 Period::Calendar {
                     unit,
@@ -74,13 +69,12 @@ impl Cx<'_> {
             Some((_, "allow")) => StoreFailure::Allow,
             Some((_, "local")) => StoreFailure::Local,
             Some((name, other)) => {
-                self.report.error(
+                return self.report.invalid(
                     "G0512",
                     name.span,
                     format!("`{other}` is not what a store failure can mean"),
                     "write `allow`, `deny` or `local`",
                 );
-                return None;
             }
         };
         Some(Quota {
@@ -101,13 +95,12 @@ impl Cx<'_> {
         if (MIN_PERIOD_US..=MAX_PERIOD_US).contains(&duration.node.us) {
             return Some(duration.node.us);
         }
-        self.report.error(
+        self.report.invalid(
             "G0513",
             duration.span,
             format!("a period of `{}` is out of range", duration.node.text),
             "periods lie in 1s ..= 400d",
-        );
-        None
+        )
     }
 
     fn amount(&self, env: Env<'_>, expr: &Spanned<AmountExpr>) -> Option<Amount> {
@@ -136,25 +129,23 @@ impl Cx<'_> {
             for (reference, prefix) in &part.facts {
                 let (fact, ty) = self.fact(env, reference)?;
                 if matches!(ty, Type::Instant | Type::Duration) {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0514",
                         reference.span,
                         format!("a value of type {} is no key", type_word(ty)),
                         "count by something that stays the same",
                     );
-                    return None;
                 }
                 let prefix = match prefix {
                     None => None,
                     Some(n) if ty == Type::Ip && (1..=128).contains(&n.node) => u8::try_from(n.node).ok(),
                     Some(n) => {
-                        self.report.error(
+                        return self.report.invalid(
                             "G0514",
                             n.span,
                             "this prefix length makes no sense",
                             "only addresses have one, in 1 ..= 128",
                         );
-                        return None;
                     }
                 };
                 facts.push((fact, prefix));
@@ -171,7 +162,7 @@ impl Cx<'_> {
         name: &Name,
         cost: Option<&Spanned<AmountExpr>>,
     ) -> Option<PendingLimit> {
-        let entry = self.names.expect(&self.report, env.scope, name, &[Kind::Quota])?;
+        let entry = self.expect(env.scope, name, &[Kind::Quota])?;
         let cost = match cost {
             Some(cost) => Some(self.amount(env, cost)?),
             None => None,
@@ -185,11 +176,7 @@ impl Cx<'_> {
     /// `limit 5 per 1m by client.ip`: one quota for each owner and text.
     pub(super) fn inline_limit(&self, env: Env<'_>, owner: &str, spec: &QuotaSpec) -> Option<PendingLimit> {
         let name = format!("{owner}/inline:{}", crate::format::quota_spec(spec));
-        let env = Env {
-            scope: env.scope,
-            captures: Captures::None,
-            response: false,
-        };
+        let env = Env::new(env.scope, Captures::None);
         let quota = self.quota_spec(env, name.clone(), spec.span, spec)?;
         self.quotas.borrow_mut().entry(name.clone()).or_insert(quota);
         Some(PendingLimit {

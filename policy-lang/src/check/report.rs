@@ -1,6 +1,7 @@
 //! Collected complaints: deduplicated, suppressed where the author said so, sorted, capped.
 
 use super::limits::{MAX_ERRORS, MAX_SUGGESTION_CELLS};
+use super::literals::Bad;
 use crate::ast::File;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{FileId, Sources, Span};
@@ -25,6 +26,39 @@ impl Report {
         help: impl Into<String>,
     ) {
         self.push(Diagnostic::error(code, span, message).help(help));
+    }
+
+    /// An error with its way out, where the result is nothing.
+    pub(super) fn invalid<T>(
+        &self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.error(code, span, message, help);
+        None
+    }
+
+    /// The value, or what is wrong with its text reported.
+    pub(super) fn ok<T>(&self, span: Span, result: Result<T, Bad>) -> Option<T> {
+        result.map_or_else(|bad| self.invalid(bad.code, span, bad.message, bad.help), Some)
+    }
+
+    /// An error with its way out and another place that belongs to it.
+    pub(super) fn error_at_both(
+        &self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        (other, label): (Span, &str),
+        help: impl Into<String>,
+    ) {
+        self.push(
+            Diagnostic::error(code, span, message)
+                .related(other, label)
+                .help(help),
+        );
     }
 
     /// A warning with its way out.
@@ -59,6 +93,31 @@ impl Report {
         }
         self.compared.set(spent);
         Some(strsim::damerau_levenshtein(a, b))
+    }
+
+    /// `G0102` with the nearest known name.
+    pub(super) fn undeclared<'n>(
+        &self,
+        span: Span,
+        name: &str,
+        what: &str,
+        known: impl IntoIterator<Item = &'n str>,
+    ) {
+        let near = |known: &&str| {
+            // Lengths alone tell most names apart, for nothing.
+            name.len().abs_diff(known.len()) <= 1 + known.len() / 3 || !(name.is_ascii() && known.is_ascii())
+        };
+        let nearest = known
+            .into_iter()
+            .filter(near)
+            .filter_map(|k| self.distance(name, k).map(|distance| (distance, k)))
+            .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
+            .min();
+        let help = match nearest {
+            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+            None => "declare it, or name one that is declared".to_owned(),
+        };
+        self.error("G0102", span, format!("no {what} is called `{name}`"), help);
     }
 
     /// The final list, and whether an error is in it.

@@ -1,11 +1,10 @@
 //! Rule trees -> rules: heads, ids, order. Bodies are the obligations' business.
 
 use super::conditions::Expansion;
-use super::cx::{Captures, Cx, Env};
+use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::quotas::PendingLimit;
 use super::targets::Place;
 use crate::ast::{self, Requirement, Verb};
-use crate::diagnostic::Diagnostic;
 use crate::model::{Cond, Effect, Obligations, Owner, Requires, Respond, Rule};
 use crate::source::{FileId, Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,11 +46,7 @@ impl Cx<'_> {
         if targets.is_empty() || self.report.count() > before {
             return None;
         }
-        let env = Env {
-            scope: owner.place.scope,
-            captures: Captures::Targets(&targets),
-            response: false,
-        };
+        let env = Env::new(owner.place.scope, Captures::Targets(&targets));
         let condition = self.rule_condition(env, rule);
         let requires = self.requires(&rule.with);
         let respond = rule.respond.as_ref().and_then(|r| self.respond(r));
@@ -100,14 +95,12 @@ impl Cx<'_> {
         let first = lines.insert((at.file.0, line));
         if let Some(name) = &rule.name {
             if let Some(earlier) = owner.rule_names.insert(name.node.clone(), name.span) {
-                self.report.push(
-                    Diagnostic::error(
-                        "G0110",
-                        name.span,
-                        format!("two rules of `{}` are named `{}`", owner.name, name.node),
-                    )
-                    .related(earlier, "the other one")
-                    .help("names are unique in their service or guard"),
+                self.report.error_at_both(
+                    "G0110",
+                    name.span,
+                    format!("two rules of `{}` are named `{}`", owner.name, name.node),
+                    (earlier, "the other one"),
+                    "names are unique in their service or guard",
                 );
             }
             let id = format!("{}/{}", owner.name, name.node);
@@ -237,8 +230,7 @@ impl Cx<'_> {
                 "declare an `issuer`",
             );
         }
-        out.scopes.sort();
-        out.scopes.dedup();
+        sort_dedup(&mut out.scopes);
         out
     }
 
@@ -249,13 +241,12 @@ impl Cx<'_> {
             None => (400..=599).contains(&status.node),
         };
         if !fits {
-            self.report.error(
+            return self.report.invalid(
                 "G0505",
                 respond.span,
                 "a deny can not answer this",
                 "write a status in 400 ..= 599, or `respond 308 to \"..\"`",
             );
-            return None;
         }
         if let Some(to) = &respond.node.to {
             self.ok(to.span, super::literals::header_value(&to.node))?;

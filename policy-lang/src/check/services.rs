@@ -1,6 +1,6 @@
 //! Services and guards with everything in them but what compares several rules.
 
-use super::cx::{Captures, Cx, Env};
+use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::literals::{header_name, instant, is_token, method};
 use super::obligations::Marks;
 use super::quotas::PendingLimit;
@@ -131,11 +131,7 @@ impl Cx<'_> {
             },
             rule_names: BTreeMap::new(),
         };
-        let env = Env {
-            scope,
-            captures: Captures::None,
-            response: false,
-        };
+        let env = Env::new(scope, Captures::None);
         let (mut default_limit, mut marks) = (None, Marks::default());
         for Spanned {
             node: statement,
@@ -188,8 +184,7 @@ impl Cx<'_> {
                 | Statement::MethodOverrideKept => {}
             }
         }
-        service.require.sort();
-        service.require.dedup();
+        sort_dedup(&mut service.require);
         service.public = marks.public;
         service.deprecated = marks.deprecated;
         PendingService {
@@ -223,11 +218,7 @@ impl Cx<'_> {
             },
             rule_names: BTreeMap::new(),
         };
-        let env = Env {
-            scope,
-            captures: Captures::None,
-            response: false,
-        };
+        let env = Env::new(scope, Captures::None);
         for Spanned {
             node: statement,
             span,
@@ -247,8 +238,7 @@ impl Cx<'_> {
                 _ => self.service_only(*span),
             }
         }
-        guard.require.sort();
-        guard.require.dedup();
+        sort_dedup(&mut guard.require);
         guard
     }
 
@@ -271,13 +261,12 @@ impl Cx<'_> {
                 PenaltyTrigger::Answered(status.node as u16)
             }
             Some(status) => {
-                self.report.error(
+                return self.report.invalid(
                     "G0505",
                     status.span,
                     format!("{} is not a status", status.node),
                     "write one in 100 ..= 599",
                 );
-                return None;
             }
         };
         Some(Penalty {
@@ -385,12 +374,9 @@ impl Cx<'_> {
                 "add `origins \"https://..\";`",
             );
         }
-        cors.origins.sort();
-        cors.origins.dedup();
-        cors.methods.sort();
-        cors.methods.dedup();
-        cors.headers.sort();
-        cors.headers.dedup();
+        sort_dedup(&mut cors.origins);
+        sort_dedup(&mut cors.methods);
+        sort_dedup(&mut cors.headers);
         cors
     }
 }

@@ -4,7 +4,7 @@ use super::conditions::Expansion;
 use super::cx::{Captures, Cx, Env};
 use super::jsonpath;
 use super::literals::{header_name, instant, ip, method, value};
-use super::names::{Kind, Node, undeclared};
+use super::names::{Kind, Node};
 use super::sources::Parsed;
 use super::targets::Place;
 use crate::ast::{self, Decl, ExpectLine, GivenPart, Literal, Name, Persona, ProofLine, TestLine, Text};
@@ -165,7 +165,7 @@ impl Cx<'_> {
     fn given(&self, part: &Spanned<GivenPart>, given: &mut Given, context: &mut Tree) {
         match &part.node {
             GivenPart::Persona(name) => {
-                let entry = self.names.expect(&self.report, None, name, &[Kind::Persona]);
+                let entry = self.expect(None, name, &[Kind::Persona]);
                 if let Some(Node::Persona(persona)) = entry.map(|e| e.node) {
                     self.credential(&persona.node, given);
                 }
@@ -175,7 +175,8 @@ impl Cx<'_> {
                 for (name, values) in members {
                     let Some(fact) = self.policy.context.iter().find(|f| f.name == name.node) else {
                         let known = self.policy.context.iter().map(|f| f.name.as_str());
-                        undeclared(&self.report, name.span, &name.node, "context fact", known);
+                        self.report
+                            .undeclared(name.span, &name.node, "context fact", known);
                         continue;
                     };
                     if let Some(text) = self.json_value(name, values, fact.ty) {
@@ -214,9 +215,7 @@ impl Cx<'_> {
     }
 
     fn token(&self, persona: &Persona) -> Option<(String, String)> {
-        let entry = self
-            .names
-            .expect(&self.report, None, &persona.from, &[Kind::Issuer])?;
+        let entry = self.expect(None, &persona.from, &[Kind::Issuer])?;
         let issuer = self.policy.issuers.get(entry.index as usize)?;
         let mut tree = Tree::default();
         for (name, values) in &persona.members {
@@ -231,7 +230,8 @@ impl Cx<'_> {
             }
             let Some(claim) = issuer.claims.iter().find(|c| c.name == name.node) else {
                 let known = issuer.claims.iter().map(|c| c.name.as_str()).chain(["scope"]);
-                undeclared(&self.report, name.span, &name.node, "claim of this issuer", known);
+                self.report
+                    .undeclared(name.span, &name.node, "claim of this issuer", known);
                 continue;
             };
             let ty = self
@@ -248,9 +248,7 @@ impl Cx<'_> {
     }
 
     fn key_persona(&self, persona: &Persona) -> Option<(String, String, String)> {
-        let entry = self
-            .names
-            .expect(&self.report, None, &persona.from, &[Kind::Keys])?;
+        let entry = self.expect(None, &persona.from, &[Kind::Keys])?;
         let keys = self.policy.keys.get(entry.index as usize)?;
         let mut tree = Tree::default();
         let mut id = None;
@@ -263,7 +261,8 @@ impl Cx<'_> {
                 }
             } else {
                 let known = keys.fields.iter().map(|f| f.name.as_str()).chain(["id"]);
-                undeclared(&self.report, name.span, &name.node, "field of these keys", known);
+                self.report
+                    .undeclared(name.span, &name.node, "field of these keys", known);
             }
         }
         if id.is_none() {
@@ -278,8 +277,7 @@ impl Cx<'_> {
     }
 
     fn peer_persona(&self, persona: &Persona) -> Option<(String, String)> {
-        self.names
-            .expect(&self.report, None, &persona.from, &[Kind::Peers])?;
+        self.expect(None, &persona.from, &[Kind::Peers])?;
         let mut tree = Tree::default();
         for (name, values) in &persona.members {
             let ty = match name.node.as_str() {
@@ -287,7 +285,8 @@ impl Cx<'_> {
                 "dns" => Type::Set,
                 other => {
                     let known = ["spiffe", "dns", "subject", "fingerprint"];
-                    undeclared(&self.report, name.span, other, "part of a certificate", known);
+                    self.report
+                        .undeclared(name.span, other, "part of a certificate", known);
                     continue;
                 }
             };
@@ -312,13 +311,12 @@ impl Cx<'_> {
             }
         }
         if values.is_empty() {
-            self.report.error(
+            return self.report.invalid(
                 "G0701",
                 name.span,
                 format!("`{}` has no value", name.node),
                 "write one after the name",
             );
-            return None;
         }
         Some(out)
     }
@@ -334,13 +332,12 @@ impl Cx<'_> {
             return Some(format!("[{}]", items.join(",")));
         }
         let [only] = values else {
-            self.report.error(
+            return self.report.invalid(
                 "G0701",
                 name.span,
                 format!("`{}` takes one value", name.node),
                 "write exactly one",
             );
-            return None;
         };
         Some(match self.ok(only.span, value(&only.node, ty))? {
             Value::Bool(b) => b.to_string(),
@@ -395,7 +392,7 @@ impl Cx<'_> {
             let reason = Reason::from_code(&name.node);
             if reason.is_none() {
                 let known = Reason::ALL.iter().map(|known| known.code());
-                undeclared(&self.report, name.span, &name.node, "reason", known);
+                self.report.undeclared(name.span, &name.node, "reason", known);
             }
             reason
         });
@@ -442,18 +439,14 @@ impl Cx<'_> {
                     format!("did you mean `{n}`?")
                 });
                 self.report
-                    .error("G0702", by.span, format!("no rule is called `{}`", by.node), help);
-                None
+                    .invalid("G0702", by.span, format!("no rule is called `{}`", by.node), help)
             }
-            several => {
-                self.report.error(
-                    "G0702",
-                    by.span,
-                    format!("several rules are called `{}`", by.node),
-                    format!("write one of {}", several.join(", ")),
-                );
-                None
-            }
+            several => self.report.invalid(
+                "G0702",
+                by.span,
+                format!("several rules are called `{}`", by.node),
+                format!("write one of {}", several.join(", ")),
+            ),
         }
     }
 
@@ -461,13 +454,12 @@ impl Cx<'_> {
         let words: Vec<&str> = text.node.split_whitespace().collect();
         let first = words.first().copied().unwrap_or_default();
         if !OBLIGATIONS.contains(&first) {
-            self.report.error(
+            return self.report.invalid(
                 "G0704",
                 text.span,
                 format!("`{}` is no obligation", text.node),
                 format!("start it with one of {}", OBLIGATIONS.join(", ")),
             );
-            return None;
         }
         let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         let count = words.len();
@@ -486,7 +478,7 @@ impl Cx<'_> {
                     .any(|q| q.name == name || q.name.ends_with(&format!("/{name}")))
                 {
                     let known = self.policy.quotas.iter().map(|q| q.name.as_str());
-                    undeclared(&self.report, text.span, &name, "quota", known);
+                    self.report.undeclared(text.span, &name, "quota", known);
                     return None;
                 }
             }
@@ -543,7 +535,7 @@ impl Cx<'_> {
         let before = self.report.count();
         let service = match on {
             Some(name) => {
-                let entry = self.names.expect(&self.report, None, name, &[Kind::Service])?;
+                let entry = self.expect(None, name, &[Kind::Service])?;
                 Some((
                     ServiceId(entry.index),
                     self.policy.services.get(entry.index as usize)?,
@@ -565,11 +557,7 @@ impl Cx<'_> {
         let scope = service
             .and_then(|s| self.policy.services.get(s.index()))
             .and_then(|s| self.names.scope(&s.name));
-        Env {
-            scope,
-            captures: Captures::Targets(targets),
-            response: false,
-        }
+        Env::new(scope, Captures::Targets(targets))
     }
 
     fn proof_cond(

@@ -1,6 +1,6 @@
 //! Target expressions -> methods, patterns and kinds below a base.
 
-use super::cx::Cx;
+use super::cx::{Cx, sort_dedup};
 use super::literals::method;
 use super::names::{Kind, Node, ScopeId};
 use super::paths;
@@ -34,34 +34,27 @@ impl Cx<'_> {
         outer: Option<&Methods>,
         open: &mut Vec<Span>,
         out: &mut Vec<Target>,
-    ) {
+    ) -> Option<()> {
         let span = target.span;
         let (methods, pattern, kind) = match &target.kind {
             TargetExpr::Path(names, path) => {
                 let methods = self.methods(names, outer, span);
                 let kept = place.options.encoded_slash_as_data;
                 let pattern = self.ok(path.span, paths::pattern(&path.node.text, place.base, kept));
-                let (Some(methods), Some(pattern)) = (methods, pattern) else {
-                    return;
-                };
-                (methods, pattern, TargetKind::Http)
+                (methods?, pattern?, TargetKind::Http)
             }
             TargetExpr::Routes(names, name) => {
-                let Some(entry) = self
-                    .names
-                    .expect(&self.report, place.scope, name, &[Kind::Routes])
-                else {
-                    return;
+                let entry = self.expect(place.scope, name, &[Kind::Routes])?;
+                let Node::Routes(targets) = entry.node else {
+                    return None;
                 };
-                let Node::Routes(targets) = entry.node else { return };
                 if open.contains(&entry.span) {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0109",
                         entry.span,
                         format!("`{}` is defined by itself", entry.name),
                         "a name can not lead back to itself",
                     );
-                    return;
                 }
                 let own = if names.is_empty() {
                     None
@@ -77,14 +70,11 @@ impl Cx<'_> {
                     self.target(place, inner, own.as_ref().or(outer), open, out);
                 }
                 open.pop();
-                return;
+                return Some(());
             }
             TargetExpr::WebSocket(path) => {
                 let kept = place.options.encoded_slash_as_data;
-                let Some(pattern) = self.ok(path.span, paths::pattern(&path.node.text, place.base, kept))
-                else {
-                    return;
-                };
+                let pattern = self.ok(path.span, paths::pattern(&path.node.text, place.base, kept))?;
                 (
                     Methods::Only(vec!["GET".to_owned()]),
                     pattern,
@@ -92,42 +82,37 @@ impl Cx<'_> {
                 )
             }
             TargetExpr::Grpc(text) => {
-                let Some(pattern) = self.ok(text.span, paths::grpc(&text.node)) else {
-                    return;
-                };
+                let pattern = self.ok(text.span, paths::grpc(&text.node))?;
                 let below = place.base.iter().zip(&pattern.segments).all(|(b, s)| match s {
                     Segment::Literal(text) => text == b,
                     _ => true,
                 });
                 if !below || place.base.len() > pattern.segments.len() {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0408",
                         span,
                         "gRPC paths start at the root, outside the service's base",
                         "declare a service without `under` for it",
                     );
-                    return;
                 }
                 (Methods::Only(vec!["POST".to_owned()]), pattern, TargetKind::Grpc)
             }
             TargetExpr::NoPath(name) => {
                 if !matches!(name.node.as_str(), "OPTIONS" | "CONNECT") {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0402",
                         name.span,
                         format!("`{}` has always a path", name.node),
                         "only `OPTIONS *` and `CONNECT *` have none",
                     );
-                    return;
                 }
                 if !place.base.is_empty() {
-                    self.report.error(
+                    return self.report.invalid(
                         "G0408",
                         span,
                         "a service with a base never answers a request without a path",
                         "declare a service without `under` for it",
                     );
-                    return;
                 }
                 let pattern = Pattern {
                     segments: Vec::new(),
@@ -140,13 +125,12 @@ impl Cx<'_> {
                 )
             }
             TargetExpr::Operation(kind, _) => {
-                self.report.error(
+                return self.report.invalid(
                     "G0902",
                     span,
                     format!("`{}` targets are parsed, not enforced yet", kind.node),
                     "protect the path itself",
                 );
-                return;
             }
         };
         out.push(Target {
@@ -155,47 +139,40 @@ impl Cx<'_> {
             kind,
             span,
         });
+        Some(())
     }
 
     fn methods(&self, names: &[Name], outer: Option<&Methods>, span: Span) -> Option<Methods> {
         match (names, outer) {
             ([], Some(outer)) => Some(outer.clone()),
-            ([], None) => {
-                self.report.error(
-                    "G0402",
-                    span,
-                    "the target names no methods",
-                    "write them before the path, as in `GET|HEAD /x` or `any /x`",
-                );
-                None
-            }
-            (_, Some(_)) => {
-                self.report.error(
-                    "G0402",
-                    span,
-                    "methods stand both in the routes and at their use",
-                    "write them in one place",
-                );
-                None
-            }
+            ([], None) => self.report.invalid(
+                "G0402",
+                span,
+                "the target names no methods",
+                "write them before the path, as in `GET|HEAD /x` or `any /x`",
+            ),
+            (_, Some(_)) => self.report.invalid(
+                "G0402",
+                span,
+                "methods stand both in the routes and at their use",
+                "write them in one place",
+            ),
             ([only], None) if only.node == "any" => Some(Methods::Any),
             (names, None) => {
                 let mut out = Vec::new();
                 for name in names {
                     if name.node == "any" {
-                        self.report.error(
+                        return self.report.invalid(
                             "G0402",
                             name.span,
                             "`any` stands alone",
                             "leave the other methods out",
                         );
-                        return None;
                     }
                     self.ok(name.span, method(&name.node))?;
                     out.push(name.node.clone());
                 }
-                out.sort();
-                out.dedup();
+                sort_dedup(&mut out);
                 Some(Methods::Only(out))
             }
         }
