@@ -3,7 +3,7 @@
 //! An own-line comment stands before the statement it stood before; a trailing one stays at its line's end; one
 //! from within a statement moves above it. Blank lines of the author stay, two become one.
 
-use super::words::Words;
+use super::words::{Words, glue};
 use crate::source::{Span, Spanned};
 
 const WIDTH: usize = 100;
@@ -24,6 +24,37 @@ pub(super) struct Block {
     /// Never on one line.
     pub(super) open: bool,
     pub(super) tail: &'static str,
+}
+
+/// `WORD WORD..;`
+pub(super) fn leaf(span: Span, words: Words) -> Node {
+    grouped(span, vec![words])
+}
+
+/// Groups of words, and `;`.
+pub(super) fn grouped(span: Span, mut head: Vec<Words>) -> Node {
+    if let Some(last) = head.last_mut() {
+        glue(last, ";");
+    }
+    Node {
+        span,
+        head,
+        block: None,
+    }
+}
+
+/// A head and its items in braces.
+pub(super) fn block<T>(span: Span, after: u32, head: Vec<Words>, items: &[T], print: fn(&T) -> Node) -> Node {
+    Node {
+        span,
+        head,
+        block: Some(Block {
+            after,
+            children: items.iter().map(print).collect(),
+            open: false,
+            tail: "",
+        }),
+    }
 }
 
 pub(super) struct Printer<'t> {

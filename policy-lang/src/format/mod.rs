@@ -10,7 +10,7 @@ mod words;
 
 use crate::ast::{File, QuotaSpec};
 use crate::source::Span;
-use layout::{Node, Printer};
+use layout::Printer;
 
 /// The canonical text of a file; `text` is what it was parsed from, for the places of comments and blank lines.
 /// Only what the tree holds is printed: format no file that has syntax errors.
@@ -19,15 +19,8 @@ pub fn format(file: &File, text: &str) -> String {
     if let Some(version) = &file.version {
         let rest = text.get(version.span.end as usize..).unwrap_or("");
         let end = version.span.end + rest.find(';').map_or(0, |at| at as u32 + 1);
-        let head = vec![vec![format!("gate {};", version.node)]];
-        printer.node(
-            &Node {
-                span: Span { end, ..version.span },
-                head,
-                block: None,
-            },
-            0,
-        );
+        let span = Span { end, ..version.span };
+        printer.node(&layout::leaf(span, vec![format!("gate {}", version.node)]), 0);
     }
     for item in &file.items {
         printer.node(&node::item(item), 0);

@@ -1,37 +1,25 @@
 //! Declarations and statements -> statements and blocks of words. Knows spellings, no widths.
 
-use super::layout::{Block, Node};
+use super::layout::{Node, block, grouped, leaf};
 use super::words::*;
 use crate::ast::*;
 use crate::source::{Span, Spanned};
 
-/// `WORD WORD..;`
-fn leaf(span: Span, words: Words) -> Node {
-    grouped(span, vec![words])
+/// A head of two words and its items in braces.
+fn named<T>(span: Span, word: &str, name: &Name, items: &[T], print: fn(&T) -> Node) -> Node {
+    let head = one(format!("{word} {}", name.node));
+    block(span, name.span.end, vec![head], items, print)
 }
 
-fn grouped(span: Span, mut head: Vec<Words>) -> Node {
-    if let Some(last) = head.last_mut() {
-        glue(last, ";");
-    }
-    Node {
-        span,
-        head,
-        block: None,
-    }
+/// A head of one word and its items in braces.
+fn bare<T>(span: Span, word: &str, items: &[T], print: fn(&T) -> Node) -> Node {
+    block(span, span.start, vec![one(word.to_owned())], items, print)
 }
 
-fn block(span: Span, after: u32, head: Words, children: Vec<Node>) -> Node {
-    Node {
-        span,
-        head: vec![head],
-        block: Some(Block {
-            after,
-            children,
-            open: false,
-            tail: "",
-        }),
-    }
+/// A title in quotes and lines below each other.
+fn titled<T>(span: Span, word: &str, title: &Text, items: &[T], print: fn(&T) -> Node) -> Node {
+    let head = one(format!("{word} {}", quote(&title.node)));
+    open(block(span, title.span.end, vec![head], items, print))
 }
 
 fn open(mut node: Node) -> Node {
@@ -39,21 +27,6 @@ fn open(mut node: Node) -> Node {
         block.open = true;
     }
     node
-}
-
-fn prefixed(prefix: &str, words: Words) -> Words {
-    let mut out = vec![prefix.to_owned()];
-    out.extend(words);
-    out
-}
-
-/// A word that stays with the first of those that follow.
-fn led(prefix: &str, mut words: Words) -> Words {
-    match words.first_mut() {
-        Some(first) => *first = format!("{prefix} {first}"),
-        None => words.push(prefix.to_owned()),
-    }
-    words
 }
 
 fn one(text: String) -> Words {
@@ -94,59 +67,32 @@ fn field(f: &FieldDecl) -> Node {
     leaf(f.span, words)
 }
 
-fn fields(items: &[FieldDecl]) -> Vec<Node> {
-    items.iter().map(field).collect()
-}
-
 /// A declaration.
 pub(super) fn item(item: &Item) -> Node {
     let span = item.span;
-    let start = span.start;
     match &item.decl {
         Decl::Import(file) => leaf(span, one(format!("import {}", quote(&file.node)))),
-        Decl::Issuer(name, clauses) => {
-            let children = clauses.iter().map(issuer_clause).collect();
-            block(
-                span,
-                name.span.end,
-                one(format!("issuer {}", name.node)),
-                children,
-            )
-        }
-        Decl::Keys(name, clauses) => {
-            let children = clauses.iter().map(keys_clause).collect();
-            block(span, name.span.end, one(format!("keys {}", name.node)), children)
-        }
+        Decl::Issuer(name, clauses) => named(span, "issuer", name, clauses, issuer_clause),
+        Decl::Keys(name, clauses) => named(span, "keys", name, clauses, keys_clause),
         Decl::Peers(name, domains) => {
             let place = domains.first().map_or(name.span, |first| first.span);
             let place = Span {
                 end: domains.last().map_or(place.end, |last| last.span.end),
                 ..place
             };
-            let children = vec![leaf(place, prefixed("trust", texts(domains)))];
-            block(span, name.span.end, one(format!("peers {}", name.node)), children)
+            let trusted = (place, prefixed("trust", texts(domains)));
+            named(span, "peers", name, &[trusted], |(place, words)| {
+                leaf(*place, words.clone())
+            })
         }
-        Decl::Signature(name, clauses) => {
-            let children = clauses.iter().map(signature_clause).collect();
-            block(
-                span,
-                name.span.end,
-                one(format!("signature {}", name.node)),
-                children,
-            )
-        }
+        Decl::Signature(name, clauses) => named(span, "signature", name, clauses, signature_clause),
         Decl::Secret(name, file) => leaf(
             span,
             one(format!("secret {} from file {}", name.node, quote(&file.node))),
         ),
         Decl::RedactionKey(name) => leaf(span, one(format!("redaction key {}", name.node))),
-        Decl::Trust(clauses) => block(
-            span,
-            start,
-            one("trust".to_owned()),
-            clauses.iter().map(trust_clause).collect(),
-        ),
-        Decl::Context(items) => block(span, start, one("context".to_owned()), fields(items)),
+        Decl::Trust(clauses) => bare(span, "trust", clauses, trust_clause),
+        Decl::Context(items) => bare(span, "context", items, field),
         Decl::Network(name, nets) => leaf(span, prefixed(&format!("network {} =", name.node), plain(nets))),
         Decl::Hours(name, ranges, zone) => {
             let mut words = prefixed(
@@ -176,7 +122,7 @@ pub(super) fn item(item: &Item) -> Node {
                 quote(&file.node),
                 age(max)
             ));
-            block(span, after, head, fields(columns))
+            block(span, after, vec![head], columns, field)
         }
         Decl::Principal(name, e) => leaf(span, prefixed(&format!("principal {} =", name.node), expr(e))),
         Decl::Condition(name, e) => leaf(span, prefixed(&format!("condition {} =", name.node), expr(e))),
@@ -191,15 +137,7 @@ pub(super) fn item(item: &Item) -> Node {
             span,
             prefixed(&format!("routes {} =", name.node), list(items, target)),
         ),
-        Decl::Guard(name, body) => {
-            let children = body.iter().map(statement).collect();
-            open(block(
-                span,
-                name.span.end,
-                one(format!("guard {}", name.node)),
-                children,
-            ))
-        }
+        Decl::Guard(name, body) => open(named(span, "guard", name, body, statement)),
         Decl::Service {
             name,
             hosts,
@@ -216,7 +154,7 @@ pub(super) fn item(item: &Item) -> Node {
                 after = base.span.end;
                 head.push(format!("under {}", path(&base.node)));
             }
-            open(block(span, after, head, body.iter().map(statement).collect()))
+            open(block(span, after, vec![head], body, statement))
         }
         Decl::Persona(name, persona) => {
             let p = &persona.node;
@@ -224,35 +162,14 @@ pub(super) fn item(item: &Item) -> Node {
                 "persona {} = {} from {}",
                 name.node, p.kind.node, p.from.node
             ));
-            let mut node = block(
-                span,
-                p.from.span.end,
-                head,
-                p.members.iter().map(member).collect(),
-            );
+            let mut node = block(span, p.from.span.end, vec![head], &p.members, member);
             if let Some(block) = &mut node.block {
                 block.tail = ";";
             }
             node
         }
-        Decl::Test(name, lines) => {
-            let children = lines.iter().map(test_line).collect();
-            open(block(
-                span,
-                name.span.end,
-                one(format!("test {}", quote(&name.node))),
-                children,
-            ))
-        }
-        Decl::Prove(name, lines) => {
-            let children = lines.iter().map(proof_line).collect();
-            open(block(
-                span,
-                name.span.end,
-                one(format!("prove {}", quote(&name.node))),
-                children,
-            ))
-        }
+        Decl::Test(name, lines) => titled(span, "test", name, lines, test_line),
+        Decl::Prove(name, lines) => titled(span, "prove", name, lines, proof_line),
     }
 }
 
@@ -280,9 +197,7 @@ fn issuer_clause(clause: &Spanned<IssuerClause>) -> Node {
         IssuerClause::Implies(t, items) => {
             prefixed(&format!("scope {} implies", quote(&t.node)), texts(items))
         }
-        IssuerClause::Claims(items) => {
-            return block(span, span.start, one("claims".to_owned()), fields(items));
-        }
+        IssuerClause::Claims(items) => return bare(span, "claims", items, field),
         IssuerClause::Type(t) => one(format!("type {}", quote(&t.node))),
         IssuerClause::MaxAge(d) => one(format!("max age {}", d.node.text)),
         IssuerClause::BoundToCertificate => one("bound to certificate".to_owned()),
@@ -298,7 +213,7 @@ fn keys_clause(clause: &Spanned<KeysClause>) -> Node {
         KeysClause::Header(t) => leaf(span, one(format!("header {}", quote(&t.node)))),
         KeysClause::Cookie(t) => leaf(span, one(format!("cookie {}", quote(&t.node)))),
         KeysClause::File(t) => leaf(span, one(format!("file {}", quote(&t.node)))),
-        KeysClause::Fields(items) => block(span, span.start, one("fields".to_owned()), fields(items)),
+        KeysClause::Fields(items) => bare(span, "fields", items, field),
     }
 }
 
@@ -387,12 +302,7 @@ fn statement(s: &Spanned<Statement>) -> Node {
                 leaf(span, one(text))
             }
         }
-        Statement::Cors(clauses) => block(
-            span,
-            span.start,
-            one("cors".to_owned()),
-            clauses.iter().map(cors_clause).collect(),
-        ),
+        Statement::Cors(clauses) => bare(span, "cors", clauses, cors_clause),
         Statement::Block(spec) => {
             let trigger = match &spec.answered {
                 Some(status) => format!("answered {}", status.node),
@@ -483,7 +393,7 @@ fn proof_line(line: &Spanned<ProofLine>) -> Node {
             words
         }
         ProofLine::Only(principals, targets, service) => {
-            let mut words = one(format!("only {} may", super::rule::principals(principals)));
+            let mut words = one(format!("only {} may", names(principals, " or ")));
             words.extend(list(targets, target));
             on(&mut words, service);
             words

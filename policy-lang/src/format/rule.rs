@@ -1,37 +1,16 @@
 //! Rules -> heads and blocks of words.
 
-use super::layout::{Block, Node};
+use super::layout::{Node, block, grouped, leaf};
 use super::words::*;
 use crate::ast::*;
 use crate::source::{Span, Spanned};
 
-pub(super) fn principals(names: &[Name]) -> String {
-    names
-        .iter()
-        .map(|n| n.node.as_str())
-        .collect::<Vec<_>>()
-        .join(" or ")
-}
-
 fn requirement(r: &Requirement) -> Words {
     match r {
-        Requirement::Scope(items) => {
-            let mut words = texts(items);
-            if let Some(first) = words.first_mut() {
-                first.insert_str(0, "scope ");
-            }
-            words
-        }
+        Requirement::Scope(items) => led("scope", texts(items)),
         Requirement::Acr(t) => vec![format!("acr {}", quote(&t.node))],
         Requirement::MaxAge(d) => vec![format!("max age {}", d.text)],
     }
-}
-
-fn led(prefix: &str, mut words: Words) -> Words {
-    if let Some(first) = words.first_mut() {
-        *first = format!("{prefix} {first}");
-    }
-    words
 }
 
 /// `limit NAME [cost ..]`
@@ -55,8 +34,8 @@ pub(super) fn mark(m: &Mark) -> String {
 pub(super) fn rule(r: &Rule, span: Span) -> Node {
     let report = if r.report { "report " } else { "" };
     let verb = match r.verb.node {
-        Verb::Allow => format!("{report}allow {} to", principals(&r.principals)),
-        Verb::Deny => format!("{report}deny {} to", principals(&r.principals)),
+        Verb::Allow => format!("{report}allow {} to", names(&r.principals, " or ")),
+        Verb::Deny => format!("{report}deny {} to", names(&r.principals, " or ")),
         Verb::On => format!("{report}on"),
     };
     let mut head = vec![led(&verb, list(&r.targets, target))];
@@ -82,38 +61,8 @@ pub(super) fn rule(r: &Rule, span: Span) -> Node {
     }
     head.extend(r.name.iter().map(|n| vec![format!("as {}", n.node)]));
     match &r.body {
-        None => {
-            if let Some(last) = head.last_mut() {
-                glue(last, ";");
-            }
-            Node {
-                span,
-                head,
-                block: None,
-            }
-        }
-        Some(lines) => {
-            let children = lines.iter().map(body_line).collect();
-            Node {
-                span,
-                head,
-                block: Some(Block {
-                    after: r.head.end,
-                    children,
-                    open: false,
-                    tail: "",
-                }),
-            }
-        }
-    }
-}
-
-fn leaf(span: Span, mut words: Words) -> Node {
-    glue(&mut words, ";");
-    Node {
-        span,
-        head: vec![words],
-        block: None,
+        None => grouped(span, head),
+        Some(lines) => block(span, r.head.end, head, lines, body_line),
     }
 }
 
@@ -123,18 +72,8 @@ fn body_line(line: &Spanned<BodyLine>) -> Node {
         BodyLine::Limit(name, cost) => limit("limit", name, cost),
         BodyLine::LimitInline(spec) => led("limit", quota(spec).concat()),
         BodyLine::Redact(lines) => {
-            let children = lines.iter().map(redact_line).collect();
-            let block = Block {
-                after: span.start,
-                children,
-                open: false,
-                tail: "",
-            };
-            return Node {
-                span,
-                head: vec![vec!["redact response".to_owned()]],
-                block: Some(block),
-            };
+            let head = vec![vec!["redact response".to_owned()]];
+            return block(span, span.start, head, lines, redact_line);
         }
         BodyLine::Accept(spec) => return accept(spec, span),
         BodyLine::RequireResponse(condition, status) => {
@@ -208,17 +147,7 @@ fn accept(spec: &AcceptSpec, span: Span) -> Node {
     if spec.media.is_some() {
         return leaf(span, words);
     }
-    let children = spec.fields.iter().map(accept_field).collect();
-    Node {
-        span,
-        head: vec![words],
-        block: Some(Block {
-            after,
-            children,
-            open: false,
-            tail: "",
-        }),
-    }
+    block(span, after, vec![words], &spec.fields, accept_field)
 }
 
 fn accept_field(field: &AcceptField) -> Node {

@@ -30,6 +30,22 @@ pub(super) fn glue(words: &mut Words, tail: &str) {
     }
 }
 
+/// Words after another one.
+pub(super) fn prefixed(prefix: &str, words: Words) -> Words {
+    let mut out = vec![prefix.to_owned()];
+    out.extend(words);
+    out
+}
+
+/// A word that stays with the first of those that follow.
+pub(super) fn led(prefix: &str, mut words: Words) -> Words {
+    match words.first_mut() {
+        Some(first) => *first = format!("{prefix} {first}"),
+        None => words.push(prefix.to_owned()),
+    }
+    words
+}
+
 /// `a, b, c`
 pub(super) fn list<T>(items: &[T], mut print: impl FnMut(&T) -> Words) -> Words {
     let mut words = Words::new();
@@ -85,16 +101,8 @@ pub(super) fn fact(fact: &FactRef) -> String {
                 }
                 out.push_str(&name.node);
             }
-            FactPart::Index(text) => {
-                out.push('[');
-                out.push_str(&quote(&text.node));
-                out.push(']');
-            }
-            FactPart::IndexFact(inner) => {
-                out.push('[');
-                out.push_str(&self::fact(inner));
-                out.push(']');
-            }
+            FactPart::Index(text) => out.push_str(&format!("[{}]", quote(&text.node))),
+            FactPart::IndexFact(inner) => out.push_str(&format!("[{}]", self::fact(inner))),
         }
     }
     out
@@ -126,13 +134,7 @@ pub(super) fn expr(e: &Expr) -> Words {
     match &e.kind {
         ExprKind::Or(parts) => words = join(parts, "or"),
         ExprKind::And(parts) => words = join(parts, "and"),
-        ExprKind::Not(inner) => {
-            words = expr(inner);
-            match words.first_mut() {
-                Some(first) => first.insert_str(0, "not "),
-                None => words.push("not".to_owned()),
-            }
-        }
+        ExprKind::Not(inner) => words = led("not", expr(inner)),
         ExprKind::Paren(inner) => {
             words = expr(inner);
             if let Some(first) = words.first_mut() {
@@ -190,12 +192,11 @@ pub(super) fn keys(keys: &[KeyExpr]) -> Words {
     list(keys, |key| {
         let mut words = Words::new();
         for (i, (f, prefix)) in key.facts.iter().enumerate() {
-            let mut word = if i > 0 { "else ".to_owned() } else { String::new() };
-            word.push_str(&fact(f));
-            if let Some(prefix) = prefix {
-                word.push_str(&format!("/{}", prefix.node));
-            }
-            words.push(word);
+            let other = if i > 0 { "else " } else { "" };
+            let prefix = prefix
+                .as_ref()
+                .map_or_else(String::new, |p| format!("/{}", p.node));
+            words.push(format!("{other}{}{prefix}", fact(f)));
         }
         words
     })
@@ -218,11 +219,7 @@ pub(super) fn quota(q: &QuotaSpec) -> Vec<Words> {
         }
         PeriodExpr::InFlight => vec![format!("at most {limit} in flight")],
     };
-    let mut by = keys(&q.by);
-    if let Some(first) = by.first_mut() {
-        first.insert_str(0, "by ");
-    }
-    let mut groups = vec![first, by];
+    let mut groups = vec![first, led("by", keys(&q.by))];
     let mut rest = Words::new();
     rest.extend(q.cost.iter().map(|c| format!("cost {}", amount(&c.node))));
     rest.extend(q.shared.then(|| "shared".to_owned()));
@@ -243,21 +240,19 @@ pub(super) fn path(p: &Path) -> String {
     if p.quoted { quote(&p.text) } else { p.text.clone() }
 }
 
-fn methods(names: &[Name]) -> String {
-    names
-        .iter()
-        .map(|n| n.node.as_str())
-        .collect::<Vec<_>>()
-        .join("|")
+/// Names with a text between them.
+pub(super) fn names(names: &[Name], between: &str) -> String {
+    let names: Vec<&str> = names.iter().map(|n| n.node.as_str()).collect();
+    names.join(between)
 }
 
 /// One target.
 pub(super) fn target(t: &Target) -> Words {
     vec![match &t.kind {
-        TargetExpr::Path(names, p) if names.is_empty() => path(&p.node),
-        TargetExpr::Path(names, p) => format!("{} {}", methods(names), path(&p.node)),
-        TargetExpr::Routes(names, name) if names.is_empty() => name.node.clone(),
-        TargetExpr::Routes(names, name) => format!("{} {}", methods(names), name.node),
+        TargetExpr::Path(methods, p) if methods.is_empty() => path(&p.node),
+        TargetExpr::Path(methods, p) => format!("{} {}", names(methods, "|"), path(&p.node)),
+        TargetExpr::Routes(methods, name) if methods.is_empty() => name.node.clone(),
+        TargetExpr::Routes(methods, name) => format!("{} {}", names(methods, "|"), name.node),
         TargetExpr::WebSocket(p) => format!("websocket {}", path(&p.node)),
         TargetExpr::Grpc(text) => format!("grpc {}", text.node),
         TargetExpr::NoPath(method) => format!("{} *", method.node),
