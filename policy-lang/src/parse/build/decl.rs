@@ -2,7 +2,7 @@
 
 use pest::iterators::Pair;
 
-use super::{Build, kids};
+use super::{Build, inner, kids, maybe};
 use crate::ast::*;
 use crate::parse::Rule;
 use crate::source::Spanned;
@@ -63,10 +63,7 @@ impl Build<'_> {
             Rule::service_head => {
                 let hosts = k.opt(Rule::service_hosts).and_then(|p| kids(p).next());
                 let hosts = hosts.map_or_else(Vec::new, |strings| self.texts(strings));
-                let base = match k.opt(Rule::service_base) {
-                    Some(base) => Some(self.path(kids(base).next()?)?),
-                    None => None,
-                };
+                let base = maybe(k.opt(Rule::service_base), |base| self.path(kids(base).next()?))?;
                 Decl::Service {
                     name,
                     hosts,
@@ -130,9 +127,7 @@ impl Build<'_> {
     }
 
     fn issuer_clause(&mut self, pair: Pair<'_, Rule>) -> Option<IssuerClause> {
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let mut k = kids(inner);
+        let (rule, mut k) = inner(pair)?;
         Some(match rule {
             Rule::issuer_url => IssuerClause::Url(self.text(k.next()?)?),
             Rule::issuer_audience => IssuerClause::Audience(self.texts(k.next()?)),
@@ -155,9 +150,8 @@ impl Build<'_> {
     }
 
     fn keys_clause(&mut self, pair: Pair<'_, Rule>) -> Option<KeysClause> {
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let first = kids(inner).next()?;
+        let (rule, mut k) = inner(pair)?;
+        let first = k.next()?;
         Some(match rule {
             Rule::clause_header => KeysClause::Header(self.text(first)?),
             Rule::clause_cookie => KeysClause::Cookie(self.text(first)?),
@@ -167,17 +161,12 @@ impl Build<'_> {
     }
 
     fn signature_clause(&mut self, pair: Pair<'_, Rule>) -> Option<SignatureClause> {
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let mut k = kids(inner);
+        let (rule, mut k) = inner(pair)?;
         Some(match rule {
             Rule::clause_header => SignatureClause::Header(self.text(k.next()?)?),
             Rule::hmac => {
                 let (hash, encoding) = (self.raw(&k.next()?), self.raw(&k.next()?));
-                let prefix = match k.next() {
-                    Some(prefix) => Some(self.text(kids(prefix).next()?)?),
-                    None => None,
-                };
+                let prefix = maybe(k.next(), |prefix| self.text(kids(prefix).next()?))?;
                 SignatureClause::Hmac {
                     hash,
                     encoding,
@@ -192,16 +181,11 @@ impl Build<'_> {
     }
 
     fn trust_clause(&mut self, pair: Pair<'_, Rule>) -> Option<TrustClause> {
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let mut k = kids(inner);
+        let (rule, mut k) = inner(pair)?;
         Some(match rule {
             Rule::proxies => {
                 let nets = self.nets(k.next()?);
-                let hops = match k.next() {
-                    Some(hops) => Some(self.count(kids(hops).next()?)?),
-                    None => None,
-                };
+                let hops = maybe(k.next(), |hops| self.count(kids(hops).next()?))?;
                 TrustClause::Proxies(nets, hops)
             }
             _ => TrustClause::Header(
@@ -231,9 +215,7 @@ impl Build<'_> {
     }
 
     pub(super) fn cors_clause(&mut self, pair: Pair<'_, Rule>) -> Option<CorsClause> {
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let mut k = kids(inner);
+        let (rule, mut k) = inner(pair)?;
         Some(match rule {
             Rule::cors_origins => CorsClause::Origins(self.texts(k.next()?)),
             Rule::cors_methods => CorsClause::Methods(k.map(|m| self.raw(&m)).collect()),

@@ -57,6 +57,20 @@ pub(super) fn kids(pair: Pair<'_, Rule>) -> Kids<'_> {
     Kids(pair.into_inner().peekable())
 }
 
+/// The rule of a pair's only child, and the children of that.
+fn inner(pair: Pair<'_, Rule>) -> Option<(Rule, Kids<'_>)> {
+    let inner = kids(pair).next()?;
+    Some((inner.as_rule(), kids(inner)))
+}
+
+/// What may be missing, built; `None` where it is there and cannot be built.
+fn maybe<'i, T>(
+    pair: Option<Pair<'i, Rule>>,
+    build: impl FnOnce(Pair<'i, Rule>) -> Option<T>,
+) -> Option<Option<T>> {
+    pair.map_or(Some(None), |pair| build(pair).map(Some))
+}
+
 /// What building needs to know of the file.
 pub(super) struct Build<'t> {
     pub(super) file: FileId,

@@ -2,7 +2,7 @@
 
 use pest::iterators::Pair;
 
-use super::{Build, kids};
+use super::{Build, inner, kids, maybe};
 use crate::ast::*;
 use crate::diagnostic::Diagnostic;
 use crate::parse::Rule as R;
@@ -138,9 +138,8 @@ impl Build<'_> {
     }
 
     fn requirement(&mut self, pair: Pair<'_, R>) -> Option<Requirement> {
-        let inner = kids(pair).next()?;
-        let kind = inner.as_rule();
-        let first = kids(inner).next()?;
+        let (kind, mut k) = inner(pair)?;
+        let first = k.next()?;
         Some(match kind {
             R::scope_req => Requirement::Scope(self.texts(first)),
             R::acr_req => Requirement::Acr(self.text(first)?),
@@ -174,10 +173,7 @@ impl Build<'_> {
     pub(super) fn limit_named(&mut self, pair: Pair<'_, R>) -> Option<(Name, Option<Spanned<AmountExpr>>)> {
         let mut k = kids(pair);
         let name = self.raw(&k.next()?);
-        let cost = match k.next() {
-            Some(cost) => Some(self.amount(kids(cost).next()?)?),
-            None => None,
-        };
+        let cost = maybe(k.next(), |cost| self.amount(kids(cost).next()?))?;
         Some((name, cost))
     }
 
@@ -220,10 +216,7 @@ impl Build<'_> {
         let mut k = kids(pair);
         let direction = k.opt(R::direction).map(|p| self.raw(&p));
         let name = self.text(k.next()?)?;
-        let value = match k.next() {
-            Some(value) => Some(self.operand(value)?),
-            None => None,
-        };
+        let value = maybe(k.next(), |value| self.operand(value))?;
         Some(BodyLine::Header {
             set,
             direction,
@@ -233,9 +226,7 @@ impl Build<'_> {
     }
 
     fn redact_line(&mut self, pair: Pair<'_, R>) -> Option<RedactLine> {
-        let inner = kids(pair).next()?;
-        let kind = inner.as_rule();
-        let mut k = kids(inner);
+        let (kind, mut k) = inner(pair)?;
         if kind == R::redact_only {
             return Some(RedactLine::Only(k.map(|p| self.raw(&p)).collect()));
         }
@@ -305,9 +296,7 @@ impl Build<'_> {
     }
 
     fn field_limit(&mut self, pair: Pair<'_, R>) -> Option<FieldLimit> {
-        let inner = kids(pair).next()?;
-        let kind = inner.as_rule();
-        let mut k = kids(inner);
+        let (kind, mut k) = inner(pair)?;
         let first = k.next()?;
         Some(match kind {
             R::limit_range => FieldLimit::Range(first.as_str().to_owned(), k.next()?.as_str().to_owned()),

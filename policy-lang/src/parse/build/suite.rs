@@ -2,7 +2,7 @@
 
 use pest::iterators::Pair;
 
-use super::{Build, Kids, joined, kids};
+use super::{Build, Kids, joined, kids, maybe};
 use crate::ast::*;
 use crate::parse::Rule;
 use crate::source::Spanned;
@@ -51,10 +51,7 @@ impl Build<'_> {
 
     fn expect(&mut self, mut k: Kids<'_>) -> Option<ExpectLine> {
         let effect = self.raw(&k.next()?);
-        let status = match k.opt(Rule::status) {
-            Some(status) => Some(self.count(status)?),
-            None => None,
-        };
+        let status = maybe(k.opt(Rule::status), |status| self.count(status))?;
         let reason = k.opt(Rule::reason).map(|p| self.raw(&p));
         let method = self.raw(&k.next()?);
         let url = self.text(k.next()?)?;

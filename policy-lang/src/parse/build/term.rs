@@ -2,7 +2,7 @@
 
 use pest::iterators::Pair;
 
-use super::{Build, Kids, joined, kids};
+use super::{Build, Kids, inner, joined, kids, maybe};
 use crate::ast::*;
 use crate::diagnostic::Diagnostic;
 use crate::parse::Rule;
@@ -296,9 +296,7 @@ impl Build<'_> {
 
     fn target(&mut self, pair: Pair<'_, Rule>) -> Option<Target> {
         let span = self.span(&pair);
-        let inner = kids(pair).next()?;
-        let rule = inner.as_rule();
-        let mut k = kids(inner);
+        let (rule, mut k) = inner(pair)?;
         let first = k.next()?;
         let kind = match rule {
             Rule::websocket => TargetExpr::WebSocket(self.path(first)?),
@@ -339,10 +337,7 @@ impl Build<'_> {
             let facts = b.each(key, |b, part| {
                 let mut k = kids(part);
                 let fact = b.fact(k.next()?)?;
-                let prefix = match k.next() {
-                    Some(bits) => Some(b.count(bits)?),
-                    None => None,
-                };
+                let prefix = maybe(k.next(), |bits| b.count(bits))?;
                 Some((fact, prefix))
             });
             Some(KeyExpr { facts })
