@@ -8,6 +8,29 @@ use super::names::{Kind, RESERVED};
 use crate::ast::{FactPart, FactRef, OperandExpr};
 use crate::model::{Fact, PeerFact, TableId, Type};
 
+/// Facts of the request that a name alone means.
+static REQUEST: [(&str, Fact); 9] = [
+    ("method", Fact::Method),
+    ("scheme", Fact::Scheme),
+    ("host", Fact::Host),
+    ("port", Fact::Port),
+    ("path", Fact::Path),
+    ("size", Fact::Size),
+    ("content_type", Fact::ContentType),
+    ("protocol", Fact::Protocol),
+    ("sni", Fact::Sni),
+];
+
+/// What of the request is named by the author.
+const PARTS: [&str; 3] = ["query", "header", "cookie"];
+
+static PEER: [(&str, Fact); 4] = [
+    ("spiffe", Fact::Peer(PeerFact::Spiffe)),
+    ("dns", Fact::Peer(PeerFact::Dns)),
+    ("subject", Fact::Peer(PeerFact::Subject)),
+    ("fingerprint", Fact::Peer(PeerFact::Fingerprint)),
+];
+
 /// The names of a reference as far as they are plain.
 pub(super) fn plain(fact: &FactRef) -> Vec<&str> {
     fact.parts
@@ -91,42 +114,23 @@ impl Cx<'_> {
             Some("path") => self.capture(env, reference, &names),
             Some("client") => self.only(reference, &names, &[("ip", Fact::ClientIp)]),
             Some("connection") => self.only(reference, &names, &[("ip", Fact::ConnectionIp)]),
-            Some("token") => self.member(reference, &names, "claim", |n| match n {
-                "scope" if !self.policy.issuers.is_empty() => Some(Fact::Scopes),
-                n => self
-                    .policy
-                    .claims
-                    .iter()
-                    .any(|c| c.name == n)
-                    .then(|| Fact::Claim(n.to_owned())),
-            }),
-            Some("key") => self.member(reference, &names, "field of an API key", |n| match n {
-                "id" if !self.policy.keys.is_empty() => Some(Fact::KeyId),
-                n => self
-                    .policy
-                    .key_fields
-                    .iter()
-                    .any(|f| f.name == n)
-                    .then(|| Fact::KeyField(n.to_owned())),
-            }),
-            Some("peer") => self.only(
-                reference,
-                &names,
-                &[
-                    ("spiffe", Fact::Peer(PeerFact::Spiffe)),
-                    ("dns", Fact::Peer(PeerFact::Dns)),
-                    ("subject", Fact::Peer(PeerFact::Subject)),
-                    ("fingerprint", Fact::Peer(PeerFact::Fingerprint)),
-                ],
-            ),
             Some("signature") => self.only(reference, &names, &[("name", Fact::SignatureName)]),
-            Some("context") => self.member(reference, &names, "context fact", |n| {
-                self.policy
-                    .context
-                    .iter()
-                    .any(|f| f.name == n)
-                    .then(|| Fact::Context(n.to_owned()))
-            }),
+            Some("peer") => self.only(reference, &names, &PEER),
+            Some("token") => {
+                let own = (!self.policy.issuers.is_empty()).then_some(("scope", Fact::Scopes));
+                let claims = self.policy.claims.iter().map(|c| c.name.as_str());
+                self.member(reference, &names, "claim", own.as_slice(), claims, Fact::Claim)
+            }
+            Some("key") => {
+                let own = (!self.policy.keys.is_empty()).then_some(("id", Fact::KeyId));
+                let fields = self.policy.key_fields.iter().map(|f| f.name.as_str());
+                let what = "field of an API key";
+                self.member(reference, &names, what, own.as_slice(), fields, Fact::KeyField)
+            }
+            Some("context") => {
+                let declared = self.policy.context.iter().map(|f| f.name.as_str());
+                self.member(reference, &names, "context fact", &[], declared, Fact::Context)
+            }
             Some("now") if reference.parts.len() == 1 => Some(Fact::Now),
             Some("body" | "response") => self.report.invalid(
                 "G0901",
@@ -144,43 +148,19 @@ impl Cx<'_> {
     }
 
     fn request(&self, reference: &FactRef, rest: &[FactPart]) -> Option<Fact> {
-        const NAMES: [&str; 12] = [
-            "method",
-            "scheme",
-            "host",
-            "port",
-            "path",
-            "query",
-            "header",
-            "cookie",
-            "size",
-            "content_type",
-            "protocol",
-            "sni",
-        ];
         let Some(FactPart::Name(name)) = rest.first() else {
             return self.wrong(
                 reference,
                 "write `request.method`, `request.header[\"name\"]` and the like",
             );
         };
-        let simple = match name.node.as_str() {
-            "method" => Some(Fact::Method),
-            "scheme" => Some(Fact::Scheme),
-            "host" => Some(Fact::Host),
-            "port" => Some(Fact::Port),
-            "path" => Some(Fact::Path),
-            "size" => Some(Fact::Size),
-            "content_type" => Some(Fact::ContentType),
-            "protocol" => Some(Fact::Protocol),
-            "sni" => Some(Fact::Sni),
-            "query" | "header" | "cookie" => None,
-            other => {
-                self.report
-                    .undeclared(name.span, other, "fact of the request", NAMES);
-                return None;
-            }
-        };
+        let simple = REQUEST.iter().find(|f| f.0 == name.node).map(|f| f.1.clone());
+        if simple.is_none() && !PARTS.contains(&name.node.as_str()) {
+            let known = REQUEST.iter().map(|f| f.0).chain(PARTS);
+            self.report
+                .undeclared(name.span, &name.node, "fact of the request", known);
+            return None;
+        }
         match (simple, name.node.as_str(), rest.get(1..).unwrap_or_default()) {
             (Some(fact), _, []) => Some(fact),
             (None, "query", [FactPart::Name(n) | FactPart::Index(n)]) => Some(Fact::Query(n.node.clone())),
@@ -205,46 +185,31 @@ impl Cx<'_> {
     }
 
     fn only(&self, reference: &FactRef, names: &[&str], facts: &[(&str, Fact)]) -> Option<Fact> {
-        self.member(reference, names, "fact", |n| {
-            facts.iter().find(|f| f.0 == n).map(|f| f.1.clone())
-        })
+        self.member(reference, names, "fact", facts, std::iter::empty(), Fact::Claim)
     }
 
-    fn member(
+    /// A fact of a namespace: one of its `own`, or what `make` makes of a `declared` name.
+    fn member<'n>(
         &self,
         reference: &FactRef,
         names: &[&str],
         what: &str,
-        find: impl Fn(&str) -> Option<Fact>,
+        own: &[(&'n str, Fact)],
+        declared: impl Iterator<Item = &'n str> + Clone,
+        make: fn(String) -> Fact,
     ) -> Option<Fact> {
-        let (&[space, name], true) = (names, reference.parts.len() == 2) else {
+        let (&[_, name], true) = (names, reference.parts.len() == 2) else {
             return self.wrong(reference, "write a namespace and one name, as in `token.sub`");
         };
-        let found = find(name);
-        if found.is_none() {
-            let known: Vec<&str> = match space {
-                "token" => self
-                    .policy
-                    .claims
-                    .iter()
-                    .map(|c| c.name.as_str())
-                    .chain(["scope"])
-                    .collect(),
-                "key" => self
-                    .policy
-                    .key_fields
-                    .iter()
-                    .map(|f| f.name.as_str())
-                    .chain(["id"])
-                    .collect(),
-                "context" => self.policy.context.iter().map(|f| f.name.as_str()).collect(),
-                "peer" => vec!["spiffe", "dns", "subject", "fingerprint"],
-                "signature" => vec!["name"],
-                _ => vec!["ip"],
-            };
-            self.report.undeclared(reference.span, name, what, known);
+        if let Some((_, fact)) = own.iter().find(|f| f.0 == name) {
+            return Some(fact.clone());
         }
-        found
+        if declared.clone().any(|d| d == name) {
+            return Some(make(name.to_owned()));
+        }
+        let known = declared.chain(own.iter().map(|f| f.0));
+        self.report.undeclared(reference.span, name, what, known);
+        None
     }
 
     fn capture(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {

@@ -9,7 +9,7 @@ use super::sources::Parsed;
 use super::targets::Place;
 use crate::ast::{self, Decl, ExpectLine, GivenPart, Literal, Name, Persona, ProofLine, TestLine, Text};
 use crate::model::{
-    Base, Cond, Expectation, ExpectedEffect, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim,
+    Base, Cond, Expectation, ExpectedEffect, Fact, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim,
     ServiceId, TestBlock, TestRequest, Type, Value,
 };
 use crate::source::{Span, Spanned};
@@ -234,12 +234,7 @@ impl Cx<'_> {
                     .undeclared(name.span, &name.node, "claim of this issuer", known);
                 continue;
             };
-            let ty = self
-                .policy
-                .claims
-                .iter()
-                .find(|c| c.name == name.node)
-                .map_or(Type::String, |c| c.ty);
+            let ty = self.policy.type_of(&Fact::Claim(name.node.clone()));
             if let Some(text) = self.json_value(name, values, ty) {
                 tree.set(&claim.path, text);
             }

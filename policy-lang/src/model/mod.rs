@@ -220,27 +220,10 @@ impl Policy {
             Fact::Peer(PeerFact::Dns) => Type::Set,
             Fact::Peer(_) => Type::String,
             Fact::Now => Type::Instant,
-            Fact::Claim(name) => self
-                .claims
-                .iter()
-                .find(|c| c.name == *name)
-                .map_or(Type::String, |c| c.ty),
-            Fact::KeyField(name) => self
-                .key_fields
-                .iter()
-                .find(|f| f.name == *name)
-                .map_or(Type::String, |f| f.ty),
-            Fact::Context(name) => self
-                .context
-                .iter()
-                .find(|f| f.name == *name)
-                .map_or(Type::String, |f| f.ty),
-            Fact::Trusted(name) => self
-                .trust
-                .headers
-                .iter()
-                .find(|h| h.name == *name)
-                .map_or(Type::String, |h| h.ty),
+            Fact::Claim(name) => named(name, self.claims.iter().map(|c| (&c.name, c.ty))),
+            Fact::KeyField(name) => named(name, self.key_fields.iter().map(|f| (&f.name, f.ty))),
+            Fact::Context(name) => named(name, self.context.iter().map(|f| (&f.name, f.ty))),
+            Fact::Trusted(name) => named(name, self.trust.headers.iter().map(|h| (&h.name, h.ty))),
             Fact::Cell { table, column, .. } => self
                 .tables
                 .get(table.index())
@@ -248,4 +231,9 @@ impl Policy {
                 .map_or(Type::String, |c| c.1),
         }
     }
+}
+
+/// The type of a name among declarations; a string where nothing declares it.
+fn named<'p>(name: &String, mut declared: impl Iterator<Item = (&'p String, Type)>) -> Type {
+    declared.find(|d| d.0 == name).map_or(Type::String, |d| d.1)
 }
