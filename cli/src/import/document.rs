@@ -150,6 +150,29 @@ fn beside(from: &str, file: &str) -> Result<String, String> {
     Ok(parts.join("/"))
 }
 
+/// A member that is text; empty where there is none.
+pub(super) fn text_of<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The elements of a member that is a list; none where there is none.
+pub(super) fn list_of<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Those elements of a list that are texts.
+pub(super) fn texts_of<'v>(value: &'v Value, key: &str) -> Vec<&'v str> {
+    list_of(value, key).iter().filter_map(Value::as_str).collect()
+}
+
+/// Whether a member is `true`.
+pub(super) fn is_true(value: &Value, key: &str) -> bool {
+    value.get(key) == Some(&Value::Bool(true))
+}
+
 /// Undoes percent-encoding.
 pub(super) fn decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());

@@ -39,7 +39,7 @@ pub use document::Resolve;
 pub use error::ImportError;
 pub use read::{DOCUMENT_BYTES_MAX, document};
 
-use document::{Documents, Place};
+use document::{Documents, Place, text_of};
 use operation::Reader;
 use security::Security;
 use text::{Names, comment, line};
@@ -148,7 +148,7 @@ pub fn openapi<'a>(
     resolve: &'a mut Resolve<'a>,
 ) -> Result<Skeleton, ImportError> {
     let top = Place::root();
-    let version = |key: &str| root.get(key).and_then(Value::as_str).unwrap_or_default();
+    let version = |key: &str| text_of(&root, key);
     if !(version("openapi").starts_with("3.") || version("swagger") == "2.0") {
         return Err(top.error("neither `openapi: 3.x` nor `swagger: \"2.0\"`"));
     }

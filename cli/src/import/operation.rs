@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::document::{Documents, Place};
+use super::document::{Documents, Place, is_true, list_of, text_of, texts_of};
 use super::path::{Template, template};
 use super::schema::{Field, Fields};
 use super::security::{Grant, Security};
@@ -61,7 +61,7 @@ pub(super) struct Reader<'r, 'a> {
     pub(super) notes: &'r mut Vec<String>,
 }
 
-impl Reader<'_, '_> {
+impl<'a> Reader<'_, 'a> {
     /// All operations, sorted by path and method.
     pub(super) fn all(&mut self) -> Result<Vec<Operation>, ImportError> {
         let root = self.root;
@@ -98,7 +98,7 @@ impl Reader<'_, '_> {
         let parameters = self.parameters((item, item_place), (operation, place))?;
         let schemas: Vec<(String, Value)> = parameters
             .iter()
-            .filter(|(p, _)| p.get("in").and_then(Value::as_str) == Some("path"))
+            .filter(|(p, _)| text_of(p, "in") == "path")
             .filter_map(|(p, at)| {
                 let schema = p.get("schema").unwrap_or(p);
                 let schema = self.docs.follow(schema, at).map(|s| s.0).ok()?;
@@ -122,7 +122,7 @@ impl Reader<'_, '_> {
                 "{place}: it has servers of its own; the rule stands in the document's service"
             ));
         }
-        let text = |key: &str| operation.get(key).and_then(Value::as_str).unwrap_or_default();
+        let text = |key: &str| text_of(operation, key);
         let summary = [text("summary"), text("description")]
             .into_iter()
             .find(|t| !t.trim().is_empty())
@@ -144,7 +144,7 @@ impl Reader<'_, '_> {
             template,
             name,
             summary: summary.to_owned(),
-            deprecated: operation.get("deprecated") == Some(&Value::Bool(true)),
+            deprecated: is_true(operation, "deprecated"),
             grants,
             prose,
             query: self.query(&parameters)?,
@@ -160,13 +160,7 @@ impl Reader<'_, '_> {
     ) -> Result<Vec<(Value, Place)>, ImportError> {
         let mut out: Vec<(Value, Place)> = Vec::new();
         for (holder, place) in [item, operation] {
-            for (i, parameter) in holder
-                .get("parameters")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .enumerate()
-            {
+            for (i, parameter) in list_of(holder, "parameters").iter().enumerate() {
                 let at = place.at("parameters").at(&i.to_string());
                 let (parameter, at) = self.docs.follow(parameter, &at)?;
                 let key = |p: &Value| (p.get("name").cloned(), p.get("in").cloned());
@@ -214,19 +208,15 @@ impl Reader<'_, '_> {
     }
 
     fn query(&mut self, parameters: &[(Value, Place)]) -> Result<Option<Vec<Field>>, ImportError> {
-        let mut fields = Fields {
-            docs: self.docs,
-            notes: self.notes,
-            out: Vec::new(),
-        };
+        let mut fields = self.fields();
         for (parameter, place) in parameters {
-            if parameter.get("in").and_then(Value::as_str) != Some("query") {
+            if text_of(parameter, "in") != "query" {
                 continue;
             }
             let Some(name) = parameter.get("name").and_then(Value::as_str) else {
                 return Err(place.error("a parameter has a `name`"));
             };
-            if parameter.get("style").and_then(Value::as_str) == Some("deepObject") {
+            if text_of(parameter, "style") == "deepObject" {
                 fields.notes.push(format!(
                     "{place}: `{}` is spread over names that are not known; no query is checked",
                     name.escape_debug()
@@ -234,13 +224,21 @@ impl Reader<'_, '_> {
                 return Ok(None);
             }
             let schema = parameter.get("schema").unwrap_or(parameter);
-            let required = parameter.get("required") == Some(&Value::Bool(true));
+            let required = is_true(parameter, "required");
             fields.flat(name, schema, required, place)?;
         }
         let mut out = fields.out;
         out.sort();
         out.dedup_by(|a, b| a.path == b.path);
         Ok((!out.is_empty()).then_some(out))
+    }
+
+    fn fields(&mut self) -> Fields<'_, 'a> {
+        Fields {
+            docs: self.docs,
+            notes: self.notes,
+            out: Vec::new(),
+        }
     }
 
     fn body(
@@ -280,18 +278,8 @@ impl Reader<'_, '_> {
                 return Ok(Body::Types(vec![essence(media)]));
             };
             let (schema, at) = self.docs.follow(schema, &at(media))?;
-            let required: Vec<&str> = schema
-                .get("required")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            let mut fields = Fields {
-                docs: self.docs,
-                notes: self.notes,
-                out: Vec::new(),
-            };
+            let required = texts_of(&schema, "required");
+            let mut fields = self.fields();
             for (name, property) in schema
                 .get("properties")
                 .and_then(Value::as_object)
@@ -335,25 +323,14 @@ impl Reader<'_, '_> {
         if fields.is_empty() {
             return Ok(Body::Unsaid);
         }
-        let file = fields
-            .iter()
-            .any(|(p, _)| p.get("type").and_then(Value::as_str) == Some("file"));
+        let file = fields.iter().any(|(p, _)| text_of(p, "type") == "file");
         if file || consumes.iter().any(|t| t == "multipart/form-data") {
             return Ok(Body::Types(vec!["multipart/form-data".to_owned()]));
         }
-        let mut out = Fields {
-            docs: self.docs,
-            notes: self.notes,
-            out: Vec::new(),
-        };
+        let mut out = self.fields();
         for (parameter, at) in fields {
-            let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
-            out.flat(
-                name,
-                parameter,
-                parameter.get("required") == Some(&Value::Bool(true)),
-                at,
-            )?;
+            let name = text_of(parameter, "name");
+            out.flat(name, parameter, is_true(parameter, "required"), at)?;
         }
         Ok(form(out.out))
     }
@@ -361,11 +338,7 @@ impl Reader<'_, '_> {
     fn json(&mut self, schema: Option<&Value>, place: &Place) -> Result<Body, ImportError> {
         let free = Body::Types(vec!["application/json".to_owned()]);
         let Some(schema) = schema else { return Ok(free) };
-        let mut fields = Fields {
-            docs: self.docs,
-            notes: self.notes,
-            out: Vec::new(),
-        };
+        let mut fields = self.fields();
         if fields.body(schema, place)? {
             return Ok(Body::Json(fields.out));
         }

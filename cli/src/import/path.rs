@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::document::decode;
+use super::document::{decode, text_of};
 use super::text::{Names, pattern, regex_literal};
 
 /// A template as the language has it.
@@ -154,7 +154,7 @@ fn capture(
 }
 
 fn kind(parameter: &str, schema: &Value, notes: &mut Vec<String>) -> Kind {
-    let word = |key: &str| schema.get(key).and_then(Value::as_str).unwrap_or_default();
+    let word = |key: &str| text_of(schema, key);
     match (word("type"), word("format")) {
         ("integer", _) => return Kind::Int,
         ("string", "uuid") => return Kind::Uuid,

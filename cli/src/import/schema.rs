@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::ImportError;
-use super::document::{Documents, Place};
+use super::document::{Documents, Place, is_true, text_of, texts_of};
 use super::text::{pattern, quote};
 use portcullis_base::invisible::is_invisible;
 
@@ -21,20 +21,17 @@ pub(super) struct Field {
     /// JSON path, or the one name of a query or form field, as written.
     pub(super) path: String,
     pub(super) optional: bool,
-    /// One word.
-    pub(super) ty: &'static str,
-    pub(super) nullable: bool,
-    /// Bounds as written, each with a leading space.
-    pub(super) limits: String,
-    /// A value it takes, where one is easily told: for generated requests.
-    pub(super) sample: Option<String>,
+    pub(super) shape: Shape,
 }
 
 impl Field {
     pub(super) fn print(&self) -> String {
         let optional = if self.optional { "?" } else { "" };
-        let null = if self.nullable { " or null" } else { "" };
-        format!("{}{optional}: {}{null}{};", self.path, self.ty, self.limits)
+        let Shape {
+            ty, nullable, limits, ..
+        } = &self.shape;
+        let null = if *nullable { " or null" } else { "" };
+        format!("{}{optional}: {ty}{null}{limits};", self.path)
     }
 }
 
@@ -46,17 +43,21 @@ pub(super) struct Fields<'d, 'a> {
 }
 
 /// What a schema says of one value.
-struct Shape {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    /// One word.
     ty: &'static str,
     nullable: bool,
+    /// Bounds as written, each with a leading space.
     limits: String,
-    sample: Option<String>,
+    /// A value it takes, where one is easily told: for generated requests.
+    pub(super) sample: Option<String>,
 }
 
 impl Shape {
-    fn any() -> Shape {
+    fn of(ty: &'static str) -> Shape {
         Shape {
-            ty: "any",
+            ty,
             nullable: false,
             limits: String::new(),
             sample: None,
@@ -80,7 +81,10 @@ impl Fields<'_, '_> {
     /// The fields of a whole JSON body; `false` where it is free-form.
     pub(super) fn body(&mut self, schema: &Value, place: &Place) -> Result<bool, ImportError> {
         self.value(schema, place, String::new(), false, &mut Vec::new())?;
-        let whole = self.out.iter().any(|f| f.path.is_empty() && f.ty != "object");
+        let whole = self
+            .out
+            .iter()
+            .any(|f| f.path.is_empty() && f.shape.ty != "object");
         self.out.retain(|f| !f.path.is_empty());
         self.out.sort();
         self.out.dedup_by(|a, b| a.path == b.path);
@@ -103,7 +107,7 @@ impl Fields<'_, '_> {
             return Ok(());
         };
         let (mut schema, at) = self.docs.follow(schema, place)?;
-        if schema.get("type").and_then(Value::as_str) == Some("array") {
+        if text_of(&schema, "type") == "array" {
             self.notes.push(format!(
                 "{place}: queries and forms are flat; one value is taken, a repeated one is refused"
             ));
@@ -121,20 +125,12 @@ impl Fields<'_, '_> {
                     .push(format!("{place}: `{}` is taken as any text", name.escape_debug()));
             }
             shape = Shape {
-                ty: "string",
-                nullable: false,
-                limits: String::new(),
                 sample: Some("1".to_owned()),
+                ..Shape::of("string")
             };
         }
-        self.out.push(Field {
-            path,
-            optional: !required,
-            ty: shape.ty,
-            nullable: false,
-            limits: shape.limits,
-            sample: shape.sample,
-        });
+        shape.nullable = false;
+        self.push(path, !required, shape);
         Ok(())
     }
 
@@ -151,15 +147,13 @@ impl Fields<'_, '_> {
             Ok(found) => found,
             Err(error) => {
                 self.notes.push(format!("{error}; anything is taken there"));
-                self.push(path, optional, Shape::any());
+                self.push(path, optional, Shape::of("any"));
                 return Ok(());
             }
         };
         if above.contains(&place) || above.len() >= DEPTH_MAX || self.out.len() >= FIELDS_MAX {
-            self.notes.push(format!(
-                "{place}: too deep, too large or within itself; anything is taken at `{path}`"
-            ));
-            self.push(path, optional, Shape::any());
+            let why = format!("{place}: too deep, too large or within itself");
+            self.push_any(path, optional, why);
             return Ok(());
         }
         above.push(place.clone());
@@ -176,15 +170,9 @@ impl Fields<'_, '_> {
         optional: bool,
         above: &mut Vec<Place>,
     ) -> Result<(), ImportError> {
-        let schema = match self.one_of_several(schema, place)? {
-            Some(schema) => schema,
-            None => {
-                self.notes.push(format!(
-                    "{place}: several schemas for one value; anything is taken at `{path}`"
-                ));
-                self.push(path, optional, Shape::any());
-                return Ok(());
-            }
+        let Some(schema) = self.one_of_several(schema, place)? else {
+            self.push_any(path, optional, format!("{place}: several schemas for one value"));
+            return Ok(());
         };
         let shape = self.shape(&schema, place);
         let open = matches!(
@@ -193,17 +181,11 @@ impl Fields<'_, '_> {
         );
         match (shape.ty, schema.get("properties").and_then(Value::as_object)) {
             ("object", Some(properties)) if !open && !properties.is_empty() => {
-                let required: Vec<&str> = schema
-                    .get("required")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .collect();
+                let required = texts_of(&schema, "required");
                 self.push(path.clone(), optional, shape);
                 for (name, property) in properties {
                     let at = place.at("properties").at(name);
-                    if property.get("readOnly") == Some(&Value::Bool(true)) {
+                    if is_true(property, "readOnly") {
                         continue;
                     }
                     match step(name) {
@@ -222,21 +204,11 @@ impl Fields<'_, '_> {
                 }
             }
             ("object", _) => {
-                let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
-                if closed {
-                    self.push(
-                        path,
-                        optional,
-                        Shape {
-                            limits: " keys 0".to_owned(),
-                            ..shape
-                        },
-                    );
+                if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
+                    let limits = " keys 0".to_owned();
+                    self.push(path, optional, Shape { limits, ..shape });
                 } else {
-                    self.notes.push(format!(
-                        "{place}: a free-form object; anything is taken at `{path}`"
-                    ));
-                    self.push(path, optional, Shape::any());
+                    self.push_any(path, optional, format!("{place}: a free-form object"));
                 }
             }
             ("array", _) => {
@@ -250,7 +222,7 @@ impl Fields<'_, '_> {
                 let below = schema.get("items").cloned().unwrap_or(Value::Bool(true));
                 self.value(&below, &place.at("items"), format!("{path}[]"), optional, above)?;
                 if let Some(first) = self.out.get_mut(from) {
-                    first.limits.push_str(&items);
+                    first.shape.limits.push_str(&items);
                 }
             }
             _ => self.push(path, optional, shape),
@@ -259,20 +231,17 @@ impl Fields<'_, '_> {
     }
 
     fn push(&mut self, path: String, optional: bool, shape: Shape) {
-        let Shape {
-            ty,
-            nullable,
-            limits,
-            sample,
-        } = shape;
         self.out.push(Field {
             path,
             optional,
-            ty,
-            nullable,
-            limits,
-            sample,
+            shape,
         });
+    }
+
+    /// A field that takes anything, and why.
+    fn push_any(&mut self, path: String, optional: bool, why: String) {
+        self.notes.push(format!("{why}; anything is taken at `{path}`"));
+        self.push(path, optional, Shape::of("any"));
     }
 
     /// Merges `allOf` of objects, takes `T` of `T or null`; `None` where a choice is left.
@@ -281,7 +250,7 @@ impl Fields<'_, '_> {
             let Some(choices) = schema.get(key).and_then(Value::as_array) else {
                 continue;
             };
-            let is_null = |c: &Value| c.get("type").and_then(Value::as_str) == Some("null");
+            let is_null = |c: &Value| text_of(c, "type") == "null";
             let others: Vec<(usize, &Value)> =
                 choices.iter().enumerate().filter(|(_, c)| !is_null(c)).collect();
             let [(i, only)] = others.as_slice() else {
@@ -300,18 +269,10 @@ impl Fields<'_, '_> {
         merged.remove("allOf");
         let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
         let mut take = |part: &serde_json::Map<String, Value>| {
-            properties.extend(
-                part.get("properties")
-                    .and_then(Value::as_object)
-                    .cloned()
-                    .unwrap_or_default(),
-            );
-            required.extend(
-                part.get("required")
-                    .and_then(Value::as_array)
-                    .cloned()
-                    .unwrap_or_default(),
-            );
+            let below = part.get("properties").and_then(Value::as_object);
+            properties.extend(below.cloned().unwrap_or_default());
+            let names = part.get("required").and_then(Value::as_array);
+            required.extend(names.cloned().unwrap_or_default());
         };
         take(&merged);
         for (i, part) in parts.iter().enumerate() {
@@ -333,7 +294,7 @@ impl Fields<'_, '_> {
 
     /// Type and bounds of one value, without what lies below it.
     fn shape(&mut self, schema: &Value, place: &Place) -> Shape {
-        let mut nullable = schema.get("nullable") == Some(&Value::Bool(true));
+        let mut nullable = is_true(&schema, "nullable");
         let mut types: Vec<&str> = match schema.get("type") {
             Some(Value::String(ty)) => vec![ty.as_str()],
             Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
@@ -344,7 +305,7 @@ impl Fields<'_, '_> {
             nullable = true;
             types.retain(|t| *t != "null");
         }
-        let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
+        let format = text_of(&schema, "format");
         let ty = match (types.as_slice(), format) {
             (["string"], "ipv4" | "ipv6" | "ip") => "ip",
             (["string"], "date-time") => "instant",
@@ -354,18 +315,11 @@ impl Fields<'_, '_> {
             (["boolean"], _) => "bool",
             (["object"], _) => "object",
             (["array"], _) => "array",
-            _ => {
-                return Shape {
-                    nullable: false,
-                    ..Shape::any()
-                };
-            }
+            _ => return Shape::of("any"),
         };
         let mut shape = Shape {
-            ty,
             nullable,
-            limits: String::new(),
-            sample: None,
+            ..Shape::of(ty)
         };
         let choices = match (schema.get("enum"), schema.get("const")) {
             (Some(Value::Array(choices)), _) => choices.clone(),

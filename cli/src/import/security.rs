@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::ImportError;
-use super::document::{Documents, Place};
+use super::document::{Documents, Place, text_of};
 use super::text::{Names, quote, quoted};
 
 /// Who may call, and with which scopes.
@@ -224,7 +224,7 @@ impl Security {
             )));
         };
         let (scheme, place) = docs.follow(scheme, &place.at(name))?;
-        let word = |key: &str| scheme.get(key).and_then(Value::as_str).unwrap_or_default();
+        let word = |key: &str| text_of(&scheme, key);
         let id = names.take(name, "scheme");
         let what = format!(
             "The scheme {} of the document.",

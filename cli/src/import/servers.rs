@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::ImportError;
-use super::document::{Place, decode};
+use super::document::{Place, decode, text_of};
 use super::path::encode;
 
 /// Hosts that share a base.
@@ -24,8 +24,8 @@ pub(super) fn sites(root: &Value, notes: &mut Vec<String>) -> Result<Vec<Site>, 
     let place = Place::root();
     let mut urls = Vec::new();
     if root.get("swagger").is_some() {
-        let host = root.get("host").and_then(Value::as_str).unwrap_or_default();
-        let base = root.get("basePath").and_then(Value::as_str).unwrap_or_default();
+        let host = text_of(root, "host");
+        let base = text_of(root, "basePath");
         let base = if base.is_empty() || base.starts_with('/') {
             base.to_owned()
         } else {

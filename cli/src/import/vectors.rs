@@ -124,7 +124,7 @@ fn request(host: &str, base: &str, operation: &Operation) -> Option<(String, Vec
         query.push(format!(
             "{}={}",
             encode_query(field.path.trim_matches('"')),
-            encode_query(field.sample.as_deref()?)
+            encode_query(field.shape.sample.as_deref()?)
         ));
     }
     let query = if query.is_empty() {
