@@ -81,6 +81,12 @@ impl Sources {
             .map_or((1, 1), |f| f.lines.place(&f.text, offset))
     }
 
+    /// `FILE:LINE` of where a span starts.
+    pub fn place(&self, span: Span) -> String {
+        let (line, _) = self.line_column(span.file, span.start);
+        format!("{}:{line}", self.name(span.file))
+    }
+
     /// Whole lines around a range of bytes, with one more on either side: the number of the first, from 1, and where
     /// in the text they stand.
     pub(crate) fn lines_around(&self, file: FileId, start: usize, end: usize) -> (usize, Range<usize>) {

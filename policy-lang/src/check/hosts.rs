@@ -1,6 +1,6 @@
 //! Host text -> host patterns: lower case, A-labels, the spellings that a normalised request can have.
 
-use super::literals::{Bad, bad};
+use super::literals::{Bad, bad, canonical};
 use crate::model::HostPattern;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,12 +14,9 @@ pub(super) fn host(text: &str) -> Result<HostPattern, Bad> {
     }
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         return match inner.parse::<Ipv6Addr>() {
-            Ok(address) if address.to_string() == inner => Ok(HostPattern::Exact(text.to_owned())),
-            Ok(address) => bad(
-                "G0411",
-                format!("`{text}` is not in canonical form"),
-                format!("write `[{address}]`"),
-            ),
+            Ok(address) => {
+                canonical("G0411", text, format_args!("[{address}]"), text.to_owned()).map(HostPattern::Exact)
+            }
             Err(_) => bad(
                 "G0411",
                 format!("`{text}` is not an IPv6 address"),

@@ -7,6 +7,7 @@ use super::limits::{MAX_REGEX_BYTES, MAX_REGEX_NESTING, MAX_REGEX_STEPS};
 use crate::ast::Literal;
 use crate::model::{Type, Value};
 use portcullis_base::instant::{self as base, InstantFault};
+use std::fmt::Display;
 use std::net::IpAddr;
 
 /// A literal that is not one, or not in its one spelling.
@@ -31,6 +32,24 @@ pub(super) fn bad<T>(
     })
 }
 
+/// The value of a text, if the text is its one spelling.
+pub(super) fn canonical<T>(
+    code: &'static str,
+    text: &str,
+    spelling: impl Display,
+    value: T,
+) -> Result<T, Bad> {
+    let spelling = spelling.to_string();
+    if spelling == text {
+        return Ok(value);
+    }
+    bad(
+        code,
+        format!("`{text}` is not in canonical form"),
+        format!("write `{spelling}`"),
+    )
+}
+
 /// `-?(0|[1-9][0-9]*)` within i64; `-0` is not canonical.
 pub(super) fn int(text: &str) -> Result<i64, Bad> {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -48,15 +67,7 @@ pub(super) fn int(text: &str) -> Result<i64, Bad> {
             "integers lie in -2^63 ..= 2^63 - 1",
         );
     };
-    if value.to_string() == text {
-        Ok(value)
-    } else {
-        bad(
-            "G0301",
-            format!("`{text}` is not in canonical form"),
-            format!("write `{value}`"),
-        )
-    }
+    canonical("G0301", text, value, value)
 }
 
 /// A positive amount of a quota.
@@ -77,8 +88,7 @@ pub(super) fn decimal(text: &str) -> Result<(), Bad> {
     let Some((whole, fraction)) = text.split_once('.') else {
         return int(text).map(|_| ());
     };
-    let canonical = whole == "-0" || int(whole).is_ok();
-    if canonical
+    if (whole == "-0" || int(whole).is_ok())
         && !fraction.is_empty()
         && fraction.bytes().all(|b| b.is_ascii_digit())
         && !fraction.ends_with('0')
@@ -140,16 +150,8 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, Bad> {
             "write it as `192.0.2.1` or `2001:db8::1`",
         );
     };
-    let canonical = address.to_canonical();
-    if canonical.to_string() == text {
-        Ok(canonical)
-    } else {
-        bad(
-            "G0306",
-            format!("`{text}` is not in canonical form"),
-            format!("write `{canonical}`"),
-        )
-    }
+    let address = address.to_canonical();
+    canonical("G0306", text, address, address)
 }
 
 /// A network without host bits; a bare address is a network of one.
@@ -207,19 +209,9 @@ pub(super) fn network(text: &str) -> Result<ipnet::IpNet, Bad> {
             format!("write `{}`", net.trunc()),
         );
     }
-    let canonical = if prefix.is_some() {
-        net.to_string()
-    } else {
-        parsed.to_string()
-    };
-    if canonical == text {
-        Ok(net)
-    } else {
-        bad(
-            "G0309",
-            format!("`{text}` is not in canonical form"),
-            format!("write `{canonical}`"),
-        )
+    match prefix {
+        Some(_) => canonical("G0309", text, net, net),
+        None => canonical("G0309", text, parsed, net),
     }
 }
 
@@ -380,12 +372,7 @@ pub(super) fn zone(text: &str) -> Result<(), Bad> {
         return bad("G0314", format!("no time zone is called `{text}`"), help);
     };
     match zone.iana_name() {
-        Some(name) if name == text => Ok(()),
-        Some(name) => bad(
-            "G0314",
-            format!("`{text}` is not in canonical form"),
-            format!("write `{name}`"),
-        ),
+        Some(name) => canonical("G0314", text, name, ()),
         None => bad("G0314", format!("no time zone is called `{text}`"), help),
     }
 }

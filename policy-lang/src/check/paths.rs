@@ -3,7 +3,7 @@
 //! What no normalised request can match is refused here, with the spelling that can.
 
 use super::limits::MAX_SEGMENTS;
-use super::literals::{Bad, bad, regex};
+use super::literals::{Bad, bad, canonical, regex};
 use crate::model::{Base, CaptureKind, Pattern, Segment, Tail};
 
 /// A pattern below a base.
@@ -225,7 +225,7 @@ fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
         return Ok(text.to_owned());
     }
     let mut bytes = Vec::new();
-    let mut canonical = String::new();
+    let mut spelling = String::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -245,9 +245,9 @@ fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
         let unreserved = value.is_ascii_alphanumeric() || b"-._~".contains(&value);
         let must_encode = value <= b' ' || value >= 0x7f || b"%\"#?\\{}*|,".contains(&value);
         if unreserved || (byte != b'%' && !must_encode) {
-            canonical.push(char::from(value));
+            spelling.push(char::from(value));
         } else {
-            canonical.push_str(&format!("%{value:02X}"));
+            spelling.push_str(&format!("%{value:02X}"));
         }
         bytes.push(value);
     }
@@ -280,21 +280,14 @@ fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
             "such requests are malformed",
         );
     }
-    if canonical == text {
-        Ok(decoded)
-    } else if text.contains('*') {
-        bad(
+    if spelling != text && text.contains('*') {
+        return bad(
             "G0404",
             format!("`{text}` mixes a star with text"),
             "`*` is one whole segment; a literal star is `%2A`",
-        )
-    } else {
-        bad(
-            "G0401",
-            format!("`{text}` is not in canonical form"),
-            format!("write `{canonical}`"),
-        )
+        );
     }
+    canonical("G0401", text, spelling, decoded)
 }
 
 /// Two hex digits.

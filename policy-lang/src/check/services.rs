@@ -133,12 +133,8 @@ impl Cx<'_> {
         };
         let env = Env::new(scope, Captures::None);
         let (mut default_limit, mut marks) = (None, Marks::default());
-        for Spanned {
-            node: statement,
-            span,
-        } in body
-        {
-            match statement {
+        for Spanned { node, span } in body {
+            match node {
                 Statement::Rule(rule) => rules.extend(self.rule(&mut owner, rule, lines)),
                 Statement::DefaultLimit(quota, cost) => {
                     let limit = self.limit(env, quota, cost.as_ref());
@@ -219,12 +215,8 @@ impl Cx<'_> {
             rule_names: BTreeMap::new(),
         };
         let env = Env::new(scope, Captures::None);
-        for Spanned {
-            node: statement,
-            span,
-        } in body
-        {
-            match statement {
+        for Spanned { node, span } in body {
+            match node {
                 Statement::Rule(rule) => rules.extend(self.rule(&mut owner, rule, lines)),
                 Statement::Block(block) => guard.penalties.extend(self.penalty(env, block, *span)),
                 Statement::Mark(mark @ (Mark::RequireTls | Mark::RequireSniIsHost)) => {
@@ -280,14 +272,7 @@ impl Cx<'_> {
     }
 
     fn cors(&self, clauses: &[Spanned<CorsClause>], span: Span) -> Cors {
-        let mut cors = Cors {
-            origins: Vec::new(),
-            any_origin: false,
-            methods: Vec::new(),
-            headers: Vec::new(),
-            credentials: false,
-            max_age_s: None,
-        };
+        let mut cors = Cors::default();
         for Spanned { node: clause, span } in clauses {
             match clause {
                 CorsClause::Origins(texts) => {

@@ -81,7 +81,7 @@ pub struct Guard {
 }
 
 /// `cors { origins ..; methods ..; headers ..; credentials; max age 10m; }` (Fetch standard, CORS protocol)
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     /// Serialised origins, exact; sorted. Empty with `any_origin`.
     pub origins: Vec<String>,
