@@ -25,6 +25,11 @@ impl Exit {
     pub fn findings(any: bool) -> Exit {
         if any { Exit::Findings } else { Exit::Fine }
     }
+
+    /// [`Exit::Trouble`] if there is any.
+    pub fn trouble(any: bool) -> Exit {
+        if any { Exit::Trouble } else { Exit::Fine }
+    }
 }
 
 /// What stopped a verb.

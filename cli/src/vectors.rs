@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use portcullis_vectors::{Mismatch, Vector, VectorError, compare, parse_line, parse_lines};
+use portcullis_vectors::{Mismatch, Request, Vector, VectorError, compare, parse_line, parse_lines};
 use serde_json::Value;
 
 use crate::error::{CliError, read_limited, shown, standard_input};
@@ -130,6 +130,11 @@ pub fn pick(text: &str) -> Result<(Vector, String), CliError> {
         (None, Some(id)) => Err(CliError::file(path, format!("there is no vector `{id}` in it"))),
         (None, None) => Err(CliError::file(path, "there is no vector in it")),
     }
+}
+
+/// What a request asks for, as written; `None` where it is only bytes.
+pub fn target(request: &Request) -> Option<&str> {
+    request.url.as_deref().or(request.target.as_deref())
 }
 
 /// What a verdict line does not meet of what its vector expects; `None` where it expects nothing.

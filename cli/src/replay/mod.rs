@@ -104,11 +104,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     tally.show_broken(output)?;
     // Asking what would happen is no question whose answer could be wrong.
     let read = tally.counts() != tally::Counts::default();
-    Ok(if read || tally.broken_lines() == 0 {
-        Exit::Fine
-    } else {
-        Exit::Trouble
-    })
+    Ok(Exit::trouble(!read && tally.broken_lines() > 0))
 }
 
 type JudgeLine<'j> = dyn FnMut(&line::Entry) -> Result<Judgement, CliError> + 'j;

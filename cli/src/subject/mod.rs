@@ -189,14 +189,21 @@ pub fn open_image(
     output: &mut Output,
 ) -> Result<Snapshot, CliError> {
     let admitted = trust.admit(path, output)?;
-    let beside = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let folder = Folder::data_only(data.unwrap_or(beside))?;
-    let data = load_data(&admitted.image, &folder, output)?;
+    let data = data_beside(path, data, &admitted.image, output)?;
     let image = trust.activate(path, admitted, &data, output)?;
     Ok(Snapshot::new(image, data))
+}
+
+/// Lists and tables of an image: of a folder, else of the one that the image lies in.
+pub fn data_beside(
+    path: &Path,
+    folder: Option<&Path>,
+    image: &Image,
+    output: &mut Output,
+) -> Result<Data, CliError> {
+    let beside = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = Folder::data_only(folder.or(beside).unwrap_or(Path::new(".")))?;
+    load_data(image, &folder, output)
 }
 
 /// Lists and tables of an image. What could not be loaded is shown and counts as never loaded.

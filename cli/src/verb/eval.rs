@@ -57,12 +57,7 @@ pub struct Summary {
 
 impl Summary {
     fn exit(&self) -> Exit {
-        let broken = if self.broken > 0 {
-            Exit::Trouble
-        } else {
-            Exit::Fine
-        };
-        broken.and(Exit::findings(self.mismatched > 0))
+        Exit::trouble(self.broken > 0).and(Exit::findings(self.mismatched > 0))
     }
 }
 
@@ -129,7 +124,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
 fn row(vector: &Vector, line: &str) -> [String; 4] {
     let verdict: Verdict = serde_json::from_str(line).unwrap_or_default();
     let request = &vector.request;
-    let target = request.url.as_deref().or(request.target.as_deref()).unwrap_or("");
+    let target = vectors::target(request).unwrap_or_default();
     let why = match &verdict.detail {
         Some(detail) => format!("{}: {detail}", verdict.reason),
         None => verdict.reason.clone(),

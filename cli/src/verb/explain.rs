@@ -160,11 +160,7 @@ impl Explained<'_> {
             .map(|d| format!(", {}", clean_line(d)))
             .unwrap_or_default();
         let request = &self.vector.request;
-        let target = request
-            .url
-            .as_deref()
-            .or(request.target.as_deref())
-            .unwrap_or("(bytes)");
+        let target = vectors::target(request).unwrap_or("(bytes)");
         output.say(format_args!(
             "{} {}",
             clean_line(&request.method),
@@ -178,11 +174,7 @@ impl Explained<'_> {
         ))?;
         if self.decision.effect() == Effect::Allow {
             if let Some(rule) = &self.verdict.rule {
-                output.say(format_args!(
-                    "\n{} {}",
-                    paint(STRONG, "granted by"),
-                    quote(source, rule)
-                ))?;
+                output.say(heading("granted by", quote(source, rule)))?;
             }
             let texts = obligations::of(self.verdict);
             if !texts.is_empty() {
@@ -194,11 +186,7 @@ impl Explained<'_> {
             return Ok(());
         }
         for deny in &self.denies {
-            output.say(format_args!(
-                "\n{} {}",
-                paint(STRONG, "denied by"),
-                quote(source, &deny.rule)
-            ))?;
+            output.say(heading("denied by", quote(source, &deny.rule)))?;
             if let Some(message) = &deny.message {
                 output.say(format_args!("  because {}", clean_line(message)))?;
             }
@@ -222,11 +210,7 @@ impl Explained<'_> {
             }
         }
         for near in &self.near {
-            output.say(format_args!(
-                "\n{} {}",
-                paint(STRONG, "closest"),
-                quote(source, &near.rule)
-            ))?;
+            output.say(heading("closest", quote(source, &near.rule)))?;
             for lack in &near.lacks {
                 output.say(format_args!("  would need {}", clean_line(lack)))?;
             }
@@ -410,12 +394,11 @@ fn find<'p>(policy: &'p Policy, id: &str) -> Option<&'p Rule> {
 }
 
 fn place(policy: &Policy, sources: &Sources, id: &str) -> Option<String> {
-    let span = find(policy, id)?.span;
-    Some(format!(
-        "{}:{}",
-        sources.name(span.file),
-        sources.line_column(span.file, span.start).0
-    ))
+    find(policy, id).map(|rule| sources.place(rule.span))
+}
+
+fn heading(word: &str, text: String) -> String {
+    format!("\n{} {text}", paint(STRONG, word))
 }
 
 /// A rule's id, its place and its head as written.

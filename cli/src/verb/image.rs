@@ -5,12 +5,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use portcullis::image::seal::{self, SERIAL_MAX, Seal};
-use portcullis::{Data, Image, LoadError, Trust};
+use portcullis::{Image, LoadError, Trust};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{CliError, Exit, read_limited, shown};
-use crate::folder::Folder;
 use crate::keys::{self, Secret};
 use crate::output::{BAD, DOUBT, GOOD, Output, STRONG, clean, count, hex, instant_text, paint};
 use crate::subject::trust::TrustArgs;
@@ -200,7 +199,7 @@ fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
         None => Vec::new(),
         Some(file) => {
             let cases = read_limited(file, portcullis::limits::SMOKE_BYTES as u64)?;
-            let data = data(&args.image, args.data.as_deref(), &image, output)?;
+            let data = subject::data_beside(&args.image, args.data.as_deref(), &image, output)?;
             smoke::run(&args.image, image, data, &cases)?;
             cases
         }
@@ -229,13 +228,6 @@ fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
         sealed.len()
     ))?;
     Ok(Exit::Fine)
-}
-
-/// Lists and tables as `eval` would find them.
-fn data(path: &Path, folder: Option<&Path>, image: &Image, output: &mut Output) -> Result<Data, CliError> {
-    let beside = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = Folder::data_only(folder.or(beside).unwrap_or(Path::new(".")))?;
-    subject::load_data(image, &folder, output)
 }
 
 fn verify(args: &VerifyArgs, output: &mut Output) -> Result<Exit, CliError> {

@@ -94,7 +94,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         }
         for proof in &policy.proofs {
             total.unproved += 1;
-            let place = place(&sources, proof.span);
+            let place = sources.place(proof.span);
             if args.json {
                 output.say(json!({"proof": proof.name, "place": place, "proved": null}))?;
             } else {
@@ -107,12 +107,8 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         }
     }
     summary(&total, args.json, output)?;
-    let broken = if total.broken > 0 {
-        Exit::Trouble
-    } else {
-        Exit::Fine
-    };
-    Ok(exit.and(broken).and(Exit::findings(total.failed > 0)))
+    let exit = exit.and(Exit::trouble(total.broken > 0));
+    Ok(exit.and(Exit::findings(total.failed > 0)))
 }
 
 /// The policy approximated from both sides over `now`: what differs between them rests on the time.
@@ -184,7 +180,7 @@ fn blocks(
                 expectation.request.method,
                 expectation.request.url
             );
-            let place = place(sources, expectation.span);
+            let place = sources.place(expectation.span);
             let failures = expectation_failures(subject, &policy.trust, expectation, clock.as_deref_mut());
             outcomes.push(Outcome {
                 name: test.name.clone(),
@@ -309,14 +305,11 @@ fn vector_of(expectation: &Expectation) -> Result<Vector, String> {
     } = &expectation.given;
     let raw =
         |text: &String| RawValue::from_string(text.clone()).map_err(|e| format!("a `given` is no JSON: {e}"));
-    let peer = match peer {
-        Some((_, members)) => {
-            let cert: PeerCert = serde_json::from_str(members)
-                .map_err(|e| format!("a `given peer` is no certificate: {e}"))?;
-            Some(cert)
-        }
-        None => None,
-    };
+    let peer: Option<PeerCert> = peer
+        .as_ref()
+        .map(|(_, members)| serde_json::from_str(members))
+        .transpose()
+        .map_err(|e| format!("a `given peer` is no certificate: {e}"))?;
     Ok(Vector {
         id: String::new(),
         request: Request {
@@ -385,12 +378,7 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
                 .collect(),
             Err(problem) => vec![problem],
         };
-        let target = vector
-            .request
-            .url
-            .as_deref()
-            .or(vector.request.target.as_deref())
-            .unwrap_or_default();
+        let target = vectors::target(&vector.request).unwrap_or_default();
         let what = format!("{} {target}", vector.request.method);
         outcomes.push(Outcome {
             name: vector.id.clone(),
@@ -400,15 +388,6 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
         });
     }
     Ok(outcomes)
-}
-
-/// `file:line`
-fn place(sources: &Sources, span: portcullis_lang::source::Span) -> String {
-    format!(
-        "{}:{}",
-        sources.name(span.file),
-        sources.line_column(span.file, span.start).0
-    )
 }
 
 fn show(path: &str, outcomes: &[Outcome], args: &Args, output: &mut Output) -> Result<(), CliError> {
