@@ -1,6 +1,6 @@
 //! Issuers, keys, peers, signatures, `trust` and `context`.
 
-use super::cx::{Cx, sort_dedup};
+use super::cx::{Cx, by_name, sort_dedup};
 use super::limits::MAX_LEEWAY_US;
 use super::literals::{self, header_name};
 use super::names::Kind;
@@ -88,13 +88,7 @@ impl Cx<'_> {
                 self.policy.redaction_key = self.secret(name);
             }
         }
-        macro_rules! by_name {
-            ($($field:ident),*) => {$(
-                self.policy.$field.sort_by(|a, b| a.name.cmp(&b.name));
-                self.policy.$field.dedup_by(|b, a| a.name == b.name);
-            )*};
-        }
-        by_name!(issuers, keys, peers, signatures, secrets, context);
+        by_name!(self.policy; issuers, keys, peers, signatures, secrets, context);
         self.policy.trust.headers.sort_by(|a, b| a.name.cmp(&b.name));
         self.policy.claims = claims
             .into_iter()

@@ -167,3 +167,13 @@ pub(super) fn sort_dedup<T: Ord>(list: &mut Vec<T>) {
     list.sort();
     list.dedup();
 }
+
+/// Sorts declarations by name. Duplicates were reported by the namespace, which kept the first; the stable sort and
+/// dedup do too.
+macro_rules! by_name {
+    ($policy:expr; $($field:ident),*) => {$(
+        $policy.$field.sort_by(|a, b| a.name.cmp(&b.name));
+        $policy.$field.dedup_by(|b, a| a.name == b.name);
+    )*};
+}
+pub(super) use by_name;

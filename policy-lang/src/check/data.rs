@@ -1,6 +1,6 @@
 //! Networks, hours, lists and tables; the shape of the files beside the policy.
 
-use super::cx::{Cx, sort_dedup};
+use super::cx::{Cx, by_name, sort_dedup};
 use super::json::{Item, Json};
 use super::literals::{self, clock, network, type_word, zone};
 use super::sources::Parsed;
@@ -49,14 +49,7 @@ impl Cx<'_> {
                 _ => {}
             }
         }
-        // Duplicates were reported by the namespace, which kept the first; the stable sort and dedup do too.
-        macro_rules! by_name {
-            ($($field:ident),*) => {$(
-                self.policy.$field.sort_by(|a, b| a.name.cmp(&b.name));
-                self.policy.$field.dedup_by(|b, a| a.name == b.name);
-            )*};
-        }
-        by_name!(networks, hours, lists, tables);
+        by_name!(self.policy; networks, hours, lists, tables);
     }
 
     fn hours(&self, range: &Spanned<HoursRange>) -> Option<HoursSpan> {

@@ -6,7 +6,7 @@ use super::quotas::PendingLimit;
 use super::targets::Place;
 use crate::ast::{self, Requirement, Verb};
 use crate::model::{Cond, Effect, Obligations, Owner, Requires, Respond, Rule};
-use crate::source::{FileId, Span, Spanned};
+use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A service or guard while its rules are read.
@@ -214,18 +214,10 @@ impl Cx<'_> {
                 }
             }
         }
-        if !with.is_empty() && self.policy.issuers.is_empty() {
-            let span = with.first().map_or(
-                Span {
-                    file: FileId(0),
-                    start: 0,
-                    end: 0,
-                },
-                |w| w.span,
-            );
+        if let (Some(first), []) = (with.first(), self.policy.issuers.as_slice()) {
             self.report.error(
                 "G0504",
-                span,
+                first.span,
                 "no issuer could meet this demand",
                 "declare an `issuer`",
             );

@@ -319,12 +319,7 @@ impl Cx<'_> {
     /// A value as a host would send it.
     fn json_value(&self, name: &Name, values: &[Spanned<Literal>], ty: Type) -> Option<String> {
         if ty == Type::Set {
-            let items: Vec<String> = self
-                .member_strings(name, values)?
-                .iter()
-                .map(|s| quote(s))
-                .collect();
-            return Some(format!("[{}]", items.join(",")));
+            return Some(array(&self.member_strings(name, values)?));
         }
         let [only] = values else {
             return self.report.invalid(
@@ -350,10 +345,7 @@ impl Cx<'_> {
                 }
                 us.div_euclid(1_000_000).to_string()
             }
-            Value::Set(items) => format!(
-                "[{}]",
-                items.iter().map(|s| quote(s)).collect::<Vec<_>>().join(",")
-            ),
+            Value::Set(items) => array(&items),
         })
     }
 
@@ -571,4 +563,10 @@ impl Cx<'_> {
 /// A JSON string.
 fn quote(text: &str) -> String {
     JsonString(text).to_string()
+}
+
+/// A JSON array of strings.
+fn array(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|text| quote(text)).collect();
+    format!("[{}]", items.join(","))
 }
