@@ -100,6 +100,14 @@ impl CliError {
         }
     }
 
+    /// An error about an image.
+    pub fn image(path: &Path, source: portcullis::LoadError) -> CliError {
+        CliError::Image {
+            path: shown(path),
+            source,
+        }
+    }
+
     /// The exit code it stands for.
     pub fn exit(&self) -> Exit {
         match self {

@@ -100,10 +100,7 @@ pub fn compile_with(
         path: shown(path),
         source,
     })?;
-    let image = Image::load(&bytes, &Trust::Unsigned).map_err(|source| CliError::Image {
-        path: shown(path),
-        source,
-    })?;
+    let image = Image::load(&bytes, &Trust::Unsigned).map_err(|e| CliError::image(path, e))?;
     Ok((bytes, image))
 }
 

@@ -72,10 +72,7 @@ impl TrustArgs {
     /// Reads an image, once, and judges its seal.
     pub fn admit(&self, path: &Path, output: &mut Output) -> Result<Admitted, CliError> {
         let bytes = read_limited(path, IMAGE_BYTES_MAX)?;
-        let refused = |source: LoadError| CliError::Image {
-            path: shown(path),
-            source,
-        };
+        let refused = |source: LoadError| CliError::image(path, source);
         let Some(key_file) = &self.trust else {
             let image = Image::load(&bytes, &Trust::Unsigned).map_err(refused)?;
             output.note(format_args!(
@@ -152,13 +149,11 @@ impl TrustArgs {
             if !self.allow_rollback
                 && let Some(since) = since.filter(|since| since.serial > seal.mark.serial)
             {
-                return Err(CliError::Image {
-                    path: shown(path),
-                    source: LoadError::Untrusted(TrustError::Older {
-                        serial: seal.mark.serial,
-                        mark: since.serial,
-                    }),
+                let older = LoadError::Untrusted(TrustError::Older {
+                    serial: seal.mark.serial,
+                    mark: since.serial,
                 });
+                return Err(CliError::image(path, older));
             }
             let line = format!("{} sha256:{}\n", seal.mark.serial, hex(&seal.mark.digest));
             write::replace(state, line.as_bytes())?;

@@ -191,10 +191,7 @@ fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
     if seal::is_sealed(&bytes) {
         return Err(CliError::file(&args.image, "this image is sealed already"));
     }
-    let image = Image::load(&bytes, &Trust::Unsigned).map_err(|source| CliError::Image {
-        path: shown(&args.image),
-        source,
-    })?;
+    let image = Image::load(&bytes, &Trust::Unsigned).map_err(|e| CliError::image(&args.image, e))?;
     let cases = match &args.smoke {
         None => Vec::new(),
         Some(file) => {
