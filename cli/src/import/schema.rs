@@ -294,7 +294,7 @@ impl Fields<'_, '_> {
 
     /// Type and bounds of one value, without what lies below it.
     fn shape(&mut self, schema: &Value, place: &Place) -> Shape {
-        let mut nullable = is_true(&schema, "nullable");
+        let mut nullable = is_true(schema, "nullable");
         let mut types: Vec<&str> = match schema.get("type") {
             Some(Value::String(ty)) => vec![ty.as_str()],
             Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
@@ -305,7 +305,7 @@ impl Fields<'_, '_> {
             nullable = true;
             types.retain(|t| *t != "null");
         }
-        let format = text_of(&schema, "format");
+        let format = text_of(schema, "format");
         let ty = match (types.as_slice(), format) {
             (["string"], "ipv4" | "ipv6" | "ip") => "ip",
             (["string"], "date-time") => "instant",
