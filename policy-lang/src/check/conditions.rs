@@ -165,6 +165,12 @@ impl<'a> Cx<'a> {
         matches!((env.captures, fact), (Captures::Any, Fact::Capture { .. }))
     }
 
+    /// A literal that a fact of a type is compared with; an open fact takes integers too.
+    fn value_beside(&self, env: Env<'_>, fact: &Fact, ty: Type, literal: &Spanned<Literal>) -> Option<Value> {
+        let integer = self.is_open(env, fact) && matches!(literal.node, Literal::Int(_));
+        self.value(literal, if integer { Type::Int } else { ty })
+    }
+
     fn atom(&self, env: Env<'_>, expr: &Expr) -> Option<Atom> {
         match &expr.kind {
             ExprKind::From(kind, name) => self.anchor(env, kind, name).map(Atom::Anchor),
@@ -274,9 +280,7 @@ impl<'a> Cx<'a> {
     fn strings(&self, elements: &[Spanned<Literal>]) -> Option<Vec<String>> {
         let mut out = Vec::new();
         for element in elements {
-            if let Value::String(text) =
-                self.ok(element.span, literals::value(&element.node, Type::String))?
-            {
+            if let Value::String(text) = self.value(element, Type::String)? {
                 out.push(text);
             }
         }
@@ -322,14 +326,7 @@ impl<'a> Cx<'a> {
         };
         let (left, ty) = self.fact_beside(env, fact, other)?;
         let right = match other {
-            OperandExpr::Literal(literal)
-                if self.is_open(env, &left) && matches!(literal.node, Literal::Int(_)) =>
-            {
-                Operand::Value(self.ok(literal.span, literals::value(&literal.node, Type::Int))?)
-            }
-            OperandExpr::Literal(literal) => {
-                Operand::Value(self.ok(literal.span, literals::value(&literal.node, ty))?)
-            }
+            OperandExpr::Literal(literal) => Operand::Value(self.value_beside(env, &left, ty, literal)?),
             OperandExpr::Fact(reference) => {
                 let (right, found) = self.fact_as(env, reference, ty)?;
                 if found != ty && !self.is_open(env, &left) && !self.is_open(env, &right) {
@@ -400,16 +397,8 @@ impl<'a> Cx<'a> {
             self.operator(span, "in [..]", ty, "strings and integers");
             return None;
         }
-        let open = self.is_open(env, &fact);
-        let mut values = Vec::new();
-        for item in items {
-            let ty = if open && matches!(item.node, Literal::Int(_)) {
-                Type::Int
-            } else {
-                ty
-            };
-            values.push(self.ok(item.span, literals::value(&item.node, ty))?);
-        }
+        let values = items.iter().map(|item| self.value_beside(env, &fact, ty, item));
+        let mut values = values.collect::<Option<Vec<_>>>()?;
         sort_dedup(&mut values);
         Some(Atom::OneOf { fact, values })
     }
@@ -483,9 +472,7 @@ impl<'a> Cx<'a> {
             return None;
         }
         let element = match left {
-            OperandExpr::Literal(literal) => {
-                Operand::Value(self.ok(literal.span, literals::value(&literal.node, Type::String))?)
-            }
+            OperandExpr::Literal(literal) => Operand::Value(self.value(literal, Type::String)?),
             OperandExpr::Fact(left) => Operand::Fact(self.string(env, left, "in SET")?),
         };
         Some(Atom::Contains { set, element })

@@ -298,10 +298,7 @@ impl Cx<'_> {
             let (path, default) = match &field.init {
                 None => (vec![name.clone()], None),
                 Some(FieldInit::Path(parts)) => (parts.iter().map(|p| p.node.clone()).collect(), None),
-                Some(FieldInit::Default(literal)) => (
-                    vec![name.clone()],
-                    self.ok(literal.span, literals::value(&literal.node, ty)),
-                ),
+                Some(FieldInit::Default(literal)) => (vec![name.clone()], self.value(literal, ty)),
             };
             let or_string = or_string || (registered && matches!(name.as_str(), "aud" | "amr"));
             out.insert(
@@ -342,7 +339,7 @@ impl Cx<'_> {
     fn default(&self, field: &ast::FieldDecl, ty: Type) -> Option<Value> {
         match &field.init {
             None => None,
-            Some(FieldInit::Default(literal)) => self.ok(literal.span, literals::value(&literal.node, ty)),
+            Some(FieldInit::Default(literal)) => self.value(literal, ty),
             Some(FieldInit::Path(_)) => self.report.invalid(
                 "G0602",
                 field.span,

@@ -1,12 +1,12 @@
 //! What every pass of the checker shares: the names, the model so far, the complaints.
 
-use super::literals::{Bad, type_word};
+use super::literals::{self, Bad, type_word};
 use super::names::{Entry, Kind, Names, ScopeId};
 use super::report::Report;
 use super::sources::{NameError, Parsed, resolve};
-use crate::ast::{Decl, Name, Text};
-use crate::model::{Policy, Quota, Target, Type};
-use crate::source::{Files, Sources, Span};
+use crate::ast::{Decl, Literal, Name, Text};
+use crate::model::{Policy, Quota, Target, Type, Value};
+use crate::source::{Files, Sources, Span, Spanned};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,6 +105,11 @@ impl<'a> Cx<'a> {
     /// The value, or its complaint reported.
     pub(super) fn ok<T>(&self, span: Span, result: Result<T, Bad>) -> Option<T> {
         self.report.ok(span, result)
+    }
+
+    /// A literal as a value of a type.
+    pub(super) fn value(&self, literal: &Spanned<Literal>, ty: Type) -> Option<Value> {
+        self.ok(literal.span, literals::value(&literal.node, ty))
     }
 
     /// `G0201`

@@ -3,7 +3,7 @@
 use super::conditions::Expansion;
 use super::cx::{Captures, Cx, Env};
 use super::jsonpath;
-use super::literals::{header_name, instant, ip, method, value};
+use super::literals::{header_name, instant, ip, method};
 use super::names::{Kind, Node};
 use super::sources::Parsed;
 use super::targets::Place;
@@ -300,7 +300,7 @@ impl Cx<'_> {
                 _ => std::slice::from_ref(item),
             };
             for item in items {
-                if let Value::String(text) = self.ok(item.span, value(&item.node, Type::String))? {
+                if let Value::String(text) = self.value(item, Type::String)? {
                     out.push(text);
                 }
             }
@@ -329,7 +329,7 @@ impl Cx<'_> {
                 "write exactly one",
             );
         };
-        Some(match self.ok(only.span, value(&only.node, ty))? {
+        Some(match self.value(only, ty)? {
             Value::Bool(b) => b.to_string(),
             Value::Int(n) => n.to_string(),
             Value::String(text) => quote(&text),
