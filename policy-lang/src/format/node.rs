@@ -374,41 +374,30 @@ fn test_line(line: &Spanned<TestLine>) -> Node {
     leaf(line.span, words)
 }
 
-fn on(words: &mut Words, service: &Option<Name>) {
-    words.extend(service.iter().map(|s| format!("on {}", s.node)));
-}
-
 fn proof_line(line: &Spanned<ProofLine>) -> Node {
-    let words = match &line.node {
-        ProofLine::NeverAllow(targets, service, when) => {
-            let mut words = led("never allow", list(targets, target));
-            on(&mut words, service);
-            words.extend(when.iter().flat_map(|e| led("when", expr(e))));
-            words
+    let targets = |words: &str, items: &[Target]| led(words, list(items, target));
+    let (mut words, service, condition) = match &line.node {
+        ProofLine::NeverAllow(items, service, when) => {
+            let condition = when.as_ref().map(|e| led("when", expr(e)));
+            (targets("never allow", items), service, condition)
         }
-        ProofLine::AlwaysAllow(targets, service, when) => {
-            let mut words = led("always allow", list(targets, target));
-            on(&mut words, service);
-            words.extend(led("when", expr(when)));
-            words
+        ProofLine::AlwaysAllow(items, service, when) => (
+            targets("always allow", items),
+            service,
+            Some(led("when", expr(when))),
+        ),
+        ProofLine::Only(principals, items, service) => {
+            let head = format!("only {} may", names(principals, " or "));
+            (prefixed(&head, list(items, target)), service, None)
         }
-        ProofLine::Only(principals, targets, service) => {
-            let mut words = one(format!("only {} may", names(principals, " or ")));
-            words.extend(list(targets, target));
-            on(&mut words, service);
-            words
+        ProofLine::AlwaysDrop(path, items, service, unless) => {
+            let condition = unless.as_ref().map(|e| led("unless", expr(e)));
+            let head = format!("always drop {} on", path.node);
+            (targets(&head, items), service, condition)
         }
-        ProofLine::AlwaysDrop(path, targets, service, unless) => {
-            let mut words = led(&format!("always drop {} on", path.node), list(targets, target));
-            on(&mut words, service);
-            words.extend(unless.iter().flat_map(|e| led("unless", expr(e))));
-            words
-        }
-        ProofLine::AlwaysLimit(targets, service) => {
-            let mut words = led("always limit", list(targets, target));
-            on(&mut words, service);
-            words
-        }
+        ProofLine::AlwaysLimit(items, service) => (targets("always limit", items), service, None),
     };
+    words.extend(service.iter().map(|s| format!("on {}", s.node)));
+    words.extend(condition.into_iter().flatten());
     leaf(line.span, words)
 }
