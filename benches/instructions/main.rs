@@ -15,8 +15,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use portcullis_benches::adapter::{Handing, Host, NOW, Requests};
+use portcullis_benches::caller::{Caller, Prepared};
 use portcullis_benches::{floor, setup};
-use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
 
 type Failure = Box<dyn std::error::Error>;

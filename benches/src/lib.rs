@@ -8,6 +8,7 @@ pub mod scale;
 
 // policy -> snapshot, request -> call of the engine
 pub mod adapter;
+pub mod caller;
 pub mod setup;
 pub mod shapes;
 

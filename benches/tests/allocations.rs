@@ -5,8 +5,8 @@
 use portcullis::exchange::{BodyOutcome, ChargeOutcome, End, Introspection, RequestBody, ResponseOutcome};
 use portcullis::{Carries, Credential, Engine, Exchange, Next, RequestView, ResponseNext, Snapshot, Worker};
 use portcullis_benches::adapter::{Handing, Host, NOW, Requests};
+use portcullis_benches::caller::{Caller, Prepared};
 use portcullis_benches::{setup, shapes};
-use portcullis_c::caller::{Caller, Prepared};
 use portcullis_tests::workload::{self, Headers, Workload};
 
 /// Decides everything once, then counts while it is decided again.

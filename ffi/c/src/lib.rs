@@ -31,6 +31,3 @@ mod worker;
 // struct -> request, exchange -> struct
 mod request;
 mod verdict;
-
-// a host in Rust that goes the way of C programs
-pub mod caller;

@@ -1,11 +1,8 @@
-//! Sealed images through the exported functions: from the first trusted key on, nothing else loads. And the safe caller
-//! that benchmarks use.
+//! Sealed images through the exported functions: from the first trusted key on, nothing else loads.
 
 use std::ffi::c_char;
 
 use portcullis::image::seal::{Seal, public_key, sign};
-use portcullis::{Now, RequestView};
-use portcullis_c::caller::{Caller, Prepared};
 use portcullis_c::exports::*;
 use portcullis_c::status::*;
 use portcullis_c::types;
@@ -176,22 +173,4 @@ fn r05_seals_end_for_whoever_says_the_time() {
     assert!(engine.allows_at(END) && !engine.allows_at(END + 1));
     assert_eq!(portcullis_engine_free(engine.0), PORTCULLIS_OK);
     assert_eq!(time(&engine, END), PORTCULLIS_E_HANDLE);
-}
-
-#[test]
-fn a_caller_in_rust_gets_what_c_gets() {
-    let mut caller = Caller::new(&image()).unwrap();
-    for (target, allowed) in [("/a", true), ("/b", false)] {
-        let view = RequestView {
-            method: b"GET",
-            authority: Some(b"h"),
-            target: target.as_bytes(),
-            headers: &[(b"accept", b"*/*")],
-            socket_peer: Some([192, 0, 2, 1].into()),
-            ..RequestView::default()
-        };
-        let request = Prepared::of(&view, Now::default()).unwrap();
-        assert_eq!(caller.allowed(&request), allowed, "{target}");
-    }
-    assert_eq!(Caller::new(b"no image").unwrap_err(), PORTCULLIS_E_IMAGE);
 }

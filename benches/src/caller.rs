@@ -1,19 +1,21 @@
-//! A host in Rust that goes the way of C programs: safe calls of the exported functions, for counting what they cost
-//! and for testing them without a C compiler. Hosts in Rust use the engine's own crate.
+//! A view -> a C request struct -> the exported functions, as C programs call them: for counting what they cost. It must
+//! not use the engine but through them.
+
+#![allow(unsafe_code, reason = "the C functions read what their pointers point to")]
 
 use std::net::IpAddr;
 
 use portcullis::{Credential, Now, RequestView};
 
-use crate::exports::{
+use portcullis_c::exports::{
     portcullis_engine_free, portcullis_engine_load, portcullis_engine_new, portcullis_exchange_begin,
     portcullis_exchange_body_end, portcullis_exchange_charged, portcullis_exchange_finish,
     portcullis_exchange_free, portcullis_exchange_introspected, portcullis_exchange_next,
     portcullis_exchange_response_body, portcullis_exchange_response_head, portcullis_worker_free,
     portcullis_worker_new,
 };
-use crate::status::{PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_OK, PORTCULLIS_PENDING};
-use crate::types::{
+use portcullis_c::status::{PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_OK, PORTCULLIS_PENDING};
+use portcullis_c::types::{
     Charged, Header, Introspection, Next, PORTCULLIS_BODY_ACCEPTED, PORTCULLIS_CARRIES_INTROSPECTION,
     PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE,
     PORTCULLIS_END_COMPLETED, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
@@ -223,5 +225,36 @@ impl Drop for Caller {
     fn drop(&mut self) {
         portcullis_worker_free(self.worker);
         portcullis_engine_free(self.engine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+    use std::collections::BTreeMap;
+
+    use portcullis_c::status::PORTCULLIS_E_IMAGE;
+
+    use super::*;
+
+    #[test]
+    fn a_caller_in_rust_gets_what_c_gets() {
+        let policy = "gate 1; service s { allow anyone to GET /a; }";
+        let image = crate::setup::image(policy, &BTreeMap::new()).unwrap();
+        let mut caller = Caller::new(&image).unwrap();
+        for (target, allowed) in [("/a", true), ("/b", false)] {
+            let view = RequestView {
+                method: b"GET",
+                authority: Some(b"h"),
+                target: target.as_bytes(),
+                headers: &[(b"accept", b"*/*")],
+                socket_peer: Some([192, 0, 2, 1].into()),
+                ..RequestView::default()
+            };
+            let request = Prepared::of(&view, Now::default()).unwrap();
+            assert_eq!(caller.allowed(&request), allowed, "{target}");
+        }
+        assert_eq!(Caller::new(b"no image").unwrap_err(), PORTCULLIS_E_IMAGE);
     }
 }
