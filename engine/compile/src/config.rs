@@ -2,7 +2,7 @@
 //! headers plain text.
 
 use portcullis_base::CredentialKind;
-use portcullis_lang::model::{self, Atom, Fact, Policy};
+use portcullis_lang::model::{self, Fact, Policy};
 
 use super::slots::{Slots, capture};
 use super::vars::ranges;
@@ -228,45 +228,23 @@ impl Make<'_> {
     /// what they capture must stand at one place in all of them.
     fn pattern_of<'r>(&self, rule: &'r model::Rule) -> Result<Option<&'r model::Pattern>, CompileError> {
         let first = rule.targets.first().map(|t| &t.pattern);
-        let mut names: Vec<String> = Vec::new();
-        let mut note = |fact: &Fact| {
-            if let Fact::Capture { name, .. } = fact {
-                names.push(name.clone());
-            }
-        };
-        for header in &rule.obligations.headers {
-            if let model::HeaderAction::Set(model::HeaderValue::Fact(fact)) = &header.action {
-                note(fact);
-            }
-        }
-        for limit in &rule.obligations.limits {
-            let Some(quota) = self.policy.quotas.get(limit.quota.index()) else {
+        let limits = rule.obligations.limits.iter().filter_map(|limit| {
+            let quota = self.policy.quotas.get(limit.quota.index())?;
+            Some(quota_facts(quota).chain(limit.cost.as_ref().and_then(amount_fact)))
+        });
+        for fact in header_facts(rule).chain(limits.flatten()) {
+            let Fact::Capture { name, .. } = fact else {
                 continue;
             };
-            quota
-                .by
-                .iter()
-                .flat_map(|part| &part.facts)
-                .for_each(|(fact, _)| note(fact));
-            for amount in [Some(&quota.limit), Some(&quota.cost), limit.cost.as_ref()]
-                .into_iter()
-                .flatten()
-            {
-                if let model::Amount::Fact { fact, .. } = amount {
-                    note(fact);
-                }
-            }
-        }
-        for name in names {
-            let place = capture(first, &name);
+            let place = capture(first, name);
             if rule
                 .targets
                 .iter()
-                .any(|t| capture(Some(&t.pattern), &name) != place)
+                .any(|t| capture(Some(&t.pattern), name) != place)
             {
                 return Err(CompileError::AmbiguousCapture {
                     rule: rule.id.clone(),
-                    capture: name,
+                    capture: name.clone(),
                 });
             }
         }
@@ -474,57 +452,57 @@ fn kind(fact: &Fact) -> Option<CredentialKind> {
 }
 
 fn amount_kind(amount: &model::Amount) -> Option<CredentialKind> {
+    amount_fact(amount).and_then(kind)
+}
+
+fn amount_fact(amount: &model::Amount) -> Option<&Fact> {
     match amount {
         model::Amount::Fixed(_) => None,
-        model::Amount::Fact { fact, .. } => kind(fact),
+        model::Amount::Fact { fact, .. } => Some(fact),
     }
 }
 
-fn for_each_fact(policy: &Policy, f: &mut dyn FnMut(&Fact)) {
-    fn visit(fact: &Fact, f: &mut dyn FnMut(&Fact)) {
-        f(fact);
-        if let Fact::Cell { key, .. } = fact {
-            visit(key, f);
-        }
+/// What a cell of a table is found by.
+fn cell_key<'f>(fact: &&'f Fact) -> Option<&'f Fact> {
+    match fact {
+        Fact::Cell { key, .. } => Some(key),
+        _ => None,
     }
-    for rule in &policy.rules {
-        rule.condition
-            .for_each_atom(&mut |atom: &Atom| atom.for_each_fact(&mut |fact| f(fact)));
-        for header in &rule.obligations.headers {
-            if let model::HeaderAction::Set(model::HeaderValue::Fact(fact)) = &header.action {
-                visit(fact, f);
-            }
-        }
-    }
-    for quota in &policy.quotas {
-        quota
-            .by
-            .iter()
-            .flat_map(|p| &p.facts)
-            .for_each(|(fact, _)| visit(fact, f));
-        for amount in [&quota.limit, &quota.cost] {
-            if let model::Amount::Fact { fact, .. } = amount {
-                visit(fact, f);
-            }
-        }
-    }
+}
+
+/// What a quota counts by, and its amounts.
+fn quota_facts(quota: &model::Quota) -> impl Iterator<Item = &Fact> {
+    let by = quota.by.iter().flat_map(|part| &part.facts).map(|(fact, _)| fact);
+    by.chain([&quota.limit, &quota.cost].into_iter().filter_map(amount_fact))
+}
+
+/// What a rule writes into headers.
+fn header_facts(rule: &model::Rule) -> impl Iterator<Item = &Fact> {
+    let headers = rule.obligations.headers.iter();
+    headers.filter_map(|header| match &header.action {
+        model::HeaderAction::Set(model::HeaderValue::Fact(fact)) => Some(fact),
+        _ => None,
+    })
 }
 
 /// Step 5 of decision 0001: facts, trust, issuers, keys, signatures, set or dropped headers.
 fn named_headers(policy: &Policy) -> Vec<String> {
     let mut names: Vec<String> = identity_headers(policy);
-    for_each_fact(policy, &mut |fact| {
+    let mut note = |fact: &Fact| {
         if let Fact::Header(name) = fact {
             names.push(name.clone());
         }
-    });
-    names.extend(
-        policy
-            .rules
-            .iter()
-            .flat_map(|r| &r.obligations.headers)
-            .map(|h| h.name.clone()),
-    );
+    };
+    for rule in &policy.rules {
+        rule.condition
+            .for_each_atom(&mut |atom| atom.for_each_fact(&mut note));
+    }
+    let quotas = policy.quotas.iter().flat_map(quota_facts);
+    for fact in policy.rules.iter().flat_map(header_facts).chain(quotas) {
+        std::iter::successors(Some(fact), cell_key).for_each(&mut note);
+    }
+    let headers = policy.rules.iter().flat_map(|r| &r.obligations.headers);
+    names.extend(headers.map(|h| h.name.clone()));
     names.sort();
     names.dedup();
     names
@@ -542,12 +520,8 @@ fn identity_headers(policy: &Policy) -> Vec<String> {
     }));
     names.extend(policy.keys.iter().filter_map(|k| k.header.clone()));
     names.extend(policy.signatures.iter().map(|s| s.header.clone()));
-    names.extend(
-        policy
-            .signatures
-            .iter()
-            .filter_map(|s| s.timestamp.as_ref().map(|t| t.0.clone())),
-    );
+    let timestamps = policy.signatures.iter().filter_map(|s| s.timestamp.as_ref());
+    names.extend(timestamps.map(|t| t.0.clone()));
     names.sort();
     names.dedup();
     names

@@ -10,6 +10,7 @@ use super::bitmap::{self, Filter};
 use super::graph::{NO, Ref};
 use super::instances::{Graphs, Instances};
 use super::lower::Lowered;
+use super::number::number;
 use super::routes::{Instance, Routes};
 use super::shapes::{Shapes, pick, rule};
 use super::vars::{Var, Vars};
@@ -142,13 +143,7 @@ struct Texts {
 
 impl Texts {
     fn number(&mut self, text: &str) -> u32 {
-        if let Some(index) = self.index.get(text) {
-            return *index;
-        }
-        let index = self.all.len() as u32;
-        self.all.push(text.to_string());
-        self.index.insert(text.to_string(), index);
-        index
+        number(&mut self.all, &mut self.index, text.to_string())
     }
 }
 
@@ -190,13 +185,13 @@ impl Planner<'_> {
 
     /// After each rule: what a full graph gave means nothing.
     fn within_budget(&self, rule: u32) -> Result<(), CompileError> {
-        match self.vars.graph.is_full() {
-            false => Ok(()),
-            true => Err(CompileError::TooManyNodes {
-                rule: self.policy.rule(RuleId(rule)).id.clone(),
-                max: self.vars.graph.max,
-            }),
+        if !self.vars.graph.is_full() {
+            return Ok(());
         }
+        Err(CompileError::TooManyNodes {
+            rule: self.policy.rule(RuleId(rule)).id.clone(),
+            max: self.vars.graph.max,
+        })
     }
 
     fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Result<Entry, CompileError> {
@@ -300,20 +295,7 @@ impl Planner<'_> {
 
     /// Denies in order of rank (section 6): true before unknown, the larger status, the smaller answer, the smaller id.
     fn deny(&mut self, mut ranked: Vec<Ranked<'_>>) -> Result<Vec<Ref>, CompileError> {
-        ranked.sort_by(|a, b| {
-            (
-                !a.certain,
-                std::cmp::Reverse(rank_status(a.status)),
-                a.answer,
-                a.rule,
-            )
-                .cmp(&(
-                    !b.certain,
-                    std::cmp::Reverse(rank_status(b.status)),
-                    b.answer,
-                    b.rule,
-                ))
-        });
+        ranked.sort_by_key(|of| (!of.certain, std::cmp::Reverse(of.status), of.answer, of.rule));
         let mut labelled = Vec::with_capacity(ranked.len());
         for of in &ranked {
             let key = (of.rule, of.certain, of.status);
@@ -387,8 +369,4 @@ impl Planner<'_> {
         self.plan.texts = self.texts.all;
         self.plan
     }
-}
-
-fn rank_status(status: u16) -> u16 {
-    status
 }

@@ -259,11 +259,8 @@ impl Graph {
         let var = self.var(a).min(self.var(b));
         let (left, right) = (self.split(a, var), self.split(b, var));
         let default = self.apply(op, left.0, right.0, budget)?;
-        let none: &[(u32, Ref)] = &[];
-        let (left_arms, right_arms) = (
-            left.1.as_deref().unwrap_or(none),
-            right.1.as_deref().unwrap_or(none),
-        );
+        let left_arms = left.1.as_deref().unwrap_or_default();
+        let right_arms = right.1.as_deref().unwrap_or_default();
         let mut arms = Vec::with_capacity(left_arms.len() + right_arms.len());
         let (mut i, mut j) = (0, 0);
         while i < left_arms.len() || j < right_arms.len() {

@@ -17,6 +17,7 @@ mod hash;
 mod hours;
 mod instances;
 pub mod lower;
+mod number;
 pub mod pattern;
 mod plan;
 pub mod routes;

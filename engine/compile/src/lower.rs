@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Pattern, Policy, RuleId, Value};
 
+use super::number::number;
 use super::slots::Slots;
 use super::{pattern, vars::ip_number};
 use portcullis::image::ids::Slot;
@@ -95,13 +96,7 @@ pub(super) struct Lowered {
 
 impl Lowered {
     fn leaf(&mut self, leaf: Leaf) -> u32 {
-        if let Some(known) = self.index.get(&leaf) {
-            return *known;
-        }
-        let id = self.leaves.len() as u32;
-        self.leaves.push(leaf.clone());
-        self.index.insert(leaf, id);
-        id
+        number(&mut self.leaves, &mut self.index, leaf)
     }
 }
 
@@ -287,12 +282,7 @@ impl Lowering<'_> {
             Value::Bool(false) => Test::Not(Box::new(self.leaf(Leaf::Bool(slot)))),
             Value::Int(n) | Value::Instant(n) | Value::Duration(n) => {
                 let operator = if operator == op::NE { op::EQ } else { operator };
-                let leaf = self.leaf(Leaf::Number(slot, operator, *n));
-                return if op == Comparison::NotEqual {
-                    Test::Not(Box::new(leaf))
-                } else {
-                    leaf
-                };
+                self.leaf(Leaf::Number(slot, operator, *n))
             }
             Value::String(text) if ignore_case => {
                 self.leaf(Leaf::Matches(slot, pattern::ignoring_case(text)))

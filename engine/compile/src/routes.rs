@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use portcullis_lang::model::{CaptureKind, Effect, Owner, Pattern, Policy, Segment, Tail, TargetKind};
 
 use super::CompileError;
+use super::number::number;
 use super::pattern::{self, Table};
 
 /// A rule with one of its targets: their indices.
@@ -106,13 +107,7 @@ impl Routes {
     fn accept(&mut self, mut set: Vec<Instance>) -> u32 {
         set.sort_unstable();
         set.dedup();
-        if let Some(index) = self.accept_index.get(&set) {
-            return *index;
-        }
-        let index = self.accepts.len() as u32;
-        self.accepts.push(set.clone());
-        self.accept_index.insert(set, index);
-        index
+        number(&mut self.accepts, &mut self.accept_index, set)
     }
 
     fn table(&mut self, regexes: &[String]) -> Result<u32, CompileError> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use portcullis_lang::model::{ANY_ALLOW_METHODS, Effect, Methods, Policy, RuleId, TargetKind};
 
+use super::number::number;
 use super::routes::Instance;
 use portcullis::image::layout::{KINDS, fallback};
 
@@ -72,10 +73,7 @@ impl Shapes {
                     target,
                     methods: methods.clone(),
                 };
-                *index.entry(kind).or_insert_with_key(|kind| {
-                    kinds.push(kind.clone());
-                    kinds.len() as u32 - 1
-                })
+                number(&mut kinds, &mut index, kind)
             };
             of.push(rule.targets.iter().map(|t| kind(&t.methods, t.kind)).collect());
         }
@@ -116,12 +114,7 @@ impl Shapes {
                     grpc: exchange % 2 == 1,
                 };
                 let taking = self.taking(list, &kinds, shape);
-                let next = row.takings.len() as u32;
-                let cell = *index.entry(taking).or_insert_with_key(|taking| {
-                    row.takings.push(taking.clone());
-                    next
-                });
-                row.cells.push(cell);
+                row.cells.push(number(&mut row.takings, &mut index, taking));
             }
         }
         row

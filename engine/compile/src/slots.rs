@@ -5,30 +5,21 @@ use std::collections::HashMap;
 
 use portcullis_lang::model::{CaptureKind, Fact, Pattern, PeerFact, Policy, Segment, Tail};
 
+use super::number::number;
 use portcullis::image::config::{SegmentKind, Source};
 use portcullis::image::ids::Slot;
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) sources: Vec<Source>,
-    index: HashMap<Source, Slot>,
+    index: HashMap<Source, u32>,
 }
 
 impl Slots {
-    fn add(&mut self, source: Source) -> Slot {
-        if let Some(slot) = self.index.get(&source) {
-            return *slot;
-        }
-        let slot = Slot(self.sources.len() as u32);
-        self.sources.push(source.clone());
-        self.index.insert(source, slot);
-        slot
-    }
-
     /// The slot of a fact; captures are those of `pattern`. A key of a table is numbered before its cell.
     pub(super) fn slot(&mut self, policy: &Policy, fact: &Fact, pattern: Option<&Pattern>) -> Slot {
         let source = self.source(policy, fact, pattern);
-        self.add(source)
+        Slot(number(&mut self.sources, &mut self.index, source))
     }
 
     fn source(&mut self, policy: &Policy, fact: &Fact, pattern: Option<&Pattern>) -> Source {

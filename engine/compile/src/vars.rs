@@ -43,6 +43,18 @@ struct Meaning {
     count: u32,
 }
 
+impl Meaning {
+    /// Of a variable with so many literals: a class each, one for none of them and one for unknown.
+    fn of(var: u32, classes: impl Iterator<Item = u32>, literals: usize) -> Meaning {
+        let yes: BTreeSet<u32> = classes.collect();
+        Meaning {
+            var,
+            yes: yes.into_iter().collect(),
+            count: literals as u32 + 2,
+        }
+    }
+}
+
 /// Thresholds of order that one variable holds: a test of order is true for all classes on one side, so its node has
 /// an arm for each threshold, and n tests of one variable would have n times n.
 const ORDERED_MAX: usize = 256;
@@ -272,14 +284,7 @@ impl Vars {
             return None;
         };
         let place = |v: &String| all.binary_search(v).ok().map(|i| i as u32 + 2);
-        let mut yes: Vec<u32> = values.iter().filter_map(place).collect();
-        yes.sort_unstable();
-        yes.dedup();
-        Some(Meaning {
-            var,
-            yes,
-            count: all.len() as u32 + 2,
-        })
+        Some(Meaning::of(var, values.iter().filter_map(place), all.len()))
     }
 
     /// The thresholds of a number variable.
@@ -309,25 +314,14 @@ impl Vars {
             op::GT => (after, count),
             _ => (start + 1, count),
         };
-        Some(Meaning {
-            var,
-            yes: (from..to.min(count)).collect(),
-            count,
-        })
+        Some(Meaning::of(var, from..to.min(count), all.len()))
     }
 
     fn number_in(&self, slot: Slot, values: &[i64]) -> Option<Meaning> {
         let var = *self.numbers.get(&slot)?.first()?;
         let all = self.thresholds(var);
         let class = |n: &i64| 1 + all.partition_point(|t| t <= n) as u32;
-        let mut yes: Vec<u32> = values.iter().map(class).collect();
-        yes.sort_unstable();
-        yes.dedup();
-        Some(Meaning {
-            var,
-            yes,
-            count: all.len() as u32 + 2,
-        })
+        Some(Meaning::of(var, values.iter().map(class), all.len()))
     }
 
     /// The graph of "definitely true" (`truth`) or "definitely false" of a condition.
@@ -421,14 +415,8 @@ impl Vars {
         );
         let of = |class: u32| {
             let holds = yes.binary_search(&class).is_ok();
-            let unknown = class == 0 && !two_valued;
-            if unknown {
-                NO
-            } else if holds == truth {
-                YES
-            } else {
-                NO
-            }
+            let is_known = class != 0 || two_valued;
+            if is_known && holds == truth { YES } else { NO }
         };
         let default = of(1);
         // Only classes that differ from class 1: those of the literals, or all others.
