@@ -127,47 +127,33 @@ impl List {
 /// Reads a file; an error names its line, from 1.
 pub(super) fn read(bytes: &[u8], ty: Type) -> Result<List, (Option<usize>, Problem)> {
     if bytes.len() > limits::LIST_BYTES {
-        return Err((
-            None,
-            Problem::TooLarge {
-                max: limits::LIST_BYTES,
-                unit: "bytes",
-            },
-        ));
+        return Err((None, Problem::too_large(limits::LIST_BYTES, "bytes")));
     }
-    match ty {
+    let (values, digest) = match ty {
         Type::Int => {
             let numbers = values(bytes, "an integer", text::int)?;
             let digest = digest(b"int", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
-            Ok(List {
-                values: Values::Int(Numbers::new(&numbers, seed(&digest))),
-                digest,
-            })
+            (Values::Int(Numbers::new(&numbers, seed(&digest))), digest)
         }
         Type::Ip => {
             let numbers = values(bytes, "an address", |line| {
                 address::parse(line).map(address::number)
             })?;
             let digest = digest(b"ip", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
-            Ok(List {
-                values: Values::Ip(Numbers::new(&numbers, seed(&digest))),
-                digest,
-            })
+            (Values::Ip(Numbers::new(&numbers, seed(&digest))), digest)
         }
         Type::String => {
             let texts = values(bytes, "UTF-8 text", |line| {
                 std::str::from_utf8(line).is_ok().then_some(line)
             })?;
             let digest = digest(b"string", &texts, |hash, text| hash.text(text));
-            Ok(List {
-                values: Values::Text(Texts::new(&texts, seed(&digest))),
-                digest,
-            })
+            (Values::Text(Texts::new(&texts, seed(&digest))), digest)
         }
         Type::Bool | Type::Set | Type::Instant => {
-            Err((None, Problem::NotOfType("a string, an integer or an address")))
+            return Err((None, Problem::NotOfType("a string, an integer or an address")));
         }
-    }
+    };
+    Ok(List { values, digest })
 }
 
 fn digest<T>(ty: &[u8], values: &[T], each: impl Fn(&mut Canonical, &T)) -> [u8; 32] {
@@ -205,22 +191,11 @@ fn lines<'b>(
 ) -> Result<(), (Option<usize>, Problem)> {
     for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
         if number > limits::LIST_LINES + 1 || number > limits::LIST_LINES && !line.is_empty() {
-            return Err((
-                Some(number),
-                Problem::TooLarge {
-                    max: limits::LIST_LINES,
-                    unit: "lines",
-                },
-            ));
+            return Err((Some(number), Problem::too_large(limits::LIST_LINES, "lines")));
         }
         if line.len() > limits::LIST_LINE_BYTES {
-            return Err((
-                Some(number),
-                Problem::TooLarge {
-                    max: limits::LIST_LINE_BYTES,
-                    unit: "bytes in a line",
-                },
-            ));
+            let problem = Problem::too_large(limits::LIST_LINE_BYTES, "bytes in a line");
+            return Err((Some(number), problem));
         }
         let line = line.trim_ascii();
         if !line.is_empty() && !line.starts_with(b"#") && !add(line) {

@@ -66,6 +66,12 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    fn too_large(max: usize, unit: &'static str) -> Problem {
+        Problem::TooLarge { max, unit }
+    }
+}
+
 /// Snapshot of all lists and tables. Cloning shares them, and so does reloading where nothing changed.
 #[derive(Clone, Debug, Default)]
 pub struct Data {

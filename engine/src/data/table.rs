@@ -151,10 +151,7 @@ fn digest(rows: &[Row<'_>], columns: &[(String, Type)]) -> [u8; 32] {
 /// Reads a file.
 pub(super) fn read(bytes: &[u8], columns: &[(String, Type)]) -> Result<Table, Problem> {
     if bytes.len() > limits::TABLE_BYTES {
-        return Err(Problem::TooLarge {
-            max: limits::TABLE_BYTES,
-            unit: "bytes",
-        });
+        return Err(Problem::too_large(limits::TABLE_BYTES, "bytes"));
     }
     let arena = Arena::new();
     let json = Json::parse(bytes, limits::TABLE_BYTES, &arena)?;
@@ -192,13 +189,9 @@ fn cell<'j>(key: &[u8], row: Item<'_, 'j>, name: &str, ty: Type) -> Result<Optio
     match value {
         Some(value) => Ok(Some(value)),
         None => Err(Problem::Cell {
-            row: shown(key),
+            row: String::from_utf8_lossy(key).into_owned(),
             column: name.to_string(),
             wanted,
         }),
     }
-}
-
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
 }

@@ -213,11 +213,13 @@ impl WaitingRequest {
             context: self.part(&self.context),
         };
         let result = f(&view);
-        let names = match view.certificate.take() {
-            Some(certificate) => recycled(certificate.dns),
-            None => recycled(names),
-        };
-        (result, recycled(lines), names)
+        let names = view
+            .certificate
+            .take()
+            .map_or(names, |certificate| certificate.dns);
+        const NOTHING: &[u8] = &[];
+        let names = recycled(names, |_| NOTHING);
+        (result, recycled(lines, |_| (NOTHING, NOTHING)), names)
     }
 
     fn part(&self, part: &Part) -> &[u8] {
@@ -230,33 +232,9 @@ impl WaitingRequest {
     }
 }
 
-/// A list whose elements borrow nothing yet: what an empty one can be turned into without giving up its memory.
-trait Unborrowed: Sized {
-    /// The element with nothing behind it.
-    type Static;
-    /// Any such element; the list is empty and this is never called.
-    fn nothing(self) -> Self::Static;
-}
-
-impl Unborrowed for &[u8] {
-    type Static = &'static [u8];
-
-    fn nothing(self) -> &'static [u8] {
-        &[]
-    }
-}
-
-impl Unborrowed for Line<'_> {
-    type Static = Line<'static>;
-
-    fn nothing(self) -> Line<'static> {
-        (&[], &[])
-    }
-}
-
 /// The memory of a list without its elements: collecting an empty list that is mapped into one of the same layout takes
-/// it over.
-fn recycled<T: Unborrowed>(mut list: Vec<T>) -> Vec<T::Static> {
+/// it over. The list is empty, so `nothing` is never called.
+fn recycled<A, B>(mut list: Vec<A>, nothing: impl FnMut(A) -> B) -> Vec<B> {
     list.clear();
-    list.into_iter().map(Unborrowed::nothing).collect()
+    list.into_iter().map(nothing).collect()
 }

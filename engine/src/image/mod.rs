@@ -120,18 +120,8 @@ impl Image {
         if image.len() < layout::HEADER || image.len() > IMAGE_BYTES_MAX {
             return Err(LoadError::Length(image.len()));
         }
-        let u32_at = |at: usize| {
-            image
-                .get(at..at + 4)
-                .and_then(|b| b.try_into().ok())
-                .map_or(0, u32::from_le_bytes)
-        };
-        let u64_at = |at: usize| {
-            image
-                .get(at..at + 8)
-                .and_then(|b| b.try_into().ok())
-                .map_or(0, u64::from_le_bytes)
-        };
+        let u32_at = |at: usize| u32::from_le_bytes(bytes_at(image, at));
+        let u64_at = |at: usize| u64::from_le_bytes(bytes_at(image, at));
         if !image.starts_with(&layout::MAGIC) {
             return Err(LoadError::Magic);
         }
@@ -267,6 +257,12 @@ impl Image {
 
 /// Where the digest stands.
 const DIGEST: std::ops::Range<usize> = layout::DIGEST_AT..layout::DIGEST_AT + 32;
+
+/// So many bytes from a place on; zero where they are not there.
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    found.copied().unwrap_or([0; N])
+}
 
 /// Words of bytes, aligned; a rest of less than a word is left out.
 fn to_words(bytes: &[u8]) -> Vec<u32> {

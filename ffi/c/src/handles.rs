@@ -71,6 +71,17 @@ pub(crate) struct Slot<T> {
     object: Mutex<T>,
 }
 
+impl<T> Slot<T> {
+    /// Fails where the object of a generation does not live here any more.
+    fn holds(&self, generation: u32) -> Result<(), Failure> {
+        if self.generation.load(Ordering::Acquire) == generation {
+            Ok(())
+        } else {
+            Err(NO_HANDLE)
+        }
+    }
+}
+
 /// Objects of one kind.
 pub(crate) struct Table<T> {
     kind: Kind,
@@ -104,7 +115,7 @@ impl<T: Object> Table<T> {
     pub(crate) fn insert(&self, begin: impl FnOnce(u16, &mut T)) -> Result<u64, Failure> {
         let index = self.spare_slot()?;
         let chunk = self.chunks.get(usize::from(index) / CHUNK).ok_or(FULL)?;
-        let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| new_slot()).collect());
+        let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
         let slot = chunk.get(usize::from(index) % CHUNK).ok_or(FULL)?;
         let mut object = slot.object.lock().unwrap_or_else(PoisonError::into_inner);
         begin(index, &mut object);
@@ -138,13 +149,10 @@ impl<T: Object> Table<T> {
         let object = match slot.object.try_lock() {
             Ok(object) => object,
             Err(TryLockError::WouldBlock) => return Err(BUSY),
-            Err(TryLockError::Poisoned(_)) if self.is_current(slot, generation) => return Err(POISONED),
-            Err(TryLockError::Poisoned(_)) => return Err(NO_HANDLE),
+            Err(TryLockError::Poisoned(_)) => return Err(slot.holds(generation).err().unwrap_or(POISONED)),
         };
-        match self.is_current(slot, generation) {
-            true => Ok(object),
-            false => Err(NO_HANDLE),
-        }
+        slot.holds(generation)?;
+        Ok(object)
     }
 
     /// The object of a slot by number, whatever its generation; for exchanges, which are checked by their own.
@@ -161,10 +169,8 @@ impl<T: Object> Table<T> {
     pub(crate) fn lock(&self, handle: u64) -> Result<MutexGuard<'_, T>, Failure> {
         let (slot, generation) = self.find(handle)?;
         let object = slot.object.lock().map_err(|_| POISONED)?;
-        match self.is_current(slot, generation) {
-            true => Ok(object),
-            false => Err(NO_HANDLE),
-        }
+        slot.holds(generation)?;
+        Ok(object)
     }
 
     /// Whether the object still lives. Reads one word that only making and freeing write.
@@ -180,9 +186,7 @@ impl<T: Object> Table<T> {
             Err(TryLockError::WouldBlock) => return Err(BUSY),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
-        if !self.is_current(slot, generation) {
-            return Err(NO_HANDLE);
-        }
+        slot.holds(generation)?;
         // From here on the handle is dead, even if ending the object should fail.
         slot.generation
             .store(generation.wrapping_add(1), Ordering::Release);
@@ -202,21 +206,8 @@ impl<T: Object> Table<T> {
             .filter(|handle| handle.home == NO_HOME)
             .ok_or(NO_HANDLE)?;
         let slot = self.slot(usize::from(handle.slot)).ok_or(NO_HANDLE)?;
-        match self.is_current(slot, handle.generation) {
-            true => Ok((slot, handle.generation)),
-            false => Err(NO_HANDLE),
-        }
-    }
-
-    fn is_current(&self, slot: &Slot<T>, generation: u32) -> bool {
-        slot.generation.load(Ordering::Acquire) == generation
-    }
-}
-
-fn new_slot<T: Object>() -> Slot<T> {
-    Slot {
-        generation: AtomicU32::new(0),
-        object: Mutex::new(T::default()),
+        slot.holds(handle.generation)?;
+        Ok((slot, handle.generation))
     }
 }
 

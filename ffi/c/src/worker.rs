@@ -161,25 +161,13 @@ impl State {
         &mut self,
         handle: Handle,
     ) -> Result<(&mut UnderWay, &mut Worker), Failure> {
-        let slot = self
-            .exchanges
-            .get_mut(usize::from(handle.slot))
-            .ok_or(NO_HANDLE)?;
-        match slot.generation == handle.generation {
-            true => Ok((&mut slot.under_way, &mut self.own.worker)),
-            false => Err(NO_HANDLE),
-        }
+        let slot = live(&mut self.exchanges, handle)?;
+        Ok((&mut slot.under_way, &mut self.own.worker))
     }
 
     /// Ends an exchange; its buffers wait for the next one. A slot whose generations are used up is not used again.
     pub(crate) fn finish(&mut self, handle: Handle) -> Result<(), Failure> {
-        let slot = self
-            .exchanges
-            .get_mut(usize::from(handle.slot))
-            .ok_or(NO_HANDLE)?;
-        if slot.generation != handle.generation {
-            return Err(NO_HANDLE);
-        }
+        let slot = live(&mut self.exchanges, handle)?;
         slot.under_way.exchange.clear();
         slot.under_way.line = String::new();
         slot.generation += 1;
@@ -194,6 +182,14 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// The slot of an exchange that is under way.
+fn live(exchanges: &mut [Slot], handle: Handle) -> Result<&mut Slot, Failure> {
+    exchanges
+        .get_mut(usize::from(handle.slot))
+        .filter(|slot| slot.generation == handle.generation)
+        .ok_or(NO_HANDLE)
 }
 
 /// What the host says that it carries out.

@@ -1,6 +1,6 @@
 //! Nodes, variables and entries.
 
-use super::{Check, Checked, Found, Starts, Steps, bad};
+use super::{Check, Checked, Found, Starts, bad};
 use crate::image::entry::{Entry, Node};
 use crate::image::layout::{self, dir, entry, fallback, node, var};
 use crate::image::tables::IN_TURN;
@@ -11,7 +11,7 @@ impl Check<'_> {
     /// the steps below a node are known when it is met.
     pub(super) fn nodes(&mut self) -> Checked {
         let (from, end) = self.region("nodes", dir::NODES, dir::NODES_END)?;
-        self.nodes = Steps::of(from, end);
+        self.nodes = Starts::of(from, end);
         let vars = self.word(dir::VAR_COUNT);
         let mut starts = Vec::new();
         let mut at = from;
@@ -32,7 +32,7 @@ impl Check<'_> {
             for child in of.default().into_iter().chain(arms).map(|at| self.word(at)) {
                 below = below.max(self.root(at, child)?);
             }
-            self.nodes.set(at, below.saturating_add(1));
+            self.nodes.mark(at, below.saturating_add(1));
             debug_assert!(of.form <= node::DENSE);
         }
         Ok(())
@@ -163,7 +163,7 @@ impl Check<'_> {
                         entry::DENY | entry::GRANT | entry::AGE | entry::SCOPE => {
                             steps += u64::from(self.root(item, word)?);
                         }
-                        entry::FRESH => match fresh.get(word).filter(|_| ascends) {
+                        entry::FRESH => match fresh.steps(word).filter(|_| ascends) {
                             Some(own) => steps += u64::from(own),
                             None => return bad("freshness", item),
                         },
@@ -179,7 +179,7 @@ impl Check<'_> {
             if steps > ENTRY_STEPS_MAX {
                 return Err(Box::new(LoadError::Steps { at, steps }));
             }
-            self.entries.mark(at);
+            self.entries.mark(at, 0);
             at = of.end;
         }
         Ok(())
@@ -192,9 +192,9 @@ impl Check<'_> {
     }
 
     /// Records of allows that ask for an acr or an age.
-    fn fresh(&self) -> Found<Steps> {
+    fn fresh(&self) -> Found<Starts> {
         let (from, end) = self.region("freshness", dir::FRESH, dir::ENTRIES)?;
-        let mut records = Steps::of(from, end);
+        let mut records = Starts::of(from, end);
         let mut at = from;
         while at < end {
             let next = at.checked_add(4).and_then(|n| n.checked_add(self.word(at + 3)));
@@ -205,7 +205,7 @@ impl Check<'_> {
             for root in (at + 1..at + 3).chain(at + 4..next) {
                 steps = steps.saturating_add(self.root(root, self.word(root))?);
             }
-            records.set(at, steps);
+            records.mark(at, steps);
             at = next;
         }
         Ok(records)

@@ -27,7 +27,7 @@ struct Check<'a> {
     words: &'a [u32],
     bytes: &'a [u8],
     /// With the steps of the longest way from each.
-    nodes: Steps,
+    nodes: Starts,
     entries: Starts,
     accepts: Starts,
     /// Tables that passed, by kind: several variables and states share one.
@@ -40,51 +40,22 @@ struct Check<'a> {
 /// takes less than this many looks at a word, and an image that asks for more is built to keep us busy.
 const LOOKS_PER_WORD: usize = 4;
 
-/// Where records of a region start: a mark a word.
+/// Where records of a region start, and what walking one costs at most: 1 and its steps a start, 0 a word that is none.
 #[derive(Default)]
 struct Starts {
     from: u32,
-    marks: Vec<bool>,
+    costs: Vec<u32>,
 }
 
 impl Starts {
     fn of(from: u32, end: u32) -> Starts {
         Starts {
             from,
-            marks: vec![false; end.saturating_sub(from) as usize],
-        }
-    }
-
-    fn mark(&mut self, at: u32) {
-        let index = at.checked_sub(self.from).map(|i| i as usize);
-        if let Some(mark) = index.and_then(|i| self.marks.get_mut(i)) {
-            *mark = true;
-        }
-    }
-
-    fn has(&self, at: u32) -> bool {
-        let index = at.checked_sub(self.from).map(|i| i as usize);
-        index.and_then(|i| self.marks.get(i)) == Some(&true)
-    }
-}
-
-/// Where records that are walked start, and what walking one costs at most: 1 and its steps a start, 0 a word that is
-/// none.
-#[derive(Default)]
-struct Steps {
-    from: u32,
-    costs: Vec<u32>,
-}
-
-impl Steps {
-    fn of(from: u32, end: u32) -> Steps {
-        Steps {
-            from,
             costs: vec![0; end.saturating_sub(from) as usize],
         }
     }
 
-    fn set(&mut self, at: u32, steps: u32) {
+    fn mark(&mut self, at: u32, steps: u32) {
         let index = at.checked_sub(self.from).map(|i| i as usize);
         if let Some(cost) = index.and_then(|i| self.costs.get_mut(i)) {
             *cost = steps.saturating_add(1);
@@ -92,9 +63,13 @@ impl Steps {
     }
 
     /// Steps from a start; `None` where none is.
-    fn get(&self, at: u32) -> Option<u32> {
+    fn steps(&self, at: u32) -> Option<u32> {
         let index = at.checked_sub(self.from)? as usize;
         self.costs.get(index)?.checked_sub(1)
+    }
+
+    fn has(&self, at: u32) -> bool {
+        self.steps(at).is_some()
     }
 }
 
@@ -113,7 +88,7 @@ fn checked(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>)
         config,
         words,
         bytes,
-        nodes: Steps::default(),
+        nodes: Starts::default(),
         entries: Starts::default(),
         accepts: Starts::default(),
         tables: HashMap::new(),
@@ -185,7 +160,7 @@ impl Check<'_> {
     /// A node or a leaf; gives the steps of the longest way from there.
     fn root(&self, at: u32, root: u32) -> Found<u32> {
         match root & LEAF {
-            0 => self.nodes.get(root).map_or_else(|| bad("graph root", at), Ok),
+            0 => self.nodes.steps(root).map_or_else(|| bad("graph root", at), Ok),
             _ => Ok(0),
         }
     }

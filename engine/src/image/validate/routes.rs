@@ -75,7 +75,7 @@ impl Check<'_> {
                 let local = self.word(at + 1 + cell / 2) >> (16 * (cell & 1)) & 0xffff;
                 self.index("shape", at, local, self.word(at))?;
             }
-            shapes.mark(at);
+            shapes.mark(at, 0);
             at = next;
         }
         let (from, end) = self.region("accepts", dir::ACCEPTS, dir::ACCEPTS_END)?;
@@ -92,7 +92,7 @@ impl Check<'_> {
             if let Some(entry) = (at + 1..next).find(|e| !self.entries.has(self.word(*e))) {
                 return bad("accept", entry);
             }
-            self.accepts.mark(at);
+            self.accepts.mark(at, 0);
             at = next;
         }
         Ok(())

@@ -39,18 +39,13 @@ const OUTCOME: Failure = Failure::new(
 );
 
 /// Runs a step of an exchange with the worker that it decides by.
-fn step<R>(
+fn step(
     exchange: u64,
-    run: impl FnOnce(&mut Exchange, &mut Worker) -> Result<R, OutOfOrder>,
-    then: impl FnOnce(&Exchange, R) -> i32,
-) -> Result<i32, Failure>
-where
-    R: 'static,
-{
+    run: impl FnOnce(&mut Exchange, &mut Worker) -> Result<i32, OutOfOrder>,
+) -> Result<i32, Failure> {
     let (mut state, handle) = of_exchange(exchange)?;
     let (under_way, worker) = state.exchange_and_worker(handle)?;
-    let done = run(&mut under_way.exchange, worker).map_err(|OutOfOrder| ORDER)?;
-    Ok(then(&under_way.exchange, done))
+    run(&mut under_way.exchange, worker).map_err(|OutOfOrder| ORDER)
 }
 
 /// The same of a step before the request goes on.
@@ -58,7 +53,10 @@ fn request_step(
     exchange: u64,
     run: impl FnOnce(&mut Exchange, &mut Worker) -> Result<(), OutOfOrder>,
 ) -> Result<i32, Failure> {
-    step(exchange, run, |exchange, ()| verdict::effect(exchange))
+    step(exchange, |exchange, worker| {
+        run(exchange, worker)?;
+        Ok(verdict::effect(exchange))
+    })
 }
 
 /// What a response step says.
@@ -278,15 +276,10 @@ pub extern "C" fn portcullis_exchange_response_head(exchange: u64, status: u32) 
             0 => None,
             status => Some(http_status(status)?),
         };
-        step(
-            exchange,
-            |exchange, _| {
-                exchange
-                    .response_head(status, None)
-                    .map(|next| of_response(&next))
-            },
-            |_, code| code,
-        )
+        step(exchange, |exchange, _| {
+            let next = exchange.response_head(status, None)?;
+            Ok(of_response(&next))
+        })
     })
 }
 
@@ -308,11 +301,9 @@ pub extern "C" fn portcullis_exchange_response_body(exchange: u64, outcome: u32,
             },
             _ => return Err(OUTCOME),
         };
-        step(
-            exchange,
-            |exchange, _| exchange.response_body(outcome).map(|next| of_response(&next)),
-            |_, code| code,
-        )
+        step(exchange, |exchange, _| {
+            Ok(of_response(&exchange.response_body(outcome)?))
+        })
     })
 }
 
@@ -379,11 +370,10 @@ pub unsafe extern "C" fn portcullis_exchange_finish(
             // SAFETY: the caller's promise.
             false => Some(unsafe { SizedOut::new(record, RECORD_BYTES_MIN) }?),
         };
-        step(
-            exchange,
-            |exchange, _| {
-                let record = exchange.finish(end, now)?;
-                Ok(Record {
+        step(exchange, |exchange, _| {
+            let record = exchange.finish(end, now)?;
+            if let Some(out) = out {
+                out.put(&Record {
                     status: record.status.unwrap_or_default().into(),
                     end: match record.end {
                         End::Completed => PORTCULLIS_END_COMPLETED,
@@ -391,14 +381,9 @@ pub unsafe extern "C" fn portcullis_exchange_finish(
                     },
                     duration_us: record.duration_us,
                     ..Record::default()
-                })
-            },
-            |_, told| {
-                if let Some(out) = out {
-                    out.put(&told);
-                }
-                PORTCULLIS_OK
-            },
-        )
+                });
+            }
+            Ok(PORTCULLIS_OK)
+        })
     })
 }
