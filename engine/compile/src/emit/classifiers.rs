@@ -51,11 +51,8 @@ impl Writer {
         }
         let mut set_records = Vec::new();
         for (slot, bits) in &sets.bits {
-            let entries: Vec<(u32, &[u8], u32)> = bits
-                .iter()
-                .map(|(text, bit)| (0, text.as_bytes(), *bit))
-                .collect();
-            set_records.extend([slot.0, self.text_table(&entries)?]);
+            let entries = bits.iter().map(|(text, bit)| (0, text.as_bytes(), *bit));
+            set_records.extend([slot.0, self.text_table(entries)?]);
         }
         self.records(dir::VARS, dir::VAR_COUNT, &records, layout::VAR);
         self.records(dir::SETS, dir::SET_COUNT, &set_records, layout::SET);
@@ -82,12 +79,8 @@ impl Writer {
         let halves = |n: u64| [n as u32, (n >> 32) as u32];
         Ok(match of {
             Var::Text(slot, values) => {
-                let entries: Vec<(u32, &[u8], u32)> = values
-                    .iter()
-                    .zip(2..)
-                    .map(|(v, class)| (0, v.as_bytes(), class))
-                    .collect();
-                (var::TEXT, slot.0, self.text_table(&entries)?)
+                let entries = values.iter().zip(2..).map(|(v, class)| (0, v.as_bytes(), class));
+                (var::TEXT, slot.0, self.text_table(entries)?)
             }
             Var::Number(slot, thresholds) => {
                 let mut table = vec![thresholds.len() as u32];

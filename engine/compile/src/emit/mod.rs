@@ -46,14 +46,9 @@ pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, 
     let allow_texts = entries::allow_texts(&plan, &mut config);
     let roots = entries::roots(&plan, &labels, options.symbols);
 
-    let methods: Vec<(u32, &[u8], u32)> = plan
-        .methods
-        .iter()
-        .zip(0..)
-        .map(|(m, i)| (0, m.as_bytes(), i))
-        .collect();
+    let methods = plan.methods.iter().zip(0..).map(|(m, i)| (0, m.as_bytes(), i));
     out.directory(dir::METHODS, plan.methods.len() as u32);
-    out.text_map(dir::METHOD_MAP, &methods)?;
+    out.text_map(dir::METHOD_MAP, methods)?;
     out.hosts(policy)?;
     out.part();
     let states = out.routes(&routes)?;
@@ -99,6 +94,9 @@ pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, 
     }
 }
 
+/// Context, text and value of an entry of a map.
+type TextKey<'k> = (u32, &'k [u8], u32);
+
 #[derive(Default)]
 struct Writer {
     words: Vec<u32>,
@@ -131,12 +129,11 @@ impl Writer {
 
     /// The same words are written once.
     fn shared(&mut self, words: Vec<u32>) -> u32 {
-        if let Some(at) = self.tables.get(&words) {
-            return *at;
-        }
-        let at = self.push(&words);
-        self.tables.insert(words, at);
-        at
+        let at = self.here();
+        *self.tables.entry(words).or_insert_with_key(|words| {
+            self.words.extend_from_slice(words);
+            at
+        })
     }
 
     fn records(&mut self, at: u32, count: u32, words: &[u32], size: u32) {
@@ -157,20 +154,24 @@ impl Writer {
     }
 
     /// A text map of context, text and value, named by the directory.
-    fn text_map(&mut self, word: u32, entries: &[(u32, &[u8], u32)]) -> Result<(), CompileError> {
+    fn text_map<'k>(
+        &mut self,
+        word: u32,
+        entries: impl Iterator<Item = TextKey<'k>>,
+    ) -> Result<(), CompileError> {
         let at = self.text_table(entries)?;
         self.directory(word, at);
         Ok(())
     }
 
-    fn text_table(&mut self, entries: &[(u32, &[u8], u32)]) -> Result<u32, CompileError> {
-        let key = |&(context, text, value)| maps::Key {
+    fn text_table<'k>(&mut self, entries: impl Iterator<Item = TextKey<'k>>) -> Result<u32, CompileError> {
+        let key = |(context, text, value)| maps::Key {
             context,
             text,
             at: self.text(text).0,
             value,
         };
-        let keys: Vec<maps::Key<'_>> = entries.iter().map(key).collect();
+        let keys: Vec<maps::Key<'k>> = entries.map(key).collect();
         let table = maps::words(&keys)?;
         Ok(self.shared(table))
     }

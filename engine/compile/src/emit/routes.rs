@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use portcullis_lang::model::{HostPattern, Policy};
 
-use super::Writer;
+use super::{TextKey, Writer};
 use crate::CompileError;
 use crate::entries::Entries;
 use crate::routes::Routes;
@@ -27,7 +27,7 @@ impl Writer {
                 .into_iter()
                 .for_each(|host| patterns.entry(host).or_default().push(index));
         }
-        let mut keys: Vec<(u32, &[u8], u32)> = Vec::new();
+        let mut keys: Vec<TextKey<'_>> = Vec::new();
         let (mut groups, mut bases) = (Vec::new(), Vec::<u32>::new());
         let mut edges: BTreeMap<(u32, &str), u32> = BTreeMap::new();
         for (group, (pattern, services)) in (0..).zip(&patterns) {
@@ -64,24 +64,20 @@ impl Writer {
             }
             groups.extend([options, root]);
         }
-        self.text_map(dir::HOST_MAP, &keys)?;
+        self.text_map(dir::HOST_MAP, keys.into_iter())?;
         self.records(dir::GROUPS, dir::GROUP_COUNT, &groups, layout::GROUP);
-        let edges: Vec<(u32, &[u8], u32)> = edges
+        let edges = edges
             .iter()
-            .map(|((from, text), to)| (*from, text.as_bytes(), *to))
-            .collect();
-        self.text_map(dir::BASE_EDGES, &edges)?;
+            .map(|((from, text), to)| (*from, text.as_bytes(), *to));
+        self.text_map(dir::BASE_EDGES, edges)?;
         self.records(dir::BASES, dir::BASE_COUNT, &bases, 1);
         Ok(())
     }
 
     pub(super) fn routes(&mut self, routes: &Routes) -> Result<Pending, CompileError> {
-        let edges: Vec<(u32, &[u8], u32)> = routes
-            .edges
-            .iter()
-            .map(|((state, text), next)| (*state, text.as_bytes(), *next))
-            .collect();
-        self.text_map(dir::ROUTE_EDGES, &edges)?;
+        let edges = routes.edges.iter();
+        let edges = edges.map(|((state, text), next)| (*state, text.as_bytes(), *next));
+        self.text_map(dir::ROUTE_EDGES, edges)?;
         let with_edges: BTreeSet<u32> = routes.edges.keys().map(|(state, _)| *state).collect();
         let tables: Vec<u32> = routes.tables.iter().map(|t| self.shared(t.words())).collect();
         let mut states = Vec::with_capacity(routes.states.len() * layout::STATE as usize);
