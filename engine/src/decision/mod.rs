@@ -2,7 +2,7 @@
 
 mod owned;
 
-pub use owned::{BodyDemand, HeaderLines, OwnedDecision, RedactStep, ResponseDemand, Texts};
+pub use owned::{HeaderLines, OwnedDecision, RedactStep, ResponseDemand, Texts};
 
 use crate::image::ids::RuleId;
 pub use portcullis_base::{CredentialKind, CredentialKinds, Detail, Reason};
@@ -34,7 +34,7 @@ pub struct Charge<'d> {
 
 /// What a request's body must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestBody<'d> {
+pub struct BodyDemand<'d> {
     /// Rules whose accepts bind, sorted.
     pub accept: &'d [RuleId],
     /// Smallest limit, bytes.
@@ -105,7 +105,7 @@ pub struct Decision<'d> {
     /// Charges, sorted by quota (which is by name).
     pub quotas: &'d [Charge<'d>],
     /// Body demands.
-    pub request_body: Option<RequestBody<'d>>,
+    pub request_body: Option<BodyDemand<'d>>,
     /// Response plan.
     pub response: Option<ResponsePlan<'d>>,
     /// Headers to set upstream, by name.

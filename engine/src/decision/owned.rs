@@ -2,7 +2,7 @@
 //! that is used again allocates nothing once it has grown. For whoever waits (an exchange, a log, a verdict line).
 //! Knows no snapshot: rules and quotas stay indices.
 
-use super::{Change, Charge, Decision, Effect, Reason, Redact};
+use super::{BodyDemand, Change, Charge, Decision, Effect, Reason, Redact};
 use crate::image::ids::RuleId;
 
 /// Bytes of text that a decision keeps room for between uses: what honest decisions need, many times over.
@@ -124,17 +124,6 @@ impl<'a> Iterator for HeaderLines<'a> {
 }
 
 impl ExactSizeIterator for HeaderLines<'_> {}
-
-/// What a request's body must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyDemand<'a> {
-    /// Rules whose accepts bind, sorted.
-    pub accept: &'a [RuleId],
-    /// Largest size, bytes.
-    pub max_bytes: u64,
-    /// Unknown fields are stripped, not refused.
-    pub strip_unknown: bool,
-}
 
 /// One redaction of a response plan.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The line as text: the empty decision, a full one, and hostile texts.
 
 use super::*;
-use crate::decision::{Decision, Reason, Redact, RequestBody, ResponsePlan};
+use crate::decision::{Decision, Reason, Redact, ResponsePlan};
 use crate::image::config::{Amount, Quota, RuleDecl, Rules};
 use crate::image::ids::RuleId;
 
@@ -76,7 +76,7 @@ fn a_full_allow() {
         rule: Some(RuleId(1)),
         rules: &[RuleId(0), RuleId(1)],
         quotas: &[charge(0), charge(1), charge(2)],
-        request_body: Some(RequestBody {
+        request_body: Some(BodyDemand {
             accept: &[RuleId(1)],
             max_bytes: 16,
             strip_unknown: true,
