@@ -248,12 +248,11 @@ impl<'a> Text<'a, '_> {
             let (1, Field::Bytes(content)) = (number, content) else {
                 return Err(Bad);
             };
-            let (name, value) = match top.is_object {
-                true => {
-                    let (name, value) = key_and_value(content)?;
-                    (Some(std::str::from_utf8(name).map_err(|_| Bad)?), value)
-                }
-                false => (None, content),
+            let (name, value) = if top.is_object {
+                let (name, value) = key_and_value(content)?;
+                (Some(std::str::from_utf8(name).map_err(|_| Bad)?), value)
+            } else {
+                (None, content)
             };
             if let (true, Some(name), Some(kept)) = (is_outermost, name, self.kept) {
                 self.skips = !kept.iter().any(|kept| kept == name);
@@ -279,27 +278,19 @@ impl<'a> Text<'a, '_> {
 
     /// Writes a scalar, or the start of an object or array.
     fn write(&mut self, value: Value<'a>) -> Result<(), Bad> {
-        let (rest, is_object) = match value {
-            Value::Object(fields) => (fields, true),
-            Value::Array(values) => (values, false),
-            _ if self.skips => return Ok(()),
-            Value::Null => {
-                self.out.push_str("null");
-                return Ok(());
-            }
-            Value::Bool(value) => {
-                self.out.push_str(if value { "true" } else { "false" });
-                return Ok(());
-            }
-            Value::Number(value) => {
-                number(value, &mut self.out);
-                return Ok(());
-            }
-            Value::Text(text) => {
-                quote_exactly(&mut self.out, text);
-                return Ok(());
-            }
-        };
+        match value {
+            Value::Object(fields) => return self.open(fields, true),
+            Value::Array(values) => return self.open(values, false),
+            _ if self.skips => {}
+            Value::Null => self.out.push_str("null"),
+            Value::Bool(value) => self.out.push_str(if value { "true" } else { "false" }),
+            Value::Number(value) => number(value, &mut self.out),
+            Value::Text(text) => quote_exactly(&mut self.out, text),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, rest: &'a [u8], is_object: bool) -> Result<(), Bad> {
         if self.open.len() >= DEPTH_MAX {
             return Err(Bad);
         }
