@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::handles::{Kind, Object, Table};
 use crate::memory::Out;
-use crate::status::{Failure, PORTCULLIS_E_INTERNAL};
+use crate::status::{Failure, PORTCULLIS_E_INTERNAL, PORTCULLIS_OK};
 
 /// Why a call failed, until it is freed.
 #[derive(Debug, Default)]
@@ -48,6 +48,16 @@ pub(crate) unsafe fn guard(error: *mut u64, call: impl FnOnce() -> Result<i32, F
 #[inline]
 pub(crate) fn coded(call: impl FnOnce() -> Result<i32, Failure>) -> i32 {
     run(Out::none(), call)
+}
+
+/// Frees an object of a table; 0 is none.
+pub(crate) fn freed<T: Object>(table: &Table<T>, handle: u64) -> i32 {
+    coded(|| {
+        if handle != 0 {
+            table.free(handle)?;
+        }
+        Ok(PORTCULLIS_OK)
+    })
 }
 
 /// Nothing that a call changed is used again after a panic: locks that it held are poisoned.

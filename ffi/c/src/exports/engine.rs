@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis::image::SealInfo;
 
 use crate::engine::{ENGINES, Policy, find};
-use crate::guard::{coded, guard};
+use crate::guard::{coded, freed, guard};
 use crate::memory::{Out, SizedOut, collide, slice, text, zero};
 use crate::status::{Failure, NONE, PORTCULLIS_OK, TWICE};
 use crate::types::{Seal, Text};
@@ -46,12 +46,7 @@ pub unsafe extern "C" fn portcullis_engine_new(engine: *mut u64, error: *mut u64
 /// Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY` (try again).
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_engine_free(engine: u64) -> i32 {
-    coded(|| {
-        if engine != 0 {
-            ENGINES.free(engine)?;
-        }
-        Ok(PORTCULLIS_OK)
-    })
+    freed(&ENGINES, engine)
 }
 
 /// Puts a compiled policy in force, in one step for all threads: whoever decides meanwhile decides by the old one or

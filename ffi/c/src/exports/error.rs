@@ -1,6 +1,6 @@
 //! Why a call failed, as an object that the caller owns.
 
-use crate::guard::{ERRORS, coded};
+use crate::guard::{ERRORS, coded, freed};
 use crate::memory::Out;
 use crate::status::PORTCULLIS_OK;
 use crate::types::Text;
@@ -38,10 +38,5 @@ pub unsafe extern "C" fn portcullis_error_text(error: u64, text: *mut Text) -> i
 /// Threads: any, one at a time. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`.
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_error_free(error: u64) -> i32 {
-    coded(|| {
-        if error != 0 {
-            ERRORS.free(error)?;
-        }
-        Ok(PORTCULLIS_OK)
-    })
+    freed(&ERRORS, error)
 }

@@ -1,6 +1,6 @@
 //! Workers: what one thread decides with.
 
-use crate::guard::{coded, guard};
+use crate::guard::{freed, guard};
 use crate::memory::{Out, collide, zero};
 use crate::status::{PORTCULLIS_OK, TWICE};
 use crate::worker::WORKERS;
@@ -38,10 +38,5 @@ pub unsafe extern "C" fn portcullis_worker_new(worker: *mut u64, error: *mut u64
 /// Threads: any that is not in a call with the worker. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`.
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_worker_free(worker: u64) -> i32 {
-    coded(|| {
-        if worker != 0 {
-            WORKERS.free(worker)?;
-        }
-        Ok(PORTCULLIS_OK)
-    })
+    freed(&WORKERS, worker)
 }
