@@ -20,7 +20,7 @@ pub mod decision;
 pub mod view;
 
 // bytes -> image, and what an image holds; lists and tables beside it
-pub mod data;
+mod data;
 pub mod image;
 
 // request -> its one spelling -> credentials -> facts

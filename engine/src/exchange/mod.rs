@@ -413,9 +413,7 @@ impl Exchange {
     #[inline]
     pub fn rule_id(&self, rule: RuleId) -> &str {
         let rules = self.snapshot().map(|snapshot| &snapshot.image.config().rules);
-        rules
-            .and_then(|rules| rules.id(rule.index()))
-            .unwrap_or_default()
+        rules.and_then(|rules| rules.id(rule.index())).unwrap_or_default()
     }
 
     /// The verdict as it stands and its explanation as the one line of JSON, the same bytes in every host.
