@@ -100,7 +100,10 @@ impl Evaluation<'_> {
                     }
                 })
                 .collect();
-            all.push(Closest { rule, lacks });
+            let rank = |closest: &Closest| (closest.lacks.len(), closest.rule);
+            let closest = Closest { rule, lacks };
+            let at = all.partition_point(|before| rank(before) <= rank(&closest));
+            all.insert(at, closest);
             // A route may have ten thousand allows; only those that may stay are kept.
             if all.len() > KEPT_MAX {
                 keep_closest(&mut all);
@@ -115,7 +118,6 @@ impl Evaluation<'_> {
 const KEPT_MAX: usize = 64;
 
 fn keep_closest(all: &mut Vec<Closest>) {
-    all.sort_by_key(|c| (c.lacks.len(), c.rule));
     all.dedup_by_key(|c| c.rule);
     all.truncate(CLOSEST_MAX);
 }

@@ -439,8 +439,8 @@ impl Exchange {
     }
 
     /// What becomes of the request, as the last step said. Of an exchange that is not under way, a reply of status 500.
-    // Always, so that a host which does not look at it pays nothing for it.
-    #[inline(always)]
+    // A host which does not look at it pays nothing for it, but in the module, where size counts.
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub fn next(&self) -> Next<'_> {
         let decision = &self.decision;
         match (self.steps.stage(), decision.upstream_target()) {

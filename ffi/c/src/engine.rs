@@ -109,15 +109,11 @@ impl Policy {
         let loaded = self.engine.load(image, &trust, &files);
         let errors = loaded.map_err(|e| Failure::told(PORTCULLIS_E_IMAGE, e.to_string()))?;
         control.trusted.high_water = self.seal(|seal| seal.mark).or(control.trusted.high_water);
+        control.data_errors.clear();
         // Of a file that several lists read, the last is told.
-        let mut told: Vec<_> = errors
-            .into_iter()
-            .rev()
-            .map(|error| (error.file.clone(), error.to_string()))
-            .collect();
-        told.sort_by(|one, other| one.0.cmp(&other.0));
-        told.dedup_by(|one, other| one.0 == other.0);
-        control.data_errors = told;
+        for error in &errors {
+            control.tell(&error.file, Some(error.to_string()));
+        }
         Ok(())
     }
 

@@ -225,7 +225,8 @@ impl Own {
 }
 
 /// The worker of an exchange's handle, and the handle taken apart.
-#[inline]
+// In the module a copy in each export would be a hundredth of it.
+#[cfg_attr(not(target_family = "wasm"), inline)]
 pub(crate) fn of_exchange(exchange: u64) -> Result<(std::sync::MutexGuard<'static, State>, Handle), Failure> {
     let handle = Handle::unpack(exchange, Kind::Exchange).ok_or(NO_HANDLE)?;
     Ok((WORKERS.try_lock_slot(handle.home)?, handle))

@@ -151,7 +151,8 @@ impl Case {
 
     /// The crate's verdict at this moment.
     pub(crate) fn verdict(&self, vector: &Vector) -> Verdict {
-        let now = Some(jiff::Timestamp::now().to_string());
+        let now = jiff::Timestamp::from_microsecond(jiff::Timestamp::now().as_microsecond());
+        let now = now.ok().map(|now| now.to_string());
         let line = self
             .subject
             .line(&Vector {

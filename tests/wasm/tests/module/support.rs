@@ -10,6 +10,7 @@ use xtask::wasm::{self, Module as Build};
 pub(crate) const DENY: i32 = 0;
 pub(crate) const ALLOW: i32 = 0x51;
 pub(crate) const ANSWER: i32 = 0x2a;
+pub(crate) const PENDING: i32 = 0x34;
 pub(crate) const E_ARGUMENT: i32 = -1;
 pub(crate) const E_HANDLE: i32 = -2;
 pub(crate) const E_IMAGE: i32 = -8;

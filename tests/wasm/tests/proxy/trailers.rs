@@ -20,6 +20,13 @@ fn allowed(vm: &mut Vm) -> Context {
     context
 }
 
+/// The same, and the response's headers are sent.
+fn answered(vm: &mut Vm) -> Context {
+    let context = allowed(vm);
+    assert_eq!(vm.response_headers(context, false).unwrap(), Action::Continue);
+    context
+}
+
 #[test]
 fn what_the_policy_sets_or_drops_is_in_no_trailer_and_no_forged_id_either() {
     let mut vm = start();
@@ -38,14 +45,14 @@ fn a_gateway_without_trailers_is_fine_and_one_that_keeps_them_is_not() {
     let remove = "proxy_remove_header_map_value".to_string();
     for status in [1, 2] {
         let mut vm = start();
-        let context = allowed(&mut vm);
+        let context = answered(&mut vm);
         vm.gateway().faults.insert(remove.clone(), Fault::Status(status));
         assert_eq!(vm.request_trailers(context).unwrap(), Action::Continue);
         assert_eq!(vm.response_trailers(context).unwrap(), Action::Continue);
         assert!(vm.gateway().replies.is_empty() && vm.gateway().closed.is_empty());
     }
     let mut vm = start();
-    let context = allowed(&mut vm);
+    let context = answered(&mut vm);
     vm.gateway().faults.insert(remove.clone(), Fault::Status(10));
     assert_eq!(vm.response_trailers(context).unwrap(), Action::Pause);
     assert_eq!(vm.gateway().closed, [0], "its headers are sent already");
