@@ -151,6 +151,41 @@ fn an_opaque_token_is_asked_about_and_decides() {
 }
 
 #[test]
+fn an_answer_counts_for_opaque_issuers_alone() {
+    let other = r#"issuer other { url "https://other.example.com/"; audience "a"; verified by gateway; }
+principal guest = token from other;"#;
+    let policy = POLICY.replace("principal customer", &format!("{other}\nprincipal customer"));
+    let policy = policy.replace("allow anyone to GET /open", "allow guest to GET /open");
+    let (engine, mut worker, mut exchange) = (engine(&policy), Worker::default(), Exchange::new());
+    begin(&engine, &mut exchange, &mut worker, ("GET", "/open", "t"), ALL);
+    let heard = Introspection::Active {
+        issuer: "other",
+        claims: br#"{"sub":"root"}"#,
+    };
+    exchange.introspected(&mut worker, heard, NOW).unwrap();
+    let decision = exchange.decision();
+    assert_eq!(
+        (decision.effect(), decision.detail()),
+        (Effect::Deny, Some("unknown_issuer"))
+    );
+}
+
+#[test]
+fn a_step_without_a_clock_goes_by_the_time_of_the_beginning() {
+    let policy = POLICY.replace("  allow anyone", "  sunset 1970-01-01T00:00:00Z;\n  allow anyone");
+    let (engine, mut worker, mut exchange) = (engine(&policy), Worker::default(), Exchange::new());
+    let asked = ("GET", "/orders/t1", "t");
+    begin(&engine, &mut exchange, &mut worker, asked, ALL);
+    let claims = claims("u1", "t1");
+    let heard = Introspection::Active {
+        issuer: "corp",
+        claims: claims.as_bytes(),
+    };
+    exchange.introspected(&mut worker, heard, Now::default()).unwrap();
+    assert_eq!(exchange.decision().reason(), Reason::Gone);
+}
+
+#[test]
 fn only_what_the_decision_may_depend_on_is_asked_about() {
     let (engine, mut worker, mut exchange) = (engine(POLICY), Worker::default(), Exchange::new());
     let none = Carries {

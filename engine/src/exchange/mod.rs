@@ -106,7 +106,7 @@ pub struct Reply<'e> {
 /// What the host heard of an opaque token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Introspection<'a> {
-    /// It is good.
+    /// It is good now: the host has looked at the answer's `active` and at its times, which are not judged again.
     Active {
         /// Issuer name in the policy.
         issuer: &'a str,
@@ -207,8 +207,8 @@ pub struct Exchange {
     waiting: WaitingRequest,
     token: Vec<u8>,
     body_bytes: u64,
-    /// Instant of the beginning on the monotonic clock, µs.
-    begun_us: u64,
+    /// When it began.
+    begun: Now,
     /// HTTP status of the upstream.
     upstream_status: Option<u16>,
     explains: bool,
@@ -245,7 +245,7 @@ impl Exchange {
             self.reset();
         }
         self.carries = carries;
-        self.begun_us = now.mono_us;
+        self.begun = now;
         match &pin {
             None => {
                 self.steps = Steps::begin(Waits::default());
@@ -480,7 +480,7 @@ impl Exchange {
         }
     }
 
-    /// The host's answer to [`Next::Introspect`].
+    /// The host's answer to [`Next::Introspect`]. An issuer whose tokens are not opaque vouches for none by an answer.
     pub fn introspected(
         &mut self,
         worker: &mut Worker,
@@ -489,6 +489,9 @@ impl Exchange {
     ) -> Result<Next<'_>, OutOfOrder> {
         self.steps.introspected()?;
         match heard {
+            Introspection::Active { issuer, .. } if !self.is_opaque(issuer) => {
+                self.waiting.invalid_token(issuer, Detail::UnknownIssuer.code());
+            }
             Introspection::Active { issuer, claims } => self.waiting.verified_token(issuer, claims),
             Introspection::Inactive { issuer, fault } => self.waiting.invalid_token(issuer, fault),
             Introspection::Unavailable => {}
@@ -497,7 +500,15 @@ impl Exchange {
         Ok(self.next())
     }
 
-    /// Decides a request that has waited, if that is the next step.
+    fn is_opaque(&self, issuer: &str) -> bool {
+        let issuers = self
+            .snapshot()
+            .map(|snapshot| snapshot.image.config().issuers.iter());
+        issuers.is_some_and(|mut issuers| issuers.any(|own| own.opaque && own.name == issuer))
+    }
+
+    /// Decides a request that has waited, if that is the next step. A host that tells no time now has told it before: else
+    /// what ends at an instant would not end.
     fn decide_waiting(&mut self, worker: &mut Worker, now: Now) {
         if self.steps.stage() != Stage::Decide {
             return;
@@ -505,6 +516,10 @@ impl Exchange {
         let Some(pin) = self.pin.take() else {
             self.decision.deny(Reason::NoPolicy, None);
             return self.decided(Due::default());
+        };
+        let now = Now {
+            wall_us: now.wall_us.or(self.begun.wall_us),
+            ..now
         };
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.with_view(|request| self.decide(&pin, worker, request, now));
@@ -514,15 +529,19 @@ impl Exchange {
 
     /// The host's answer to [`Next::Charge`]: one outcome each, in the order of [`Charges::iter`]. A denial that is charged
     /// stays the denial it is. Where some outcome is missing, nothing is granted (500).
-    pub fn charged(
-        &mut self,
-        outcomes: impl ExactSizeIterator<Item = ChargeOutcome>,
-    ) -> Result<Next<'_>, OutOfOrder> {
-        if outcomes.len() != self.decision.quotas().len() {
+    pub fn charged(&mut self, outcomes: impl Iterator<Item = ChargeOutcome>) -> Result<Next<'_>, OutOfOrder> {
+        let due = self.decision.quotas().len();
+        let (mut told, mut longest_us) = (0, None);
+        // One more than are due is one too many.
+        for outcome in outcomes.take(due + 1) {
+            told += 1;
+            if !outcome.admitted {
+                longest_us = longest_us.max(Some(outcome.reset_us));
+            }
+        }
+        if told != due {
             return self.after_charges(Some((Reason::Internal, None)));
         }
-        let refused = outcomes.filter(|outcome| !outcome.admitted);
-        let longest_us = refused.map(|outcome| outcome.reset_us).max();
         // A client that comes back too early would be refused again.
         let seconds = longest_us.map(|us| us.div_ceil(1_000_000).max(1));
         self.after_charges(seconds.map(|seconds| (Reason::QuotaExceeded, Some(seconds))))
@@ -603,11 +622,15 @@ impl Exchange {
         }
     }
 
-    /// Ends the exchange. Dropped, cleared or begun anew without it, an exchange was aborted. What it says of its decision
+    /// Ends the exchange: what still waits for a step of its request is denied. Dropped, cleared or begun again without
+    /// it, an exchange was aborted. What it says of its decision
     /// can be read until then, and so long it keeps its policy.
     pub fn finish(&mut self, end: End, now: Now) -> Result<Record<'_>, OutOfOrder> {
         let stage = self.steps.stage();
         self.steps.finish()?;
+        if matches!(stage, Stage::Charge | Stage::Body) && self.decision.effect() != Effect::Deny {
+            self.refuse(Reason::Internal, Reason::Internal.status(), None);
+        }
         let (status, end) = match stage {
             Stage::Reply => (Some(self.decision.status()), end),
             Stage::Respond => (self.upstream_status, end),
@@ -616,7 +639,7 @@ impl Exchange {
         Ok(Record {
             decision: &self.decision,
             status: status.filter(|_| end == End::Completed),
-            duration_us: now.mono_us.saturating_sub(self.begun_us),
+            duration_us: now.mono_us.saturating_sub(self.begun.mono_us),
             end,
         })
     }

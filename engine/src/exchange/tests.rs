@@ -340,7 +340,7 @@ fn the_record_tells_what_the_client_got() {
         mono_us,
     };
     let mut exchange = decided(&bare(), ALL, false);
-    exchange.begun_us = 5;
+    exchange.begun.mono_us = 5;
     exchange.response_head(Some(404), None).unwrap();
     let record = exchange.finish(End::Completed, at(9)).unwrap();
     assert_eq!(
@@ -359,6 +359,11 @@ fn the_record_tells_what_the_client_got() {
         (record.status, record.end),
         (None, End::Aborted),
         "a charge was still due"
+    );
+    assert_eq!(
+        exchange.decision().effect(),
+        Effect::Deny,
+        "and nothing was granted"
     );
 }
 

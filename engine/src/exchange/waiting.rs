@@ -12,6 +12,9 @@ use crate::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 /// Bytes that are kept between requests: what an honest request needs.
 const BYTES_KEEP_MAX: usize = 1 << 15;
 
+/// Elements of a list that are kept room for between requests: more than header lines may be.
+const LIST_KEEP_MAX: usize = 256;
+
 type Part = Range<usize>;
 type Line<'a> = (&'a [u8], &'a [u8]);
 
@@ -131,8 +134,11 @@ impl WaitingRequest {
         if self.bytes.capacity() > BYTES_KEEP_MAX {
             self.bytes = Vec::new();
         }
-        self.headers.clear();
-        self.dns.clear();
+        empty(&mut self.headers);
+        empty(&mut self.dns);
+        if self.lines.capacity().max(self.names.capacity()) > LIST_KEEP_MAX {
+            (self.lines, self.names) = (Vec::new(), Vec::new());
+        }
         self.credential = Token::FromHeaders;
         (self.certificate, self.key, self.signature) = (None, None, None);
     }
@@ -237,4 +243,11 @@ impl WaitingRequest {
 fn recycled<A, B>(mut list: Vec<A>, nothing: impl FnMut(A) -> B) -> Vec<B> {
     list.clear();
     list.into_iter().map(nothing).collect()
+}
+
+fn empty<T>(list: &mut Vec<T>) {
+    list.clear();
+    if list.capacity() > LIST_KEEP_MAX {
+        *list = Vec::new();
+    }
 }

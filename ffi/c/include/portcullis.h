@@ -1126,8 +1126,8 @@ int32_t portcullis_worker_free(uint64_t worker);
  * An allow is granted only where the request's `carries` covers what it demands.
  *
  * Ownership: everything that `request` points to is read during the call and not kept. The exchange is the caller's;
- * give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the exchange, or its worker,
- * is freed. Swapping or freeing the engine does not touch them.
+ * give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the next step of the
+ * exchange, or until it or its worker is freed. Swapping or freeing the engine does not touch them.
  * Threads: the worker's; the engine may be used by others meanwhile.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
  * `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_ADDRESS`, `PORTCULLIS_E_FULL` (65,536 exchanges of one worker), and
@@ -1153,7 +1153,7 @@ int32_t portcullis_exchange_free(uint64_t exchange);
 
 /**
  * The effect as it stands: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, `PORTCULLIS_PENDING`, or an error,
- * which is negative.
+ * which is negative. It is the request's alone: that a plan holds back a response, the response's steps say.
  *
  * Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`.
  */
@@ -1163,7 +1163,7 @@ int32_t portcullis_exchange_effect(uint64_t exchange);
  * The verdict as it stands. Of an exchange that waits for a token or a body before it is decided, a denial.
  *
  * Ownership: `verdict` is the caller's, with its `struct_size` set; its texts are the exchange's. Lifetime: until the
- * exchange, or its worker, is freed. Threads: the worker's.
+ * next step of the exchange, or until it or its worker is freed. Threads: the worker's.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then `verdict`
  * holds a denial of status 500 and reason `internal`.
  *
@@ -1177,7 +1177,8 @@ int32_t portcullis_exchange_verdict(uint64_t exchange,
  * One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are, and of the lists that it does
  * not count the last is followed by `PORTCULLIS_E_NONE`.
  *
- * Ownership: the exchange's. Lifetime: until the exchange, or its worker, is freed. Threads: the worker's.
+ * Ownership: the exchange's. Lifetime: until the next step of the exchange, or until it or its worker is freed.
+ * Threads: the worker's.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
  * `PORTCULLIS_E_NONE` (past the end), `PORTCULLIS_E_ORDER` (a list that is not to be carried out yet); then `text` is absent.
  *

@@ -29,8 +29,8 @@ const QUOTA_BYTES_MIN: usize = offset_of!(Quota, period_us);
 /// An allow is granted only where the request's `carries` covers what it demands.
 ///
 /// Ownership: everything that `request` points to is read during the call and not kept. The exchange is the caller's;
-/// give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the exchange, or its worker,
-/// is freed. Swapping or freeing the engine does not touch them.
+/// give it to `portcullis_exchange_free`. Lifetime: the texts in `verdict` are valid until the next step of the
+/// exchange, or until it or its worker is freed. Swapping or freeing the engine does not touch them.
 /// Threads: the worker's; the engine may be used by others meanwhile.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
 /// `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_ADDRESS`, `PORTCULLIS_E_FULL` (65,536 exchanges of one worker), and
@@ -131,7 +131,7 @@ pub extern "C" fn portcullis_exchange_free(exchange: u64) -> i32 {
 }
 
 /// The effect as it stands: `PORTCULLIS_ALLOW`, `PORTCULLIS_ANSWER`, `PORTCULLIS_DENY`, `PORTCULLIS_PENDING`, or an error,
-/// which is negative.
+/// which is negative. It is the request's alone: that a plan holds back a response, the response's steps say.
 ///
 /// Threads: the worker's. Errors: `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`.
 #[unsafe(no_mangle)]
@@ -145,7 +145,7 @@ pub extern "C" fn portcullis_exchange_effect(exchange: u64) -> i32 {
 /// The verdict as it stands. Of an exchange that waits for a token or a body before it is decided, a denial.
 ///
 /// Ownership: `verdict` is the caller's, with its `struct_size` set; its texts are the exchange's. Lifetime: until the
-/// exchange, or its worker, is freed. Threads: the worker's.
+/// next step of the exchange, or until it or its worker is freed. Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then `verdict`
 /// holds a denial of status 500 and reason `internal`.
 ///
@@ -169,7 +169,8 @@ pub unsafe extern "C" fn portcullis_exchange_verdict(exchange: u64, verdict: *mu
 /// One element of a list of texts (`PORTCULLIS_LIST_..`); the verdict says how many there are, and of the lists that it does
 /// not count the last is followed by `PORTCULLIS_E_NONE`.
 ///
-/// Ownership: the exchange's. Lifetime: until the exchange, or its worker, is freed. Threads: the worker's.
+/// Ownership: the exchange's. Lifetime: until the next step of the exchange, or until it or its worker is freed.
+/// Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`,
 /// `PORTCULLIS_E_NONE` (past the end), `PORTCULLIS_E_ORDER` (a list that is not to be carried out yet); then `text` is absent.
 ///

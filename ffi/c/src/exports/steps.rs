@@ -331,9 +331,11 @@ pub unsafe extern "C" fn portcullis_exchange_failed(exchange: u64, detail: *cons
     coded(|| {
         // SAFETY: the caller's promise.
         let detail = unsafe { text(Text { ptr: detail, len }) }?;
+        // It may be one of the exchange's own, which this step forgets.
+        let detail = detail.to_owned();
         request_step(exchange, |exchange, _| {
             exchange
-                .failed(portcullis::decision::Reason::Internal, detail)
+                .failed(portcullis::decision::Reason::Internal, &detail)
                 .map(drop)
         })
     })
