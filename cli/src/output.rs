@@ -86,7 +86,7 @@ impl Output {
         Ok(writeln!(self.err, "{text}")?)
     }
 
-    /// The last line of a run that failed. A broken standard error can not be reported anywhere.
+    /// The last line of a run that failed. A broken standard error cannot be reported anywhere.
     pub fn error(&mut self, error: &CliError) {
         let label = paint(BAD, "error");
         let _ = writeln!(self.err, "{label}: {}", clean(&error.to_string()));

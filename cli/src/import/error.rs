@@ -11,7 +11,7 @@ pub enum ImportError {
         /// What is wrong.
         problem: String,
     },
-    /// Something in a document can not be right.
+    /// Something in a document cannot be right.
     #[error("`{file}` at `{pointer}`: {problem}")]
     At {
         /// The file, `""` for the first one.

@@ -55,7 +55,7 @@ pub(super) fn alternatives(operation: &Operation) -> Vec<(String, Vec<&Grant>)> 
         .enumerate()
         .map(|(i, (_, grants))| {
             let name = &operation.name;
-            // Two underscores can not come from a document, so the name is free.
+            // Two underscores cannot come from a document, so the name is free.
             (
                 if i == 0 {
                     name.clone()

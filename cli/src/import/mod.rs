@@ -2,7 +2,7 @@
 //!
 //! [`openapi`] is pure: values in, texts out; [`run`] does the I/O around it. One service for each base, one rule
 //! (or one for each alternative set of scopes) for each operation, with typed captures, the query's and the body's
-//! shape, and placeholders for what a description does not hold: keys and issuers. What can not be said in the
+//! shape, and placeholders for what a description does not hold: keys and issuers. What cannot be said in the
 //! language is left out, never let through, and named in the notes.
 
 use std::collections::BTreeSet;

@@ -93,7 +93,7 @@ pub(super) fn line(text: &str) -> String {
     flat.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Literal text in a regex; a quote can not be written raw.
+/// Literal text in a regex; a quote cannot be written raw.
 pub(super) fn regex_literal(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,7 +1,7 @@
 //! A line of an access log -> [`Entry`]: what the log says of a request, and which of its facts that settles.
 //!
 //! Apache's and NGINX's common and combined formats here (a leading virtual host is understood), JSON in
-//! [`super::json`]. Nothing is repaired: a line that can not be read is a broken line with a reason.
+//! [`super::json`]. Nothing is repaired: a line that cannot be read is a broken line with a reason.
 
 use std::net::IpAddr;
 

@@ -162,7 +162,7 @@ impl TrustArgs {
     }
 }
 
-/// The mark in a state file: serial and digest on one line. No file is no mark; a file that can not be read as one
+/// The mark in a state file: serial and digest on one line. No file is no mark; a file that cannot be read as one
 /// is an error, for a mark that is lost lets old images in.
 fn read_state(path: &Path) -> Result<Option<HighWater>, CliError> {
     match std::fs::symlink_metadata(path) {

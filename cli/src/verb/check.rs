@@ -47,7 +47,7 @@ pub struct Args {
 pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     let mut exit = Exit::Fine;
     for path in &args.paths {
-        // One policy that can not be read does not hide what is wrong with the next.
+        // One policy that cannot be read does not hide what is wrong with the next.
         let loaded = match load_policy(path) {
             Ok(loaded) => loaded,
             Err(error) => {

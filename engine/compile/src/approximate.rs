@@ -63,7 +63,7 @@ impl Open<'_> {
         matches!(amount, Amount::Fact { fact, .. } if (self.fact)(fact))
     }
 
-    /// The open facts without which a quota can not be charged: of its key, its limit, its cost.
+    /// The open facts without which a quota cannot be charged: of its key, its limit, its cost.
     pub fn quota_facts<'q>(&self, quota: &'q Quota) -> Vec<&'q Fact> {
         let mut facts = Vec::new();
         for part in &quota.by {

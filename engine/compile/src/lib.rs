@@ -36,7 +36,7 @@ pub use plan::Plan;
 
 use portcullis_lang::model::Policy;
 
-/// A policy that is right but can not be compiled within bounds. Never a partial image.
+/// A policy that is right but cannot be compiled within bounds. Never a partial image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// A regex or glob whose automaton would be too large.

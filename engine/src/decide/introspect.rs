@@ -6,7 +6,7 @@ use crate::identity::presented_opaque_token;
 use crate::view::RequestView;
 use portcullis_base::{CredentialKind, Detail};
 
-/// The one token of the request that nobody has verified, where an issuer of opaque tokens looks. None for a request
+/// The one token of the request that is not verified, where an issuer of opaque tokens looks. None for a request
 /// that has no canonical form or no service.
 pub(crate) fn opaque_token<'d>(
     s: &'d Snapshot,

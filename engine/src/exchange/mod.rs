@@ -36,7 +36,7 @@ const BODY_BEFORE_BYTES_MAX: u64 = 1_048_576;
 /// The steps that a host carries out. The default carries out none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carries {
-    /// Asks about opaque tokens. A host that does not gets the verdict on a token that nobody has verified.
+    /// Asks about opaque tokens. A host that does not gets the verdict on a token that is not verified.
     pub introspection: bool,
     /// Charges quotas. A host that does not gets no allow that demands it; denials and preflights stay what they are.
     pub charges: bool,

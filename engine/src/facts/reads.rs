@@ -1,5 +1,5 @@
 //! Image -> which facts of a connection no decision of it can depend on, so that a host need not ask for them. Says
-//! "reads" where it can not tell. Knows no requests.
+//! "reads" where it cannot tell. Knows no requests.
 //!
 //! What a decision looks at has a slot ([`Source`]), a variable of the graphs, or a declaration; each of the three is
 //! looked through. A new kind of source does not compile until it is told here.

@@ -72,7 +72,7 @@ pub(crate) struct TokenCache {
     known: LruCache<Box<[u8]>, KnownToken, Seed>,
 }
 
-/// A hash under a seed of the host's. Only tokens that were verified are kept, so nobody who can not have tokens
+/// A hash under a seed of the host's. Only tokens that were verified are kept, so nobody who cannot have tokens
 /// issued can choose where they fall.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seed(u64);

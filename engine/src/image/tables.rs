@@ -1,5 +1,5 @@
 //! Reading the image's tables: text maps, automata, ranges, thresholds. All live in one array of words; what
-//! stands where was checked once at the door ([`super::validate`]), so a read past the end can not happen and,
+//! stands where was checked once at the door ([`super::validate`]), so a read past the end cannot happen and,
 //! should it, yields zero and never a panic.
 
 use std::cell::Cell;

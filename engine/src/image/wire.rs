@@ -1,7 +1,7 @@
 //! Config <-> bytes: little-endian, length-prefixed, no alignment, no sharing. Reading is total: every length is
 //! checked against what is left before anything is allocated.
 //!
-//! The same declaration writes and reads, so the two can not drift apart. A cursor remembers where it failed and is
+//! The same declaration writes and reads, so the two cannot drift apart. A cursor remembers where it failed and is
 //! empty from then on, and whoever reads on gets zeros until it is asked at the end: a branch at each of some hundred
 //! members, with what was read before it to be dropped, would be a twentieth of the WASM module.
 
@@ -60,7 +60,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A count of items. Every item takes at least one byte, so a lying one can not make us allocate more than is there.
+    /// A count of items. Every item takes at least one byte, so a lying one cannot make us allocate more than is there.
     fn count(&mut self) -> usize {
         let count = u32::next(self) as usize;
         if count > self.bytes.len().saturating_sub(self.at) {

@@ -76,7 +76,7 @@ pub(super) fn on_denial<'b>(b: &Binding<'b>, standing: &[Bound<'b>]) -> Charged<
     let mut charged = Charged::new(b);
     for of_name in uses(b, standing).chunk_by(same_name) {
         if of_name.iter().any(|of| of.quota.counting_denied) {
-            // What can not be keyed leaves nothing behind.
+            // What cannot be keyed leaves nothing behind.
             let _ = charged.add(b, of_name);
         }
     }

@@ -353,7 +353,7 @@ impl Sources<'_> {
     }
 }
 
-/// The claims of the one issuer that has any. Two are one too many, and what can not be read is not absent.
+/// The claims of the one issuer that has any. Two are one too many, and what cannot be read is not absent.
 fn token<'o>(sources: &mut Sources<'_>, options: &'o Options) -> Token<'o> {
     let mut token = Token::Absent;
     for declared in &options.tokens {

@@ -158,7 +158,7 @@ impl Filter {
         self.replace(host, shared, "request_trailers_not_rewritten")
     }
 
-    /// Response trailers are there. The answer is on its way, so what can not be carried out ends it.
+    /// Response trailers are there. The answer is on its way, so what cannot be carried out ends it.
     pub fn response_trailers(&mut self, host: &dyn Host) -> Step {
         let (State::Forwarded, Some(exchange)) = (self.state, &self.exchange) else {
             return Step::Continue;
@@ -205,7 +205,7 @@ impl Filter {
         }
     }
 
-    /// Answers in the place of what was on its way under an allow that can not be carried out.
+    /// Answers in the place of what was on its way under an allow that cannot be carried out.
     fn replace(&mut self, host: &dyn Host, shared: &Shared, detail: &str) -> Step {
         let mut exchange = self.exchange.take().unwrap_or_else(|| shared.exchange());
         if exchange.failed(Reason::Internal, detail).is_err() {

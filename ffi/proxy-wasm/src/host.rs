@@ -47,7 +47,7 @@ pub struct LocalReply<'r> {
     pub grpc_status: Option<u8>,
 }
 
-/// A gateway. Whatever it can not say is `None`, never a guess.
+/// A gateway. Whatever it cannot say is `None`, never a guess.
 pub trait Host {
     /// Header lines in order.
     fn headers(&self, map: Map) -> Option<Pairs>;

@@ -202,7 +202,7 @@ impl Host for Gateway {
             Level::Warn => 3,
             Level::Error => 4,
         };
-        // SAFETY: the line is a live text of that length. A log that can not be written changes nothing.
+        // SAFETY: the line is a live text of that length. A log that cannot be written changes nothing.
         let _ = unsafe { proxy_log(level, line.as_ptr(), line.len()) };
     }
 

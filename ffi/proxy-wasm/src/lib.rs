@@ -10,8 +10,8 @@
 //! All but two modules are plain Rust over the [`host::Host`] trait and run in native tests. `hostcalls` is the one
 //! file that talks to a gateway, `plugin` hands the SDK's callbacks on; both exist for wasm32 only.
 //!
-//! Closed by default: without a policy, with a fact that can not be read where one is needed, with an obligation that
-//! the plugin can not carry out, the answer is a denial. A panic is a trap, and the gateway must deny on a trap (see
+//! Closed by default: without a policy, with a fact that cannot be read where one is needed, with an obligation that
+//! the plugin cannot carry out, the answer is a denial. A panic is a trap, and the gateway must deny on a trap (see
 //! the README). This crate holds no policy logic and never reads a header as text before it knows that it is one.
 
 // what a gateway can be asked

@@ -40,7 +40,7 @@ pub fn namespace(metadata: &[u8], namespace: &str) -> Found {
 }
 
 /// One value of a namespace. Of an object, members that are not among `read` may be left out (`None` reads all); they are
-/// looked through all the same, and what can not be read in them makes the whole unreadable. That no name comes twice in
+/// looked through all the same, and what cannot be read in them makes the whole unreadable. That no name comes twice in
 /// them is not looked at: Envoy serialises a map, which holds each name once.
 pub fn value(metadata: &[u8], namespace: &str, key: &str, read: Option<&[String]>) -> Found {
     let value = || {

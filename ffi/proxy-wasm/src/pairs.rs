@@ -61,7 +61,7 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(four.try_into().ok()?)).ok()
 }
 
-/// Writes a map. Lengths are those of Rust slices; what does not fit 32 bits can not exist on wasm32.
+/// Writes a map. Lengths are those of Rust slices; what does not fit 32 bits cannot exist on wasm32.
 pub fn write<'p>(pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Clone) -> Vec<u8> {
     let mut out = Vec::new();
     let put = |out: &mut Vec<u8>, number: usize| {
