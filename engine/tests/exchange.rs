@@ -157,7 +157,16 @@ principal guest = token from other;"#;
     let policy = POLICY.replace("principal customer", &format!("{other}\nprincipal customer"));
     let policy = policy.replace("allow anyone to GET /open", "allow guest to GET /open");
     let (engine, mut worker, mut exchange) = (engine(&policy), Worker::default(), Exchange::new());
-    begin(&engine, &mut exchange, &mut worker, ("GET", "/open", "t"), ALL);
+    begin(
+        &engine,
+        &mut exchange,
+        &mut worker,
+        ("GET", "/open", "s3cret"),
+        ALL,
+    );
+    let bytes = format!("{:?}", b"s3cret");
+    let printed = format!("{exchange:?}");
+    assert!(!printed.contains("s3cret") && !printed.contains(bytes.trim_matches(['[', ']'])));
     let heard = Introspection::Active {
         issuer: "other",
         claims: br#"{"sub":"root"}"#,

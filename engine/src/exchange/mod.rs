@@ -205,7 +205,6 @@ pub struct Exchange {
     /// The request is gRPC, for refusals after the decision.
     grpc: bool,
     waiting: WaitingRequest,
-    token: Vec<u8>,
     body_bytes: u64,
     /// When it began.
     begun: Now,
@@ -214,9 +213,6 @@ pub struct Exchange {
     explains: bool,
     explanation: Explanation,
 }
-
-/// Bytes of a token that an exchange keeps room for.
-const TOKEN_KEEP_MAX: usize = 1 << 12;
 
 impl Exchange {
     /// An exchange that is not begun.
@@ -254,7 +250,6 @@ impl Exchange {
             }
             Some(snapshot) => {
                 if carries.introspection && self.waits_for_introspection(snapshot, worker, request, now) {
-                    self.waiting.copy_from(request);
                     self.decision.clear();
                     self.steps = Steps::begin(Waits {
                         introspection: true,
@@ -290,16 +285,12 @@ impl Exchange {
         // Else nothing was copied.
         if self.steps.waited() {
             self.waiting.clear();
-            self.token.clear();
-            if self.token.capacity() > TOKEN_KEEP_MAX {
-                self.token = Vec::new();
-            }
         }
         self.steps = Steps::default();
     }
 
-    /// Whether there is an opaque token that the decision may depend on, which is then kept. What is refused before
-    /// credentials count, and a preflight, needs none.
+    /// Whether there is an opaque token that the decision may depend on; request and token are then kept. What is
+    /// refused before credentials count, and a preflight, needs none.
     #[cold]
     fn waits_for_introspection(
         &mut self,
@@ -328,7 +319,7 @@ impl Exchange {
         match opaque_token(snapshot, request, now, worker) {
             None => false,
             Some(token) => {
-                self.token.extend_from_slice(token);
+                self.waiting.copy_from(request, token);
                 true
             }
         }
@@ -444,7 +435,7 @@ impl Exchange {
     pub fn next(&self) -> Next<'_> {
         let decision = &self.decision;
         match (self.steps.stage(), decision.upstream_target()) {
-            (Stage::Introspect, _) => Next::Introspect(&self.token),
+            (Stage::Introspect, _) => Next::Introspect(self.waiting.token()),
             (Stage::BodyBefore, _) => Next::ReadBody {
                 max: BODY_BEFORE_BYTES_MAX,
             },

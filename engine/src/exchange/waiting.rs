@@ -1,8 +1,7 @@
 //! A request that waits for its decision -> a copy of it in a buffer that is used again, and the same request from
 //! there. Changes nothing of what a host handed over and knows no policy.
 //!
-//! The token is not part of the copy: a request waits because it is still asked about, and the answer takes its
-//! place.
+//! The token's place in the copy is empty: a request waits because it is still asked about, and the answer takes it.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -19,9 +18,11 @@ type Part = Range<usize>;
 type Line<'a> = (&'a [u8], &'a [u8]);
 
 /// The copy. Texts are parts of one buffer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct WaitingRequest {
     bytes: Vec<u8>,
+    /// The opaque token that is asked about. Apart, so that an answer which repeats it copies from other memory.
+    token: Vec<u8>,
     method: Part,
     scheme: Part,
     authority: Option<Part>,
@@ -41,8 +42,14 @@ pub(super) struct WaitingRequest {
     names: Vec<&'static [u8]>,
 }
 
+/// Whoever prints an exchange prints no credential.
+impl std::fmt::Debug for WaitingRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WaitingRequest").finish_non_exhaustive()
+    }
+}
+
 /// All of a certificate but its DNS names.
-#[derive(Debug)]
 struct Certificate {
     spiffe: Option<Part>,
     subject: Option<Part>,
@@ -50,7 +57,7 @@ struct Certificate {
     fault: Option<Part>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Token {
     /// Nobody has verified it.
     #[default]
@@ -59,16 +66,16 @@ enum Token {
     Invalid(Part, Part),
 }
 
-#[derive(Debug)]
 enum Key {
     Verified { keys: Part, id: Part, fields: Part },
     Invalid { keys: Part, fault: Part },
 }
 
 impl WaitingRequest {
-    /// Copies a request but for its token.
-    pub(super) fn copy_from(&mut self, r: &RequestView<'_>) {
+    /// Copies a request, and apart from it the token that is asked about.
+    pub(super) fn copy_from(&mut self, r: &RequestView<'_>, token: &[u8]) {
         self.clear();
+        self.token.extend_from_slice(token);
         self.method = self.add(r.method);
         self.scheme = self.add(r.scheme);
         self.authority = r.authority.map(|bytes| self.add(bytes));
@@ -112,6 +119,11 @@ impl WaitingRequest {
         self.context = self.add(r.context);
     }
 
+    /// The token that is asked about.
+    pub(super) fn token(&self) -> &[u8] {
+        &self.token
+    }
+
     /// The host has verified the token: the issuer's name in the policy, and the claims as a JSON object.
     pub(super) fn verified_token(&mut self, issuer: &str, claims: &[u8]) {
         self.credential = Token::Verified(self.add(issuer.as_bytes()), self.add(claims));
@@ -130,9 +142,11 @@ impl WaitingRequest {
 
     /// Forgets the request.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        if self.bytes.capacity() > BYTES_KEEP_MAX {
-            self.bytes = Vec::new();
+        for buffer in [&mut self.bytes, &mut self.token] {
+            buffer.clear();
+            if buffer.capacity() > BYTES_KEEP_MAX {
+                *buffer = Vec::new();
+            }
         }
         empty(&mut self.headers);
         empty(&mut self.dns);
