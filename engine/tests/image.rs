@@ -132,9 +132,12 @@ const VERSION_1: &[u8] = include_bytes!("fixtures/version-1.image");
 /// The same, by the engine that wrote format version 2.
 const VERSION_2: &[u8] = include_bytes!("fixtures/version-2.image");
 
+/// The same, by the engine that wrote format version 3.
+const VERSION_3: &[u8] = include_bytes!("fixtures/version-3.image");
+
 #[test]
 fn images_of_old_versions_are_refused_by_their_version() {
-    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2)] {
+    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2), (VERSION_3, 3)] {
         assert_eq!(
             Image::load(image, &Trust::Unsigned).unwrap_err(),
             LoadError::Version(version)
