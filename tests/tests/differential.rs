@@ -17,6 +17,7 @@ use portcullis_tests::generate::{self, Requests};
 use portcullis_tests::oracle::{self, Pair};
 use portcullis_tests::rng::Rng;
 use portcullis_tests::{counts, shrink};
+use portcullis_vectors::Vector;
 
 const REQUESTS: u64 = 40;
 
@@ -29,6 +30,8 @@ struct Tally {
     reasons: BTreeMap<String, u64>,
     operators: BTreeMap<&'static str, u64>,
     obligations: BTreeMap<&'static str, u64>,
+    /// What texts of policies and requests must hold, by name.
+    words: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
@@ -48,6 +51,20 @@ impl Tally {
             .obligations
             .into_iter()
             .for_each(|(k, n)| *self.obligations.entry(k).or_default() += n);
+        other
+            .words
+            .into_iter()
+            .for_each(|(k, n)| *self.words.entry(k).or_default() += n);
+    }
+
+    fn words(&mut self, vector: &Vector) {
+        let headers = &vector.request.headers;
+        let has = |wanted: &str| headers.iter().any(|(name, _)| name == wanted);
+        for (name, seen) in [
+            ("extended CONNECT", vector.request.method == "CONNECT" && has(":protocol")),
+        ] {
+            *self.words.entry(name).or_default() += u64::from(seen);
+        }
     }
 }
 
@@ -79,6 +96,7 @@ fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
         match pair.decide(&vector) {
             Ok((verdict, trace)) => {
                 tally.pairs += 1;
+                tally.words(&vector);
                 tally.atoms += trace.atoms;
                 tally.unknown += trace.unknown_atoms;
                 *tally.reasons.entry(verdict.reason).or_default() += 1;
@@ -198,6 +216,8 @@ const OBLIGATIONS: &[&str] = &[
     "sunset",
 ];
 
+const WORDS: &[&str] = &["extended CONNECT"];
+
 /// What a run of this size must have reached.
 fn assert_worth(tally: &Tally) {
     let mut poor = Vec::new();
@@ -212,6 +232,7 @@ fn assert_worth(tally: &Tally) {
     for (kind, names, seen) in [
         ("operator", OPERATORS, &tally.operators),
         ("obligation", OBLIGATIONS, &tally.obligations),
+        ("word", WORDS, &tally.words),
     ] {
         for name in names {
             let n = seen.get(name).copied().unwrap_or(0);

@@ -158,8 +158,6 @@ impl Shapes {
 /// Every method that some rule names, and those of `any` in allows.
 fn methods(policy: &Policy) -> Vec<String> {
     let mut all: BTreeSet<&str> = ANY_ALLOW_METHODS.into_iter().collect();
-    // An extended CONNECT can be a websocket.
-    all.insert("CONNECT");
     for target in policy.rules.iter().flat_map(|r| &r.targets) {
         if let Methods::Only(names) = &target.methods {
             all.extend(names.iter().map(String::as_str));

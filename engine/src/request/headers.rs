@@ -48,7 +48,7 @@ pub(crate) enum Upgrade {
     /// None.
     #[default]
     None,
-    /// WebSocket, by GET or by an extended CONNECT.
+    /// WebSocket and nothing else, by GET or by an extended CONNECT.
     WebSocket,
     /// Anything else; no allow can name it.
     Other,
@@ -291,17 +291,16 @@ pub(crate) fn cookies<'s, 'a>(line: &'a [u8], name: &'s str) -> impl Iterator<It
         .map(|(_, value)| value)
 }
 
-/// `Connection` names `upgrade` in honest requests too, so hidden headers count here.
+/// `Connection` names `upgrade` in honest requests too, so hidden headers count here. A request that asks for two
+/// protocols, in whatever way, is no websocket: one server might take the one, and another the other.
 pub(crate) fn upgrade(method: &[u8], lines: &Lines<'_>, has_path: bool) -> Upgrade {
-    if !lines.has(name::PROTOCOL | name::CONNECTION) {
-        return Upgrade::None;
-    }
     let extended = method == b"CONNECT" && has_path && lines.has(name::PROTOCOL);
     let asks = |value| elements(value).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
     let classic = lines.has(name::UPGRADE) && lines.framing(name::CONNECTION, "connection").any(asks);
     let (bit, header) = match (extended, classic) {
-        (true, _) => (name::PROTOCOL, ":protocol"),
+        (true, false) => (name::PROTOCOL, ":protocol"),
         (false, true) => (name::UPGRADE, "upgrade"),
+        (true, true) => return Upgrade::Other,
         (false, false) => return Upgrade::None,
     };
     let mut protocols = lines.framing(bit, header);

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::value::{Arena, Text, text};
 use crate::view::RequestView;
 use authority::Authority;
+use headers::name;
 use portcullis_base::{Detail, media};
 use std::cell::OnceCell;
 use target::RawForm;
@@ -62,7 +63,7 @@ pub(crate) enum Form<'a> {
 /// A request in its one spelling.
 #[derive(Clone, Debug)]
 pub(crate) struct Canonical<'a> {
-    /// Exact token.
+    /// Exact token; GET where an extended CONNECT asks for a websocket.
     pub method: &'a [u8],
     /// `http`, `https`, or whatever else the host said, in lower case.
     pub scheme: &'a str,
@@ -202,11 +203,14 @@ impl<'a> Head<'a> {
         if let Some(query) = canonical.query {
             query::check(query)?;
         }
-        canonical.upgrade = headers::upgrade(
-            view.method,
-            &canonical.headers,
-            matches!(canonical.form, Form::Path { .. }),
-        );
+        if canonical.headers.has(name::PROTOCOL | name::CONNECTION) {
+            let has_path = matches!(canonical.form, Form::Path { .. });
+            canonical.upgrade = headers::upgrade(view.method, &canonical.headers, has_path);
+            // The same request in every version of HTTP; upstream gets the method that was sent.
+            if canonical.upgrade == Upgrade::WebSocket {
+                canonical.method = b"GET";
+            }
+        }
         Ok(canonical)
     }
 }

@@ -38,6 +38,7 @@ pub(crate) enum Upgrade {
 
 /// The one spelling of a request.
 pub(crate) struct Canonical {
+    /// What rules see; upstream gets what was sent.
     pub(crate) method: String,
     pub(crate) scheme: String,
     pub(crate) host: String,
@@ -189,9 +190,14 @@ pub(crate) fn normalise(
         });
     }
 
+    let upgrade = upgrade(&request.method, &lines, &hop_by_hop, path.is_some());
     Ok(Canonical {
-        upgrade: upgrade(&request.method, &lines, &hop_by_hop, path.is_some()),
-        method: request.method.clone(),
+        // a websocket is a GET with an upgrade in every version of HTTP
+        method: match upgrade {
+            Upgrade::WebSocket => "GET".to_string(),
+            Upgrade::No | Upgrade::Other => request.method.clone(),
+        },
+        upgrade,
         port: authority.port.unwrap_or(default_port(&scheme)),
         host: authority.host,
         scheme,
@@ -334,20 +340,18 @@ fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8])> {
 fn upgrade(method: &str, lines: &Lines, connection: &BTreeSet<String>, has_path: bool) -> Upgrade {
     let named_websocket =
         |header: &str| single(lines, header).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-    if method == "CONNECT" && has_path && values(lines, ":protocol").next().is_some() {
-        return if named_websocket(":protocol") {
-            Upgrade::WebSocket
-        } else {
-            Upgrade::Other
-        };
+    let extended = method == "CONNECT" && has_path && values(lines, ":protocol").next().is_some();
+    let classic = connection.contains("upgrade") && values(lines, "upgrade").next().is_some();
+    let is_websocket = match (extended, classic) {
+        (false, false) => return Upgrade::No,
+        (true, false) => named_websocket(":protocol"),
+        (false, true) => method == "GET" && named_websocket("upgrade"),
+        // two protocols are asked for
+        (true, true) => false,
+    };
+    if is_websocket {
+        Upgrade::WebSocket
+    } else {
+        Upgrade::Other
     }
-    if connection.contains("upgrade") && values(lines, "upgrade").next().is_some() {
-        let websocket = method == "GET" && named_websocket("upgrade");
-        return if websocket {
-            Upgrade::WebSocket
-        } else {
-            Upgrade::Other
-        };
-    }
-    Upgrade::No
 }

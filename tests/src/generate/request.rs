@@ -221,15 +221,10 @@ fn aim_target(draft: &mut Draft, target: &Target, service: Option<&Service>, rng
     };
     draft.path = path(&target.pattern, service, draft, rng);
     match target.kind {
+        // What covers GET covers websockets too.
+        TargetKind::Http if draft.method == "GET" && rng.chance(1) => websocket(draft, rng),
         TargetKind::Http => {}
-        TargetKind::WebSocket if rng.chance(80) => {
-            draft.set_header("connection", "keep-alive, Upgrade");
-            draft.set_header("upgrade", rng.pick(&["websocket", "WebSocket"]));
-        }
-        TargetKind::WebSocket => {
-            draft.method = "CONNECT".to_string();
-            draft.set_header(":protocol", "websocket");
-        }
+        TargetKind::WebSocket => websocket(draft, rng),
         TargetKind::Grpc => draft.set_header(
             "content-type",
             rng.pick(&["application/grpc", "application/grpc+proto", "text/plain"]),
@@ -239,6 +234,23 @@ fn aim_target(draft: &mut Draft, target: &Target, service: Option<&Service>, rng
             draft.path = draft.authority.clone();
         }
         TargetKind::NoPath => draft.path = "*".to_string(),
+    }
+}
+
+/// In either version of HTTP, now and then with a second protocol.
+fn websocket(draft: &mut Draft, rng: &mut Rng) {
+    let extended = rng.chance(50);
+    if extended {
+        draft.method = "CONNECT".to_string();
+        draft.protocol = Some("HTTP/2".to_string());
+        draft.set_header(
+            ":protocol",
+            rng.pick(&["websocket", "websocket", "websocket", "WebSocket", "connect-udp"]),
+        );
+    }
+    if !extended || rng.chance(5) {
+        draft.set_header("connection", "keep-alive, Upgrade");
+        draft.set_header("upgrade", rng.pick(&["websocket", "WebSocket"]));
     }
 }
 

@@ -238,9 +238,14 @@ fn upgrades() {
             headers,
             ..get("/")
         };
-        normalise(&view, &Config::default(), &Arena::new(), HostOptions::default())
-            .unwrap()
-            .upgrade
+        let arena = Arena::new();
+        let canonical = normalise(&view, &Config::default(), &arena, HostOptions::default()).unwrap();
+        let method = match canonical.upgrade {
+            Upgrade::WebSocket => b"GET",
+            Upgrade::None | Upgrade::Other => method,
+        };
+        assert_eq!(canonical.method, method);
+        canonical.upgrade
     };
     let asks: [(&[u8], &[u8]); 2] = [
         (b"Connection", b"keep-alive, Upgrade"),
@@ -259,6 +264,9 @@ fn upgrades() {
         seen(b"CONNECT", &[(b":protocol", b"connect-udp")]),
         Upgrade::Other
     );
+    let extended: (&[u8], &[u8]) = (b":protocol", b"websocket");
+    assert_eq!(seen(b"CONNECT", &[extended, extended]), Upgrade::Other);
+    assert_eq!(seen(b"CONNECT", &[extended, asks[0], asks[1]]), Upgrade::Other);
 }
 
 #[test]
