@@ -270,7 +270,7 @@ fn two_waiting_exchanges_on_one_worker_do_not_meet() {
         assert!(matches!(one.next(), Next::Forward(rewrites) if rewrites.target == "/orders/t1"));
         assert!(one.decision().response_set().eq([("x-tenant", "t1")]));
         assert!(
-            matches!(two.next(), Next::Charge(charges) if charges.iter().map(|c| c.key).eq(["corp\0u2"]))
+            matches!(two.next(), Next::Charge(charges) if charges.iter().map(|c| c.key).eq(["token.iss:4:corp,token.sub:2:u2"]))
         );
         engine.swap(Arc::new(snapshot(POLICY))).unwrap();
     }

@@ -202,6 +202,7 @@ const OPERATORS: &[&str] = &[
 ];
 const OBLIGATIONS: &[&str] = &[
     "limit",
+    "limit by capture",
     "default limit",
     "redact",
     "accept body",

@@ -121,8 +121,8 @@ impl<'p> Judge<'p> {
             });
         }
         for quota in &policy.quotas {
-            for (fact, _) in quota.by.iter().flat_map(|part| &part.facts) {
-                if let Fact::Header(name) = fact {
+            for key in quota.by.iter().flat_map(|part| &part.facts) {
+                if let Fact::Header(name) = &key.fact {
                     header_facts.insert(name.clone());
                 }
             }

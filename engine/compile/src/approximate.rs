@@ -67,8 +67,8 @@ impl Open<'_> {
     pub fn quota_facts<'q>(&self, quota: &'q Quota) -> Vec<&'q Fact> {
         let mut facts = Vec::new();
         for part in &quota.by {
-            if part.facts.iter().all(|(fact, _)| (self.fact)(fact)) {
-                facts.extend(part.facts.iter().map(|(fact, _)| fact));
+            if part.facts.iter().all(|key| (self.fact)(&key.fact)) {
+                facts.extend(part.facts.iter().map(|key| &key.fact));
             }
         }
         for amount in [&quota.limit, &quota.cost] {

@@ -108,10 +108,11 @@ impl Make<'_> {
                 .by
                 .iter()
                 .map(|part| {
-                    let key = |(fact, prefix): &(Fact, Option<u8>)| KeyFact {
-                        slot: self.slot(fact, pattern),
-                        prefix: *prefix,
-                        kind: kind(fact),
+                    let key = |key: &model::KeyFact| KeyFact {
+                        text: key.text.clone(),
+                        slot: self.slot(&key.fact, pattern),
+                        prefix: key.prefix,
+                        kind: kind(&key.fact),
                     };
                     part.facts.iter().map(key).collect()
                 })
@@ -230,10 +231,14 @@ impl Make<'_> {
         let first = rule.targets.first().map(|t| &t.pattern);
         let limits = rule.obligations.limits.iter().filter_map(|limit| {
             let quota = self.policy.quotas.get(limit.quota.index())?;
-            Some(quota_facts(quota).chain(limit.cost.as_ref().and_then(amount_fact)))
+            Some(
+                quota
+                    .facts()
+                    .chain(limit.cost.as_ref().and_then(model::Amount::fact)),
+            )
         });
         for fact in header_facts(rule).chain(limits.flatten()) {
-            let Fact::Capture { name, .. } = fact else {
+            let Some(name) = fact.capture() else {
                 continue;
             };
             let place = capture(first, name);
@@ -244,7 +249,7 @@ impl Make<'_> {
             {
                 return Err(CompileError::AmbiguousCapture {
                     rule: rule.id.clone(),
-                    capture: name.clone(),
+                    capture: name.to_owned(),
                 });
             }
         }
@@ -452,14 +457,7 @@ fn kind(fact: &Fact) -> Option<CredentialKind> {
 }
 
 fn amount_kind(amount: &model::Amount) -> Option<CredentialKind> {
-    amount_fact(amount).and_then(kind)
-}
-
-fn amount_fact(amount: &model::Amount) -> Option<&Fact> {
-    match amount {
-        model::Amount::Fixed(_) => None,
-        model::Amount::Fact { fact, .. } => Some(fact),
-    }
+    amount.fact().and_then(kind)
 }
 
 /// What a cell of a table is found by.
@@ -468,12 +466,6 @@ fn cell_key<'f>(fact: &&'f Fact) -> Option<&'f Fact> {
         Fact::Cell { key, .. } => Some(key),
         _ => None,
     }
-}
-
-/// What a quota counts by, and its amounts.
-fn quota_facts(quota: &model::Quota) -> impl Iterator<Item = &Fact> {
-    let by = quota.by.iter().flat_map(|part| &part.facts).map(|(fact, _)| fact);
-    by.chain([&quota.limit, &quota.cost].into_iter().filter_map(amount_fact))
 }
 
 /// What a rule writes into headers.
@@ -497,7 +489,7 @@ fn named_headers(policy: &Policy) -> Vec<String> {
         rule.condition
             .for_each_atom(&mut |atom| atom.for_each_fact(&mut note));
     }
-    let quotas = policy.quotas.iter().flat_map(quota_facts);
+    let quotas = policy.quotas.iter().flat_map(model::Quota::facts);
     for fact in policy.rules.iter().flat_map(header_facts).chain(quotas) {
         std::iter::successors(Some(fact), cell_key).for_each(&mut note);
     }

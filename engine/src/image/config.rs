@@ -309,6 +309,8 @@ pub enum Period {
 /// One alternative of a key part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyFact {
+    /// As it is written: the name of the part in a key.
+    pub text: String,
     /// Fact.
     pub slot: Slot,
     /// `/N` for addresses.

@@ -274,7 +274,7 @@ wire_struct! {
     ListDecl { name, file, ty, max_age_us }
     TableDecl { name, file, columns, max_age_us }
     Hours { offsets, spans }
-    KeyFact { slot, prefix, kind }
+    KeyFact { text, slot, prefix, kind }
     Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied }
     Limit { quota, cost, cost_kind }
     Cors { origins, any_origin, methods, headers, credentials, max_age_s }

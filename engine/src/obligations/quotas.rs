@@ -198,11 +198,12 @@ impl Misses<'_, '_> {
 /// The composite key; of each part the first alternative that is known.
 fn key<'b>(b: &Binding<'b>, quota: &Quota, misses: &mut Misses) -> &'b str {
     let mut key = Text::new_in(b.arena);
-    for (i, part) in quota.by.iter().enumerate() {
-        if i > 0 {
-            key.push('\0');
-        }
-        if !part.iter().any(|fact| push_fact(b, fact, &mut key)) {
+    let mut issuer_told = false;
+    for part in &quota.by {
+        if !part
+            .iter()
+            .any(|fact| push_fact(b, fact, &mut issuer_told, &mut key))
+        {
             part.iter().for_each(|fact| misses.note(fact.kind));
         }
     }
@@ -221,12 +222,12 @@ fn amount(b: &Binding, amount: &Amount) -> Option<u64> {
     (value >= 1).then_some(value)
 }
 
-/// Appends the text of a known fact; a token's stands behind its issuer, for two issuers may name one subject.
-fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, key: &mut Text<'b>) -> bool {
+/// Appends a known fact. Before the first of a token stands its issuer, for two issuers may name one subject.
+fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, issuer_told: &mut bool, key: &mut Text<'b>) -> bool {
     let Some(value) = b.facts.fetch(fact.slot).value else {
         return false;
     };
-    if of_token(b, fact.slot) {
+    if of_token(b, fact.slot) && !*issuer_told {
         let issuers = b.config.issuers.iter().zip(0..);
         // Claims are known only where an issuer verified the token.
         let Some((issuer, _)) = issuers
@@ -235,12 +236,16 @@ fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, key: &mut Text<'b>) -> bool {
         else {
             return false;
         };
-        push_escaped(issuer.name.as_bytes(), key);
-        key.push('\0');
+        push_part("token.iss", issuer.name.as_bytes(), key);
+        *issuer_told = true;
     }
     match &value {
-        Value::Ip(address) => push_address(*address, fact.prefix, key),
-        other => push_escaped(b.facts.text(other), key),
+        Value::Ip(address) => {
+            let mut text = Text::new_in(b.arena);
+            push_address(*address, fact.prefix, &mut text);
+            push_part(&fact.text, text.as_bytes(), key);
+        }
+        other => push_part(&fact.text, b.facts.text(other), key),
     }
     true
 }
@@ -265,18 +270,21 @@ fn push_address(address: IpAddr, prefix: Option<u8>, key: &mut Text<'_>) {
     };
 }
 
-/// U+0000 and `\` behind a backslash, bytes that are no text as `\xHH`: distinct values stay distinct.
-fn push_escaped(bytes: &[u8], key: &mut Text<'_>) {
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if matches!(c, '\0' | '\\') {
-                key.push('\\');
-            }
-            key.push(c);
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(key, "\\x{byte:02X}");
-        }
+/// `FACT:LENGTH:VALUE`, or `FACT:x:HEX` of bytes that are no text. The length makes parts prefix-free, so no value can
+/// imitate the end of its part and two lists of values never make one key.
+fn push_part(fact: &str, value: &[u8], key: &mut Text<'_>) {
+    if !key.is_empty() {
+        key.push(',');
+    }
+    key.push_str(fact);
+    if let Ok(text) = std::str::from_utf8(value) {
+        let _ = write!(key, ":{}:", text.len());
+        key.push_str(text);
+    } else {
+        key.push_str(":x:");
+        value.iter().for_each(|byte| {
+            let _ = write!(key, "{byte:02x}");
+        });
     }
 }
 
@@ -301,15 +309,19 @@ mod tests {
     }
 
     #[test]
-    fn parts_cannot_imitate_separators() {
-        let escaped = |bytes: &[u8]| {
+    fn parts_cannot_imitate_each_other() {
+        let parts = |parts: &[(&str, &[u8])]| {
             let arena = crate::value::Arena::new();
             let mut key = Text::new_in(&arena);
-            push_escaped(bytes, &mut key);
+            parts
+                .iter()
+                .for_each(|(fact, value)| push_part(fact, value, &mut key));
             key.as_str().to_string()
         };
-        assert_eq!(escaped(b"a\0b\\c"), "a\\\0b\\\\c");
-        assert_eq!(escaped(b"\xffa\xe2\x82"), "\\xFFa\\xE2\\x82");
-        assert_eq!(escaped("ü".as_bytes()), "ü");
+        assert_eq!(parts(&[("a", b"x"), ("b", b"")]), "a:1:x,b:0:");
+        assert_eq!(parts(&[("a", b"x,b:1:y"), ("b", b"z")]), "a:7:x,b:1:y,b:1:z");
+        assert_eq!(parts(&[("a", "\u{fc}\0".as_bytes())]), "a:3:\u{fc}\0");
+        assert_eq!(parts(&[("a", b"\xffA")]), "a:x:ff41");
+        assert_eq!(parts(&[("a", b"x:ff41")]), "a:6:x:ff41");
     }
 }

@@ -187,6 +187,7 @@ impl Scene<'_> {
 
 fn quota(name: &str, by: &[(u32, Option<CredentialKind>)]) -> Quota {
     let fact = |&(slot, kind): &(u32, Option<CredentialKind>)| KeyFact {
+        text: format!("fact{slot}"),
         slot: Slot(slot),
         prefix: None,
         kind,
@@ -252,7 +253,7 @@ fn a_quota_is_charged_once_at_its_largest_cost() {
         decision.quotas().collect::<Vec<_>>(),
         [crate::decision::Charge {
             quota: 0,
-            key: "192.0.2.1",
+            key: "fact0:9:192.0.2.1",
             cost: 3,
             limit: 10
         }]
@@ -305,7 +306,7 @@ fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
             .quotas()
             .map(|c| c.key.to_string())
             .collect::<Vec<_>>(),
-        ["7", "7"]
+        ["fact1:1:7", "fact1:1:7"]
     );
     scene.config.quotas[1].cost = Amount::Fact(Slot(1), None);
     scene.context = br#"{"n": 0}"#;

@@ -44,7 +44,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0407", "a base that is not literal"),
     ("G0408", "a target that its service can never answer"),
     ("G0409", "a capture that a target of the rule lacks"),
-    ("G0410", "a capture with different types in the targets of a rule"),
+    (
+        "G0410",
+        "a capture with different types or places in the targets of a rule",
+    ),
     ("G0411", "a host that is none or not in canonical form"),
     ("G0412", "two services with the same host and base"),
     ("G0413", "services of one host with different host options"),
@@ -102,6 +105,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0001", "a principal that rests on no verified credential"),
     ("W0002", "a deny that refuses callers for facts they never have"),
     ("W0003", "an allow of everything to anyone"),
+    ("W0020", "a quota whose key the caller chooses"),
 ];
 
 /// Names of the warnings, for `# allow NAME: reason`; the code itself is taken too.
@@ -109,4 +113,5 @@ pub const LINTS: &[(&str, &str)] = &[
     ("W0001", "unanchored-principal"),
     ("W0002", "deny-on-unknown"),
     ("W0003", "allow-everything"),
+    ("W0020", "quota-key-by-caller"),
 ];

@@ -20,6 +20,7 @@ mod paths;
 
 // declarations -> model
 mod accept;
+mod captures;
 mod conditions;
 mod credentials;
 mod data;

@@ -1,11 +1,14 @@
 //! Quota specs, amounts and keys -> model quotas.
 
+use super::captures::Kept;
 use super::cx::{Captures, Cx, Env};
 use super::limits::{MAX_PERIOD_US, MIN_PERIOD_US};
 use super::literals::{amount, type_word, zone};
 use super::names::{Entry, Kind, Node};
 use crate::ast::{AmountExpr, Duration, KeyExpr, Name, PeriodExpr, QuotaSpec};
-use crate::model::{Amount, CalendarUnit, Fact, KeyPart, Limit, Period, Quota, QuotaId, StoreFailure, Type};
+use crate::model::{
+    Amount, CalendarUnit, Fact, KeyFact, KeyPart, Limit, Period, Quota, QuotaId, StoreFailure, Type,
+};
 use crate::source::{Span, Spanned};
 
 impl Cx<'_> {
@@ -19,7 +22,8 @@ impl Cx<'_> {
 
     fn quota(&self, entry: &Entry<'_>, spec: &QuotaSpec) {
         let name = quota_name(&self.scope_names, entry);
-        let env = Env::new(entry.scope, Captures::None);
+        // Captures are those of the targets that it limits, which are looked at where it is used.
+        let env = Env::new(entry.scope, Captures::Any);
         if let Some(quota) = self.quota_spec(env, name.clone(), entry.span, spec) {
             self.quotas.borrow_mut().insert(name, quota);
         }
@@ -77,12 +81,14 @@ impl Cx<'_> {
                 );
             }
         };
+        let by = self.key(env, &spec.by)?;
+        self.caller_chooses(&by, span);
         Some(Quota {
             name,
             span,
             limit,
             period,
-            by: self.key(env, &spec.by)?,
+            by,
             cost,
             shared: spec.shared,
             on_store_failure,
@@ -125,17 +131,25 @@ impl Cx<'_> {
     pub(super) fn key(&self, env: Env<'_>, parts: &[KeyExpr]) -> Option<Vec<KeyPart>> {
         let mut out = Vec::new();
         for part in parts {
-            let mut facts: Vec<(Fact, Option<u8>)> = Vec::new();
+            let mut facts: Vec<KeyFact> = Vec::new();
             for (reference, prefix) in &part.facts {
                 let (fact, ty) = self.fact(env, reference)?;
-                if matches!(ty, Type::Instant | Type::Duration) {
+                if matches!(ty, Type::Instant | Type::Duration | Type::Set) {
                     return self.report.invalid(
                         "G0514",
                         reference.span,
-                        format!("a value of type {} is no key", type_word(ty)),
-                        "count by something that stays the same",
+                        format!("a quota cannot count by a value of type {}", type_word(ty)),
+                        "count by a fact that names one caller, as `client.ip` or `token.sub`",
                     );
                 }
+                // A key holds a capture's text, whatever its type.
+                let fact = match fact {
+                    Fact::Capture { name, .. } => Fact::Capture {
+                        name,
+                        ty: Type::String,
+                    },
+                    other => other,
+                };
                 let prefix = match prefix {
                     None => None,
                     Some(n) if ty == Type::Ip && (1..=128).contains(&n.node) => u8::try_from(n.node).ok(),
@@ -148,7 +162,11 @@ impl Cx<'_> {
                         );
                     }
                 };
-                facts.push((fact, prefix));
+                facts.push(KeyFact {
+                    fact,
+                    prefix,
+                    text: crate::format::fact(reference),
+                });
             }
             out.push(KeyPart { facts });
         }
@@ -167,22 +185,88 @@ impl Cx<'_> {
             Some(cost) => Some(self.amount(env, cost)?),
             None => None,
         };
-        Some(PendingLimit {
-            quota: quota_name(&self.scope_names, &entry),
-            cost,
-        })
+        let quota = quota_name(&self.scope_names, &entry);
+        self.captured(env, &quota, name.span);
+        Some(PendingLimit { quota, cost })
     }
 
     /// `limit 5 per 1m by client.ip`: one quota for each owner and text.
     pub(super) fn inline_limit(&self, env: Env<'_>, owner: &str, spec: &QuotaSpec) -> Option<PendingLimit> {
         let name = format!("{owner}/inline:{}", crate::format::quota_spec(spec));
-        let env = Env::new(env.scope, Captures::None);
         let quota = self.quota_spec(env, name.clone(), spec.span, spec)?;
         self.quotas.borrow_mut().entry(name.clone()).or_insert(quota);
         Some(PendingLimit {
             quota: name,
             cost: None,
         })
+    }
+
+    /// What a body keeps of its targets: the captures of its limits, and those of a limit that takes another cost.
+    pub(super) fn captures_of(&self, limit: &PendingLimit, out: &mut Kept) {
+        let quotas = self.quotas.borrow();
+        let facts = quotas.get(&limit.quota).into_iter().flat_map(Quota::facts);
+        facts
+            .chain(limit.cost.as_ref().and_then(Amount::fact))
+            .for_each(|fact| out.note(fact));
+    }
+
+    /// Every target that a named quota limits has the captures that it counts by.
+    fn captured(&self, env: Env<'_>, name: &str, at: Span) {
+        let quotas = self.quotas.borrow();
+        let facts = quotas.get(name).into_iter().flat_map(Quota::facts);
+        for (fact, capture) in facts.filter_map(|fact| Some((fact, fact.capture()?))) {
+            let targets = match env.captures {
+                Captures::Targets(targets) => targets,
+                Captures::Any => continue,
+                Captures::None => {
+                    self.report.error(
+                        "G0409",
+                        at,
+                        format!(
+                            "`{name}` reads `path.{capture}`, and there is no target here that captures it"
+                        ),
+                        "use it in the body of rules whose targets capture it",
+                    );
+                    continue;
+                }
+            };
+            for target in targets {
+                match target.pattern.captures().into_iter().find(|c| c.0 == capture) {
+                    None => self.report.error_at_both(
+                        "G0409",
+                        at,
+                        format!(
+                            "`{name}` reads `path.{capture}`, which a target of this rule does not capture"
+                        ),
+                        (target.span, "this target"),
+                        format!("write `{{{capture}}}` into every target of the rule"),
+                    ),
+                    Some((_, ty)) if ty != Type::String && matches!(fact, Fact::Cell { .. }) => {
+                        self.mismatch(at, ty, Type::String);
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    /// `W0020`: whoever may choose the key has as many buckets as they like.
+    fn caller_chooses(&self, by: &[KeyPart], at: Span) {
+        let chosen = |fact: &Fact| {
+            matches!(
+                fact,
+                Fact::Capture { .. } | Fact::Header(_) | Fact::Query(_) | Fact::Cookie(_)
+            )
+        };
+        let mut facts = by.iter().flat_map(|part| &part.facts);
+        if facts.all(|key| chosen(&key.fact)) {
+            self.report.warning(
+                "W0020",
+                at,
+                "a caller chooses the key of this quota and so gets as many buckets as it likes",
+                "count by the caller too, as in `by path.tenant, client.ip`",
+            );
+        }
     }
 
     /// The id of a quota by name, once all are known.

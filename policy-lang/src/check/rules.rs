@@ -63,6 +63,7 @@ impl Cx<'_> {
                 &mut limits,
                 &mut marks,
             );
+            self.captures_agree(rule.head, &targets, &obligations, &limits);
         }
         let because = rule.because.as_ref().map(|b| b.node.clone());
         let condition = condition?;

@@ -8,7 +8,7 @@ mod node;
 mod rule;
 mod words;
 
-use crate::ast::{File, QuotaSpec};
+use crate::ast::{FactRef, File, QuotaSpec};
 use crate::source::Span;
 use layout::Printer;
 
@@ -26,6 +26,11 @@ pub fn format(file: &File, text: &str) -> String {
         printer.node(&node::item(item), 0);
     }
     printer.finish()
+}
+
+/// The canonical text of a fact, as a quota's key names it.
+pub fn fact(fact: &FactRef) -> String {
+    words::fact(fact)
 }
 
 /// The canonical one-line text of a quota without its name; the name of an inline quota.

@@ -17,6 +17,18 @@ impl Fact {
             _ => None,
         }
     }
+
+    /// The name of the capture that it reads, itself or as the key of a table's row.
+    pub fn capture(&self) -> Option<&str> {
+        match self {
+            Fact::Capture { name, .. } => Some(name),
+            Fact::Cell { key, .. } => match key.as_ref() {
+                Fact::Capture { name, .. } => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// A claim name with its one type.

@@ -21,8 +21,8 @@ pub use credential::{
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{
     Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, CalendarUnit, HeaderAction,
-    HeaderDirection, HeaderOp, HeaderValue, KeyPart, Limit, Mask, Obligations, Period, Quota, Redaction,
-    RedactionOp, RequireResponse, StoreFailure, Transport,
+    HeaderDirection, HeaderOp, HeaderValue, KeyFact, KeyPart, Limit, Mask, Obligations, Period, Quota,
+    Redaction, RedactionOp, RequireResponse, StoreFailure, Transport,
 };
 pub use rule::{
     ANY_ALLOW_METHODS, CaptureKind, Effect, Methods, Owner, Pattern, Requires, Respond, Rule, Segment, Tail,

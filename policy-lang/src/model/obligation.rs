@@ -120,9 +120,19 @@ pub enum StoreFailure {
 /// One part of a quota key: the first of its facts that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPart {
-    /// Alternatives joined by `else`, at least one; each with the IPv6 prefix length for addresses
-    /// (`by client.ip/N`; `None`: IPv4 whole, IPv6 /64).
-    pub facts: Vec<(Fact, Option<u8>)>,
+    /// Alternatives joined by `else`, at least one.
+    pub facts: Vec<KeyFact>,
+}
+
+/// A fact that a key can hold; never a set, an instant or a duration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFact {
+    /// The fact. A capture is of type string here: the targets that use the quota may capture it with others.
+    pub fact: Fact,
+    /// IPv6 prefix length of `by client.ip/N`; `None`: IPv4 whole, IPv6 /64.
+    pub prefix: Option<u8>,
+    /// The fact as the author wrote it, without `/N`: what names the part in a key.
+    pub text: String,
 }
 
 /// A quota, named (`quota NAME = ..`) or inline (`SERVICE/inline:TEXT`).
@@ -146,6 +156,24 @@ pub struct Quota {
     pub on_store_failure: StoreFailure,
     /// `counting denied`
     pub counting_denied: bool,
+}
+
+impl Quota {
+    /// The facts of its key, its limit and its default cost.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        let keys = self.by.iter().flat_map(|part| &part.facts).map(|key| &key.fact);
+        keys.chain([&self.limit, &self.cost].into_iter().filter_map(Amount::fact))
+    }
+}
+
+impl Amount {
+    /// The fact that it is, if it is one.
+    pub fn fact(&self) -> Option<&Fact> {
+        match self {
+            Amount::Fact { fact, .. } => Some(fact),
+            Amount::Fixed(_) => None,
+        }
+    }
 }
 
 /// A use of a quota.

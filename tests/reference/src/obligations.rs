@@ -184,6 +184,12 @@ pub(crate) fn trace(policy: &Policy, bindings: &[Binding<'_>], default: Option<&
     for binding in bindings {
         let all = &binding.rule.obligations;
         trace.obligation("limit", all.limits.len());
+        let quotas = all
+            .limits
+            .iter()
+            .filter_map(|l| policy.quotas.get(l.quota.index()));
+        let by_capture = quotas.filter(|q| q.facts().any(|fact| fact.capture().is_some()));
+        trace.obligation("limit by capture", by_capture.count());
         trace.obligation("redact", all.redact.len());
         trace.obligation("require response", all.require_response.len());
         for accept in &all.accept {

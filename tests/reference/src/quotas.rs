@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::Ipv6Net;
-use portcullis_lang::model::{Amount, CredentialKind, Fact, KeyPart, Limit, Period, Policy, Quota, QuotaId};
+use portcullis_lang::model::{
+    Amount, CredentialKind, Fact, KeyFact, KeyPart, Limit, Period, Policy, Quota, QuotaId,
+};
 use portcullis_vectors::QuotaCharge;
 
 use crate::condition::View;
@@ -179,60 +181,61 @@ fn amount(amount: &Amount, view: View<'_>, unknown: &mut BTreeSet<CredentialKind
     value.map(|value| at_most.map_or(value, |ceiling| value.min(ceiling)))
 }
 
+/// The parts `FACT:LENGTH:VALUE`, joined by commas; before the first of a token stands its issuer's name.
 fn key(
     policy: &Policy,
     parts: &[KeyPart],
     view: View<'_>,
     unknown: &mut BTreeSet<CredentialKind>,
 ) -> Option<String> {
-    let mut texts = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     let mut complete = true;
     for part in parts {
-        match part
+        let known = part
             .facts
             .iter()
-            .find_map(|(fact, prefix)| part_text(policy, fact, *prefix, view))
-        {
-            Some(text) => texts.push(text),
-            None => {
-                complete = false;
-                unknown.extend(part.facts.iter().filter_map(|(fact, _)| kinds_of(fact)));
-            }
+            .find_map(|key| Some((key, value_text(key, view)?)));
+        let Some((key, value)) = known else {
+            complete = false;
+            unknown.extend(part.facts.iter().filter_map(|key| kinds_of(&key.fact)));
+            continue;
+        };
+        // two issuers' subjects are two callers
+        if is_of_token(&key.fact) && !texts.iter().any(|text| text.starts_with("token.")) {
+            let issuer = policy.issuers.get(view.world.credentials.token.valid()?.issuer)?;
+            texts.push(part_text("token.iss", issuer.name.as_bytes()));
         }
+        texts.push(part_text(&key.text, &value));
     }
-    complete.then(|| texts.join("\0"))
+    complete.then(|| texts.join(","))
 }
 
-fn part_text(policy: &Policy, fact: &Fact, prefix: Option<u8>, view: View<'_>) -> Option<String> {
-    let text = match view.world.known(fact, view.captures)? {
+fn is_of_token(fact: &Fact) -> bool {
+    matches!(fact, Fact::Claim(_) | Fact::Scopes)
+}
+
+fn value_text(key: &KeyFact, view: View<'_>) -> Option<Vec<u8>> {
+    let text = match view.world.known(&key.fact, view.captures)? {
         Datum::Bool(b) => b.to_string(),
         Datum::Int(i) | Datum::Instant(i) | Datum::Duration(i) => i.to_string(),
-        Datum::Text(text) => escaped(&text),
-        Datum::Set(items) => escaped(&items.into_iter().collect::<Vec<_>>().join(&b' ')),
+        Datum::Text(text) => return Some(text),
+        Datum::Set(items) => return Some(items.into_iter().collect::<Vec<_>>().join(&b' ')),
         Datum::Ip(IpAddr::V4(v4)) => v4.to_string(),
-        Datum::Ip(IpAddr::V6(v6)) => Ipv6Net::new(v6, prefix.unwrap_or(64)).ok()?.trunc().to_string(),
+        Datum::Ip(IpAddr::V6(v6)) => Ipv6Net::new(v6, key.prefix.unwrap_or(64))
+            .ok()?
+            .trunc()
+            .to_string(),
     };
-    // two issuers' subjects are two callers
-    if let Fact::Claim(_) | Fact::Scopes = fact {
-        let issuer = policy.issuers.get(view.world.credentials.token.valid()?.issuer)?;
-        return Some(format!("{}\0{text}", escaped(issuer.name.as_bytes())));
-    }
-    Some(text)
+    Some(text.into_bytes())
 }
 
-/// U+0000 and `\` behind a backslash; bytes that are not UTF-8 as `\xHH`.
-fn escaped(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if matches!(character, '\0' | '\\') {
-                out.push('\\');
-            }
-            out.push(character);
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02X}"));
+/// Bytes that are no text stand as hexadecimal digits behind an `x` in place of the length.
+fn part_text(fact: &str, value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) => format!("{fact}:{}:{text}", text.len()),
+        Err(_) => {
+            let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{fact}:x:{digits}")
         }
     }
-    out
 }

@@ -24,7 +24,7 @@ fn kind(line: &str) -> String {
 
 fn line(rng: &mut Rng, world: &World, captures: &[Fact], standing: bool, unique: u64) -> String {
     match rng.below(if standing { 20 } else { 17 }) {
-        0..=2 => limit(rng, world),
+        0..=2 => limit(rng, world, captures),
         3 => redact(rng),
         4 | 5 => query(rng),
         6..=8 => body_of(rng, world),
@@ -97,11 +97,17 @@ fn set_header(rng: &mut Rng, world: &World, captures: &[Fact], unique: u64) -> S
     )
 }
 
-fn limit(rng: &mut Rng, world: &World) -> String {
+fn limit(rng: &mut Rng, world: &World, captures: &[Fact]) -> String {
+    if !captures.is_empty() && rng.chance(40) {
+        let capture = &rng.pick(captures).text;
+        let more = rng.pick(&["", ", client.ip", ", request.header[\"x-tenant\"]"]);
+        return format!("limit 9 per 1m by {capture}{more};");
+    }
     if world.quotas.is_empty() || rng.chance(25) {
         let spec = rng.pick(&[
             "5 per 1m by client.ip",
             "50 per 1h burst 60 by request.host, client.ip",
+            "8 per 1m by request.header[\"x-tenant\"], request.query.q",
             "at most 3 in flight by client.ip",
         ]);
         return format!("limit {spec};");

@@ -369,7 +369,7 @@ impl World {
         if self.has_token {
             all.push("1000 per 1h by token.sub".to_string());
             all.push("1000 per 1h by token.sub else client.ip".to_string());
-            all.push("4 per calendar week in \"UTC\" by token.scope".to_string());
+            all.push("4 per calendar week in \"UTC\" by client.ip, token.sub".to_string());
         }
         if self.has_key {
             all.push("7 per 1m by key.id shared on store failure deny".to_string());

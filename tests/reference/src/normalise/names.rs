@@ -69,7 +69,7 @@ fn for_each_fact(policy: &Policy, f: &mut dyn FnMut(&Fact)) {
         parts
             .iter()
             .flat_map(|part| &part.facts)
-            .for_each(|(fact, _)| f(fact));
+            .for_each(|key| f(&key.fact));
     };
     let limit = |limit: &Limit, f: &mut dyn FnMut(&Fact)| {
         if let Some(cost) = &limit.cost {

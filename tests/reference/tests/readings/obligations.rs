@@ -2,7 +2,7 @@
 
 use portcullis_lang::model::{
     Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, Cond, Effect, Fact, HeaderAction,
-    HeaderDirection, HeaderOp, HeaderValue, KeyPart, Limit, Mask, Period, Quota, QuotaId, Redaction,
+    HeaderDirection, HeaderOp, HeaderValue, KeyFact, KeyPart, Limit, Mask, Period, Quota, QuotaId, Redaction,
     RedactionOp, Rule, StoreFailure, Value,
 };
 use serde_json::json;
@@ -18,6 +18,14 @@ fn unknown() -> Cond {
 }
 
 fn quota(name: &str, facts: Vec<(Fact, Option<u8>)>, counting_denied: bool) -> Quota {
+    let facts = facts.into_iter().map(|(fact, prefix)| KeyFact {
+        text: match &fact {
+            Fact::Claim(name) => format!("token.{name}"),
+            _ => "client.ip".to_string(),
+        },
+        fact,
+        prefix,
+    });
     Quota {
         name: name.to_string(),
         span: SPAN,
@@ -26,7 +34,9 @@ fn quota(name: &str, facts: Vec<(Fact, Option<u8>)>, counting_denied: bool) -> Q
             period_us: 1_000_000,
             burst: None,
         },
-        by: vec![KeyPart { facts }],
+        by: vec![KeyPart {
+            facts: facts.collect(),
+        }],
         cost: Amount::Fixed(1),
         shared: false,
         on_store_failure: StoreFailure::Deny,
@@ -62,8 +72,8 @@ fn charges_are_made_once_at_the_largest_cost_and_denials_keep_only_counting_ones
     assert_eq!(
         charges,
         [
-            ("2001:db8:1:2::/64", 3, Some(10)),
-            ("2001:db8:1::/48", 1, Some(10))
+            ("client.ip:17:2001:db8:1:2::/64", 3, Some(10)),
+            ("client.ip:15:2001:db8:1::/48", 1, Some(10))
         ]
     );
     assert_eq!(verdict.rules, ["s/q1", "s/q2"]);
@@ -91,7 +101,7 @@ fn an_unknown_quota_key_refuses_and_token_keys_hold_the_issuer() {
         "403 quota_key_unknown user"
     );
     let known = decide(&policy, "GET", "/", json!({}), token(json!({"sub": "a\\\u{0}"})));
-    assert_eq!(known.quotas[0].key, "corp\0a\\\\\\\0");
+    assert_eq!(known.quotas[0].key, "token.iss:4:corp,token.sub:3:a\\\0");
 }
 
 #[test]
