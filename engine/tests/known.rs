@@ -290,8 +290,19 @@ fn what_is_no_token_is_told() {
     }
     let endless = KnownToken::read(&snapshot.image, "corp", b"{\"tenant\":\"t1\"}").unwrap();
     assert!(!endless.has_expired(i64::MAX));
-    let odd = KnownToken::read(&snapshot.image, "corp", b"{\"exp\":1.5}").unwrap();
-    assert!(odd.has_expired(0), "an expiry that nobody can read has passed");
+    let exact = KnownToken::read(&snapshot.image, "corp", b"{\"exp\":1.5}").unwrap();
+    assert_eq!(
+        [1_499_999, 1_500_000].map(|now| exact.has_expired(now)),
+        [false, true]
+    );
+    for exp in ["15e-1", "\"1.5\"", "9999999999999"] {
+        let claims = format!("{{\"exp\":{exp}}}");
+        let odd = KnownToken::read(&snapshot.image, "corp", claims.as_bytes()).unwrap();
+        assert!(
+            odd.has_expired(0),
+            "{exp}: an expiry that cannot be read has passed"
+        );
+    }
 }
 
 #[test]

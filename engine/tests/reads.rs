@@ -24,7 +24,7 @@ fn reads(declarations: &str, clauses: &str) -> Reads {
 #[test]
 fn only_claims_that_rules_look_at_are_read() {
     let issuers = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway;
-            claims { tenant: string = org.tenant; level: int = 0; idle: string; } }
+            claims { tenant: string from org.tenant; level: int = 0; idle: string; } }
         issuer other { url "https://other.example.com/"; audience "a"; verified by gateway; scopes from scp; }
         principal staff = token from corp;"#;
     let of = |clauses: &str, issuer: &str| {

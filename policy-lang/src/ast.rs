@@ -121,9 +121,14 @@ pub enum TypeName {
     Word(String),
     /// `set or string`
     SetOrString,
+    /// `set separated by ","`: the text in quotes, checked later.
+    SetSeparated(String),
 }
 
-/// `NAME: TYPE [= DEFAULT];`, in `claims`, `fields`, `context`, tables.
+/// Members from the top of an object: `realm_access.roles`, `"odd key".x`; at least one.
+pub type MemberPath = Vec<Name>;
+
+/// `NAME: TYPE [from PATH] [= DEFAULT];`, in `claims`, `fields`, `context`, tables.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldDecl {
     /// Doc comment.
@@ -132,19 +137,12 @@ pub struct FieldDecl {
     pub name: Name,
     /// Type.
     pub ty: Spanned<TypeName>,
-    /// Default or claim path.
-    pub init: Option<FieldInit>,
+    /// `from PATH`: where it stands; without it, under its name at the top.
+    pub from: Option<Spanned<MemberPath>>,
+    /// `= VALUE`
+    pub default: Option<Spanned<Literal>>,
     /// Whole line.
     pub span: Span,
-}
-
-/// What stands after `=` in a [`FieldDecl`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum FieldInit {
-    /// A default.
-    Default(Spanned<Literal>),
-    /// A claim path: `realm_access.roles`, `"odd key".x`; at least one part.
-    Path(Vec<Name>),
 }
 
 /// A literal.
@@ -185,8 +183,8 @@ pub enum IssuerClause {
     FromCookie(Text),
     /// `verified by gateway;`
     VerifiedByGateway,
-    /// `scopes from scope|scp;`
-    ScopesFrom(Name),
+    /// `scopes from PATH;`
+    ScopesFrom(MemberPath),
     /// `scope "a" implies "b", ..;`
     Implies(Text, Vec<Text>),
     /// `claims { .. }`
@@ -454,6 +452,8 @@ pub struct Rule {
 pub enum Requirement {
     /// `scope "a", "b"`
     Scope(Vec<Text>),
+    /// `scope like "a.*"`
+    ScopeLike(Text),
     /// `acr "x"`
     Acr(Text),
     /// `max age 5m`

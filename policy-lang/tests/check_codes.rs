@@ -120,7 +120,9 @@ const BAD: &[(&str, &str)] = &[
         "quota q = 1 per 1s by client.ip; service s { on any /a { limit q; limit q; } }",
     ),
     ("G0601", "issuer j { url \"https://j/\"; url \"https://k/\"; }"),
-    ("G0602", "context { c: bool = x.y; }"),
+    ("G0602", "table t from \"t.json\" { c: bool = true; }"),
+    ("G0612", "context { c: string = \"https://a.example/role\"; }"),
+    ("G0613", "context { c: set separated by \", \"; }"),
     (
         "G0701",
         "keys k { fields { p: string; } } persona x = key from k { p \"a\"; };",

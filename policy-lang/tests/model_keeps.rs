@@ -47,6 +47,12 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("gate", "count", "there is one version of the language"),
     ("signature_clause", "over_body", "must stand in every signature"),
     ("deny", "rule_body", "an error: a deny obliges to nothing"),
+    ("field_decl", "misplaced_path", "an error: a default is a literal"),
+    (
+        "misplaced_path",
+        "member_path",
+        "an error: a default is a literal",
+    ),
     ("openapi", "enforce", "an error until it is enforced"),
     ("target", "operation", "an error until it is enforced"),
     ("literal", "number", "no place of the language takes one yet"),

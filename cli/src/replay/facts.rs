@@ -25,7 +25,7 @@ pub(super) fn open_in(policy: &Policy, rule: &Rule, open: &Open<'_>, into: &mut 
             }),
         }
     });
-    if open.credentials && !rule.requires.scopes.is_empty() {
+    if open.credentials && !(rule.requires.scopes.is_empty() && rule.requires.scope_globs.is_empty()) {
         into.insert("token.scope".to_string());
     }
     if open.credentials && rule.requires.acr.is_some() {

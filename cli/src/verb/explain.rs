@@ -310,14 +310,18 @@ fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option
         .collect::<Option<_>>()?;
     let token = vector.token.as_ref().filter(|_| !scopes.is_empty())?;
     let config = subject.snapshot.image.config();
-    let member = &config
-        .issuers
-        .iter()
-        .find(|i| i.name == token.issuer)?
-        .scopes_member;
+    let path = &config.issuers.iter().find(|i| i.name == token.issuer)?.scopes;
+    let (member, above) = path.split_last()?;
     let mut claims: serde_json::Map<String, Value> =
         serde_json::from_str(token.claims.as_deref()?.get()).ok()?;
-    let widened = match claims.get(member) {
+    let mut holder = &mut claims;
+    for step in above {
+        holder = holder
+            .entry(step.clone())
+            .or_insert_with(|| json!({}))
+            .as_object_mut()?;
+    }
+    let widened = match holder.get(member) {
         None => Value::String(scopes.join(" ")),
         Some(Value::String(text)) => Value::String(format!("{text} {}", scopes.join(" "))),
         Some(Value::Array(items)) => items
@@ -327,7 +331,7 @@ fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option
             .collect(),
         Some(_) => return None,
     };
-    claims.insert(member.clone(), widened);
+    holder.insert(member.clone(), widened);
     let mut widened = vector.clone();
     widened.token.as_mut()?.claims = Some(RawValue::from_string(Value::Object(claims).to_string()).ok()?);
     let request = OwnedRequest::from_vector(&widened).ok()?;

@@ -31,7 +31,7 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
         .trust
         .headers
         .iter()
-        .map(|h| (h.header.clone(), ty(h.ty)))
+        .map(|h| (h.header.clone(), ty(h.ty), form(h.set)))
         .collect();
     let config = Config {
         // What is not enforced yet, the checker refuses or the host carries out.
@@ -344,13 +344,33 @@ fn literal(value: &model::Value) -> Literal {
     }
 }
 
+fn form(set: model::SetForm) -> ValueForm {
+    match set {
+        model::SetForm::Array => ValueForm::Plain,
+        model::SetForm::OrString => ValueForm::LoneString,
+        model::SetForm::Separated(by) => ValueForm::Separated(by as u8),
+    }
+}
+
+fn json_field(path: &[String], set: model::SetForm, default: Option<&model::Value>) -> JsonField {
+    JsonField {
+        path: path.to_vec(),
+        form: form(set),
+        default: default.map(literal),
+    }
+}
+
 fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
     let claim = |claim: &model::IssuerClaim| {
         Some(IssuerClaim {
             claim: policy.claims.iter().position(|c| c.name == claim.name)? as u32,
-            path: claim.path.clone(),
-            or_string: claim.or_string,
-            default: claim.default.as_ref().map(literal),
+            field: JsonField {
+                form: match claim.name.as_str() {
+                    "exp" | "nbf" | "iat" | "auth_time" => ValueForm::Seconds,
+                    _ => form(claim.set),
+                },
+                ..json_field(&claim.path, claim.set, claim.default.as_ref())
+            },
         })
     };
     Issuer {
@@ -361,10 +381,7 @@ fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
             model::TokenSource::Header(name) => TokenPlace::Header(name.clone()),
             model::TokenSource::Cookie(name) => TokenPlace::Cookie(name.clone()),
         },
-        scopes_member: match issuer.scopes {
-            model::ScopesClaim::Scope => "scope".into(),
-            model::ScopesClaim::Scp => "scp".into(),
-        },
+        scopes: issuer.scopes.clone(),
         implies: issuer.implies.clone(),
         claims: issuer.claims.iter().filter_map(claim).collect(),
         opaque: issuer.opaque,
@@ -374,7 +391,7 @@ fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
 fn key_set(policy: &Policy, keys: &model::KeySet) -> KeySet {
     let field = |field: &model::FieldDecl| {
         let index = policy.key_fields.iter().position(|f| f.name == field.name)? as u32;
-        Some((index, field.default.as_ref().map(literal)))
+        Some((index, json_field(&field.path, field.set, field.default.as_ref())))
     };
     KeySet {
         name: keys.name.clone(),
@@ -388,7 +405,7 @@ fn context(fact: &model::ContextFact) -> ContextFact {
     ContextFact {
         name: fact.name.clone(),
         ty: ty(fact.ty),
-        default: fact.default.as_ref().map(literal),
+        field: json_field(&fact.path, fact.set, fact.default.as_ref()),
     }
 }
 

@@ -47,7 +47,8 @@ pub struct Entry {
     pub grant: Vec<Ref>,
     /// Allows that lack nothing but acr or age; leaves are 1 + the rule.
     pub age: Vec<Ref>,
-    /// Allows that lack nothing but scopes, the smallest set first; leaves are 1 + the rule.
+    /// Allows that lack nothing but scopes, the smallest set first; leaves are 1 + the rule. Those whose globs are not
+    /// met come last; their leaf is that of no rule.
     pub scope: Vec<Ref>,
     /// Allows with obligations, and when each grants.
     pub oblige: Vec<(u32, Ref)>,
@@ -195,7 +196,8 @@ impl Planner<'_> {
     }
 
     fn build(&mut self, takes: &[Instance], fallback: u32, allow: u32) -> Result<Entry, CompileError> {
-        let (mut denies, mut age, mut grant, mut scope) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut denies, mut age, mut grant) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scope, mut globs) = (Vec::new(), Vec::new());
         let (mut oblige, mut closest, mut kinds) = (BTreeMap::new(), Vec::new(), CredentialKinds::NONE);
         let (mut standing, mut report) = (BTreeMap::new(), BTreeMap::new());
         for at in takes {
@@ -211,6 +213,7 @@ impl Planner<'_> {
                     grant: root,
                     age: stale,
                     scope: missing,
+                    glob,
                     parts,
                 } => {
                     kinds = kinds.union(self.instances.kinds[at.0 as usize]);
@@ -218,6 +221,9 @@ impl Planner<'_> {
                     age.push(stale);
                     if missing != NO {
                         scope.push((&of.requires.scopes, at.0, missing));
+                    }
+                    if glob != NO {
+                        globs.push(glob);
                     }
                     closest.push((at.0, parts));
                     // It binds where any of its instances grants.
@@ -248,14 +254,14 @@ impl Planner<'_> {
                 }
             }
         }
-        // The smallest scope set first.
+        // The smallest scope set first, then those that no client can be told.
         let rank = |scopes: &[String]| (scopes.len(), scopes.join(" "));
         scope.sort_by_cached_key(|(scopes, rule, _)| (rank(scopes), *rule));
         let deny = self.deny(denies)?;
         let (deny, grant) = (self.ranked(deny), self.ranked(grant));
         let (age, scope) = (
             self.ranked(age),
-            self.ranked(scope.into_iter().map(|s| s.2).collect()),
+            self.ranked(scope.into_iter().map(|s| s.2).chain(globs).collect()),
         );
         let three = |list: BTreeMap<u32, (Ref, Ref)>| -> Vec<(u32, Ref, Ref)> {
             list.into_iter()

@@ -30,8 +30,10 @@ pub(super) enum Graphs {
         grant: Ref,
         /// Lacks only acr or age.
         age: Ref,
-        /// Lacks only scopes.
+        /// Lacks only scopes, all of them by name.
         scope: Ref,
+        /// Lacks only scopes, one of them by a glob.
+        glob: Ref,
         /// Kind, text, test.
         parts: Rc<[(u32, u32, Ref)]>,
     },
@@ -137,11 +139,12 @@ impl<'p> Instances<'p> {
         let super::lower::Instance { condition, parts } =
             &self.lowered.instances[at.0 as usize][at.1 as usize];
         let condition = vars.graph_of(condition, true);
-        let (mut scopes, mut fresh) = (YES, YES);
+        let (mut scopes, mut globs, mut fresh) = (YES, YES, YES);
         let mut explained = Vec::with_capacity(parts.len());
         for part in parts {
             let (kind, text, test) = match part {
                 Part::Scope(scope, test) => (lack::SCOPE, texts(scope), test),
+                Part::ScopeLike(text, test) => (lack::CONDITION, texts(text), test),
                 Part::Acr(test) => (lack::ACR, 0, test),
                 Part::Age(test) => (lack::AGE, 0, test),
                 Part::Condition(text, test) => (lack::CONDITION, texts(text), test),
@@ -150,14 +153,17 @@ impl<'p> Instances<'p> {
             explained.push((kind, text, root));
             match part {
                 Part::Scope(..) => scopes = vars.and(scopes, root),
+                Part::ScopeLike(..) => globs = vars.and(globs, root),
                 Part::Acr(_) | Part::Age(_) => fresh = vars.and(fresh, root),
                 Part::Condition(..) => {}
             }
         }
         let label = at.0 + 1;
-        let both = vars.and(scopes, fresh);
+        let had = vars.and(scopes, globs);
+        let both = vars.and(had, fresh);
         let granted = vars.and(condition, both);
-        let mut lacking = |rest: Ref, part: Ref| {
+        let met = vars.and(fresh, globs);
+        let mut lacking = |rest: Ref, part: Ref, label: u32| {
             if part == YES {
                 return NO;
             }
@@ -166,12 +172,15 @@ impl<'p> Instances<'p> {
             let root = vars.and(rest, missing);
             vars.graph.label(root, label)
         };
-        let (age, scope) = (lacking(scopes, fresh), lacking(fresh, scopes));
+        let (age, scope) = (lacking(had, fresh, label), lacking(met, scopes, label));
+        // No rule has this label, so the challenge names no scopes.
+        let glob = lacking(fresh, globs, self.lowered.instances.len() as u32 + 1);
         Graphs::Allow {
             granted,
             grant: vars.graph.label(granted, label),
             age,
             scope,
+            glob,
             parts: explained.into(),
         }
     }

@@ -3,6 +3,7 @@
 //! into true-tests and false-tests where graphs are built. Equal tests of one fact are one leaf with a number.
 
 use portcullis_base::CredentialKind;
+use portcullis_base::quote::GateString;
 use std::collections::HashMap;
 
 use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Pattern, Policy, RuleId, Value};
@@ -36,6 +37,8 @@ pub enum Leaf {
     NumberIn(Slot, Vec<i64>),
     /// The text matches the regex.
     Matches(Slot, String),
+    /// Some element of the set matches the regex.
+    SomeMatches(Slot, String),
     /// The address lies in one of these inclusive ranges.
     Address(Slot, Vec<(u128, u128)>),
     /// The set holds the element.
@@ -70,6 +73,8 @@ pub enum Leaf {
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     Scope(String, Test),
+    /// A glob over scopes, as it is told to people.
+    ScopeLike(String, Test),
     Acr(Test),
     Age(Test),
     Condition(String, Test),
@@ -139,19 +144,32 @@ fn instance(
     let condition = lowering.cond(&rule.condition);
     let mut parts = Vec::new();
     if rule.effect == Effect::Allow {
-        let scopes = lowering.slot(&Fact::Scopes, !rule.requires.scopes.is_empty());
+        let globs = &rule.requires.scope_globs;
+        let scopes = lowering.slot(
+            &Fact::Scopes,
+            !(rule.requires.scopes.is_empty() && globs.is_empty()),
+        );
+        for glob in globs {
+            let test = lowering.leaf(Leaf::SomeMatches(scopes, pattern::glob(glob)));
+            parts.push(Part::ScopeLike(
+                format!("with scope like {}", GateString(glob)),
+                test,
+            ));
+        }
         for scope in &rule.requires.scopes {
             let test = lowering.leaf(Leaf::Element(scopes, scope.clone()));
             parts.push(Part::Scope(scope.clone(), test));
         }
         if let Some(acr) = &rule.requires.acr {
             let slot = lowering.slot(&Fact::Claim("acr".into()), true);
-            parts.push(Part::Acr(lowering.leaf(Leaf::TextIn(slot, vec![acr.clone()]))));
+            let test = lowering.leaf(Leaf::TextIn(slot, vec![acr.clone()]));
+            parts.push(Part::Acr(lowering.as_sent("acr", slot, test)));
         }
         if let Some(us) = rule.requires.max_age_us {
             let auth_time = lowering.slot(&Fact::Claim("auth_time".into()), true);
             let now = lowering.slot(&Fact::Now, true);
-            parts.push(Part::Age(lowering.leaf(Leaf::Age(auth_time, now, us))));
+            let test = lowering.leaf(Leaf::Age(auth_time, now, us));
+            parts.push(Part::Age(lowering.as_sent("auth_time", auth_time, test)));
         }
         let mut conjunct = |cond: &Cond, test: &Test| {
             parts.push(Part::Condition(policy.show(cond).to_string(), test.clone()));
@@ -180,6 +198,18 @@ struct Lowering<'l> {
 impl Lowering<'_> {
     fn leaf(&mut self, leaf: Leaf) -> Test {
         Test::Leaf(self.lowered.leaf(leaf))
+    }
+
+    /// A test of a claim that never sees a default.
+    fn as_sent(&mut self, claim: &str, slot: Slot, test: Test) -> Test {
+        let claims = self.policy.issuers.iter().flat_map(|issuer| &issuer.claims);
+        if claims
+            .filter(|own| own.name == claim)
+            .all(|own| own.default.is_none())
+        {
+            return test;
+        }
+        Test::All(vec![self.leaf(Leaf::Exists(slot)), test])
     }
 
     fn slot(&mut self, fact: &Fact, wanted: bool) -> Slot {

@@ -25,6 +25,8 @@ pub enum Var {
     Number(Slot, Vec<i64>),
     /// An automaton; its accept classes are the classes but one.
     Pattern(Slot, Table),
+    /// An automaton for the elements of a set: whether it accepts one of them.
+    SomePattern(Slot, Table),
     /// (start, class), sorted; class 1 before the first.
     Address(Slot, Vec<(u128, u32)>),
     /// Any other leaf: two classes, or three with unknown.
@@ -122,6 +124,7 @@ struct Asked {
     /// Thresholds of equality, and those of order.
     numbers: BTreeMap<Slot, [BTreeSet<i64>; 2]>,
     patterns: BTreeMap<Slot, BTreeSet<String>>,
+    some_patterns: BTreeSet<(Slot, String)>,
     addresses: BTreeMap<Slot, BTreeSet<Vec<(u128, u128)>>>,
     plain: BTreeSet<Leaf>,
 }
@@ -145,6 +148,9 @@ impl Asked {
             }
             Leaf::Matches(slot, regex) => {
                 self.patterns.entry(*slot).or_default().insert(regex.clone());
+            }
+            Leaf::SomeMatches(slot, regex) => {
+                self.some_patterns.insert((*slot, regex.clone()));
             }
             Leaf::Address(slot, ranges) => {
                 self.addresses.entry(*slot).or_default().insert(ranges.clone());
@@ -215,6 +221,14 @@ impl Vars {
                 unordered.push((rank(slot) + 3, Var::Pattern(slot, table), meanings));
             }
         }
+        for (slot, regex) in asked.some_patterns {
+            let table = Table::build(std::slice::from_ref(&regex));
+            let table = table.map_err(|_| CompileError::PatternTooLarge {
+                pattern: regex.clone(),
+            })?;
+            let meaning = (Leaf::SomeMatches(slot, regex), vec![2]);
+            unordered.push((rank(slot) + 5, Var::SomePattern(slot, table), vec![meaning]));
+        }
         for leaf in asked.plain {
             let cost = plain_cost(&leaf, &rank);
             unordered.push((cost, Var::Plain(leaf), Vec::new()));
@@ -240,7 +254,7 @@ impl Vars {
             Var::Number(_, thresholds) => thresholds.len() as u32 + 2,
             Var::Pattern(_, table) => table.sets.len() as u32 + 1,
             Var::Address(_, ranges) => ranges.iter().map(|r| r.1).max().unwrap_or(1) + 1,
-            Var::Plain(_) | Var::Sub(_) => 3,
+            Var::SomePattern(..) | Var::Plain(_) | Var::Sub(_) => 3,
         };
         for (leaf, yes) in meanings {
             self.meanings.insert(leaf, Meaning { var: id, yes, count });

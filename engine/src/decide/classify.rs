@@ -48,6 +48,10 @@ pub(super) fn classify<'d>(s: Sight<'d>, memory: &mut Memory<'_>, sets: &mut [Se
             Some(Value::Bytes(text)) => ClassId(1 + run_dfa(s.view, b, text)),
             _ => ClassId::UNKNOWN,
         },
+        var::SOME_PATTERN => match value(a) {
+            Some(Value::Set(set)) => ClassId::of(set.iter().any(|text| run_dfa(s.view, b, text) != 0)),
+            _ => ClassId::UNKNOWN,
+        },
         var::ADDRESS => match value(a) {
             Some(Value::Ip(ip)) => ClassId(find_range(s.view, b, address(ip))),
             _ => ClassId::UNKNOWN,

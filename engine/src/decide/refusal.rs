@@ -94,10 +94,15 @@ impl<'d> Refusal<'d> {
             Refusal::Authentication(rule) => authentication(rule, evaluation, draft),
             Refusal::Scope(rule) => {
                 let scopes = evaluation.config.rules.get(rule.index()).map_or("", |r| r.scopes);
-                let text = obligations::text(
-                    evaluation.arena,
-                    format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
-                );
+                // Not where a glob is not met: no scope can be named then.
+                let text = if scopes.is_empty() {
+                    "Bearer error=\"insufficient_scope\""
+                } else {
+                    obligations::text(
+                        evaluation.arena,
+                        format_args!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\""),
+                    )
+                };
                 draft.refuse(Reason::InsufficientScope);
                 draft.response_set.push(authenticate(text));
             }

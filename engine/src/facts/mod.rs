@@ -10,12 +10,12 @@ pub use reads::{Reads, claims_read};
 
 use crate::data::Data;
 use crate::identity::Credentials;
-use crate::identity::claims::{literal, typed};
-use crate::image::config::{Config, Literal, SegmentKind, Source, Type};
+use crate::identity::claims::{fetched, json_field, text_set};
+use crate::image::config::{Config, JsonField, SegmentKind, Source, Type, ValueForm};
 use crate::image::ids::Slot;
 use crate::limits;
 use crate::request::{Canonical, ContentType, Form};
-use crate::value::json::{Json, Member};
+use crate::value::json::Json;
 use crate::value::{Arena, Fetched, List, Value, address, text};
 use crate::view::RequestView;
 use client_ip::ClientIp;
@@ -280,13 +280,13 @@ impl<'a> Facts<'a> {
             .get(key.keys)
             .map(|keys| keys.fields.as_slice())
             .unwrap_or_default();
-        let (Some((_, default)), Some((name, ty))) = (
+        let (Some((_, place)), Some((_, ty))) = (
             declared.iter().find(|(declared, _)| *declared == field),
             self.config.key_fields.get(field as usize),
         ) else {
             return Fetched::ABSENT;
         };
-        self.handed_over(Some(&key.fields), name, *ty, default.as_ref())
+        self.handed_over(Some(&key.fields), place, *ty)
     }
 
     fn context(&self, index: u32) -> Fetched<'a> {
@@ -295,7 +295,7 @@ impl<'a> Facts<'a> {
                 let context = self.context.get_or_init(|| {
                     Json::object_or_none(self.view.context, limits::CONTEXT_BYTES, self.arena)
                 });
-                self.handed_over(context.as_ref(), &fact.name, fact.ty, fact.default.as_ref())
+                self.handed_over(context.as_ref(), &fact.field, fact.ty)
             }
             None => Fetched::ABSENT,
         }
@@ -306,28 +306,18 @@ impl<'a> Facts<'a> {
             .socket
             .is_some_and(|socket| client_ip::is_proxy(self.config, socket));
         match self.config.trusted.get(index as usize) {
-            Some((name, ty)) if trusted_hop => once(self.canonical.header_values(name), |value| {
-                header_value(value, *ty)
+            Some((name, ty, form)) if trusted_hop => once(self.canonical.header_values(name), |value| {
+                header_value(value, *ty, *form, self.arena)
             }),
             _ => Fetched::ABSENT,
         }
     }
 
     /// A member of an object that the host handed over; no object is ill-typed, and `exists` false.
-    fn handed_over(
-        &self,
-        object: Option<&Json<'a>>,
-        name: &str,
-        ty: Type,
-        default: Option<&'a Literal>,
-    ) -> Fetched<'a> {
-        let Some(object) = object.and_then(Json::object) else {
-            return Fetched::ABSENT;
-        };
-        match object.member(name.as_bytes()) {
-            Member::Absent => Fetched::absent_or(default.map(|default| literal(default, self.arena))),
-            Member::Once(item) => Fetched::sent(typed(item, ty, false, self.arena)),
-            Member::Twice => Fetched::ILL,
+    fn handed_over(&self, object: Option<&Json<'a>>, field: &'a JsonField, ty: Type) -> Fetched<'a> {
+        match object {
+            Some(object) => fetched(json_field(object, field, ty, self.arena), field, self.arena),
+            None => Fetched::ABSENT,
         }
     }
 }
@@ -349,8 +339,8 @@ fn bytes(text: Option<&[u8]>) -> Fetched<'_> {
     Fetched::present(text.and_then(string))
 }
 
-/// A trusted header's text as a type; headers carry no sets and no instants.
-fn header_value(value: &[u8], ty: Type) -> Option<Value<'_>> {
+/// A trusted header's text as a type; headers carry no instants.
+fn header_value<'a>(value: &'a [u8], ty: Type, form: ValueForm, arena: &'a Arena) -> Option<Value<'a>> {
     match ty {
         Type::Bool => match value {
             b"true" => Some(Value::Bool(true)),
@@ -360,6 +350,7 @@ fn header_value(value: &[u8], ty: Type) -> Option<Value<'_>> {
         Type::Int => text::int(value).map(Value::Int),
         Type::String => string(value),
         Type::Ip => address::parse(value).map(Value::Ip),
-        Type::Set | Type::Instant => None,
+        Type::Set => text_set(value, form, arena),
+        Type::Instant => None,
     }
 }

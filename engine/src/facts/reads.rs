@@ -94,9 +94,9 @@ pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
     };
     let claims = issuer.claims.iter();
     let claims = claims.filter(|claim| reads(&Source::Claim(claim.claim)));
-    let scopes = reads(&Source::Scopes).then_some(issuer.scopes_member.as_str());
-    let firsts = claims.filter_map(|claim| claim.path.first().map(String::as_str));
-    let mut members: Vec<&str> = firsts.chain(scopes).collect();
+    let scopes = issuer.scopes.first().filter(|_| reads(&Source::Scopes));
+    let firsts = claims.filter_map(|claim| claim.field.path.first());
+    let mut members: Vec<&str> = firsts.chain(scopes).map(String::as_str).collect();
     members.sort_unstable();
     members.dedup();
     members

@@ -3,12 +3,12 @@
 //! expiry, only under the policy that they were read for, and never where more than the bearer was verified (a bound
 //! certificate, a proof). Verifies nothing and reads no clock.
 
-use super::claims::{Claims, json_claim};
+use super::claims::{Claims, json_field};
 use crate::image::Image;
 use crate::image::hash::hash;
 use crate::limits;
 use crate::value::json::{Json, Member};
-use crate::value::{Arena, OwnedValue};
+use crate::value::{Arena, OwnedValue, text};
 use crate::view::{KnownToken, Sent};
 use lru::LruCache;
 use portcullis_base::Detail;
@@ -34,7 +34,7 @@ impl KnownToken {
         for declared in &of.claims {
             let ty = config.claims.get(declared.claim as usize).map(|claim| claim.1);
             if let (Some(ty), Some(slot)) = (ty, facts.get_mut(declared.claim as usize)) {
-                let sent = json_claim(json, declared, ty, &arena);
+                let sent = json_field(json, &declared.field, ty, &arena);
                 *slot = sent.map(|value| value.map(OwnedValue::of));
             }
         }
@@ -56,12 +56,8 @@ impl KnownToken {
 
 fn expiry(claims: &Json<'_>) -> Option<i64> {
     match claims.object()?.member(b"exp") {
-        // What is no integer has expired: who verified it must have read another.
-        Member::Once(item) => Some(
-            item.int()
-                .and_then(|seconds| seconds.checked_mul(1_000_000))
-                .unwrap_or(i64::MIN),
-        ),
+        // What is no number of seconds has expired: who verified it must have read another.
+        Member::Once(item) => Some(item.number().and_then(text::seconds).unwrap_or(i64::MIN)),
         Member::Absent | Member::Twice => None,
     }
 }

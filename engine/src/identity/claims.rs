@@ -1,15 +1,15 @@
 //! A verified token's claims, in whatever form the host has them -> typed values by declaration, and scopes with those
 //! that they imply. Knows no rules; whether a token is good was settled before.
 
-use crate::image::config::{Issuer, IssuerClaim, Literal, Type};
+use crate::image::config::{Issuer, IssuerClaim, JsonField, Literal, Type, ValueForm};
 use crate::limits;
 use crate::value::json::{Item, Json, Member};
 use crate::value::{Arena, Fetched, List, Value, address, order, text};
 use crate::view::{Claim, KnownToken};
-use portcullis_base::Detail;
+use portcullis_base::{Detail, instant};
 
-/// Scopes that a token has room for before its list grows.
-const SCOPES_USUAL: usize = 16;
+/// Parts of a text, as scopes, that a list has room for before it grows.
+const PARTS_USUAL: usize = 16;
 
 /// The policy's name of the set of scopes, in claims that the host split.
 const SCOPE: &str = "scope";
@@ -48,40 +48,23 @@ impl<'a> Claims<'a> {
         arena: &'a Arena,
     ) -> Fetched<'a> {
         let sent = match self {
-            Claims::Json(claims) => json_claim(claims, declared, ty, arena),
+            Claims::Json(claims) => json_field(claims, &declared.field, ty, arena),
             Claims::Known(token) => token.claim(declared.claim, arena),
             Claims::Split(claims) => match only(claims, name) {
-                Some(Ok(claim)) => Some(split_claim(claim, ty, declared.or_string, arena)),
+                Some(Ok(claim)) => Some(split_claim(claim, ty, declared.field.form, arena)),
                 Some(Err(GivenTwice)) => Some(None),
                 None => None,
             },
         };
-        match sent {
-            Some(value) => Fetched::sent(value),
-            None => Fetched::absent_or(declared.default.as_ref().map(|default| literal(default, arena))),
-        }
+        fetched(sent, &declared.field, arena)
     }
 
     /// The scopes of a token, implied ones among them.
     pub(crate) fn scopes(&self, issuer: &'a Issuer, arena: &'a Arena) -> Fetched<'a> {
-        let words = |text: &'a [u8]| {
-            let mut scopes = List::with_capacity_in(SCOPES_USUAL, arena);
-            let mut from = 0;
-            let mut cut = |at| {
-                scopes.extend(text.get(from..at).filter(|scope| !scope.is_empty()));
-                from = at + 1;
-                Some(())
-            };
-            text::each_place(text, b' ', &mut cut);
-            cut(text.len());
-            scopes.into_bump_slice() as &[_]
-        };
+        let words = |text: &'a [u8]| parts(text, b' ', false, arena);
         let given: &'a [&'a [u8]] = match self {
             Claims::Json(claims) => {
-                let member = claims
-                    .object()
-                    .map(|claims| claims.member(issuer.scopes_member.as_bytes()));
-                let Some(Member::Once(item)) = member else {
+                let Member::Once(item) = walk(claims, &issuer.scopes) else {
                     return Fetched::ABSENT;
                 };
                 match (item.string(), item.strings()) {
@@ -128,33 +111,56 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// `None` where the claim is not there, `Some(None)` where it is ill-typed.
-pub(crate) fn json_claim<'a>(
-    claims: &Json<'a>,
-    declared: &IssuerClaim,
+/// What was sent of a fact, or its default.
+pub(crate) fn fetched<'a>(
+    sent: Option<Option<Value<'a>>>,
+    field: &'a JsonField,
+    arena: &'a Arena,
+) -> Fetched<'a> {
+    match sent {
+        Some(value) => Fetched::sent(value),
+        None => Fetched::absent_or(field.default.as_ref().map(|default| literal(default, arena))),
+    }
+}
+
+/// What stands at the end of a path; a missing member or a value without members on the way is absent.
+fn walk<'j, 'a>(object: &'j Json<'a>, path: &[String]) -> Member<'j, 'a> {
+    let Some(mut item) = object.object() else {
+        return Member::Absent;
+    };
+    for step in path {
+        match item.member(step.as_bytes()) {
+            Member::Once(value) => item = value,
+            other => return other,
+        }
+    }
+    Member::Once(item)
+}
+
+/// `None` where the fact is not there, `Some(None)` where it is ill-typed or given twice.
+pub(crate) fn json_field<'a>(
+    object: &Json<'a>,
+    field: &JsonField,
     ty: Type,
     arena: &'a Arena,
 ) -> Option<Option<Value<'a>>> {
-    let mut item = claims.object();
-    for step in &declared.path {
-        item = item.and_then(|object| match object.member(step.as_bytes()) {
-            Member::Once(value) => Some(value),
-            // The whole token is refused where a member is given twice.
-            Member::Absent | Member::Twice => None,
-        });
+    match walk(object, &field.path) {
+        Member::Absent => None,
+        Member::Once(item) => Some(typed(item, ty, field.form, arena)),
+        Member::Twice => Some(None),
     }
-    item.map(|item| typed(item, ty, declared.or_string, arena))
 }
 
-fn split_claim<'a>(claim: &Claim<'a>, ty: Type, or_string: bool, arena: &'a Arena) -> Option<Value<'a>> {
+fn split_claim<'a>(claim: &Claim<'a>, ty: Type, form: ValueForm, arena: &'a Arena) -> Option<Value<'a>> {
     match (ty, claim) {
         (Type::Bool, Claim::Bool(value)) => Some(Value::Bool(*value)),
         (Type::Int, Claim::Int(value)) => Some(Value::Int(*value)),
         (Type::Instant, Claim::Int(seconds)) => seconds.checked_mul(1_000_000).map(Value::Int),
         (Type::String, Claim::Text(text)) => Some(Value::Bytes(text.as_bytes())),
         (Type::Ip, Claim::Text(text)) => address::parse(text.as_bytes()).map(Value::Ip),
-        (Type::Set, Claim::Text(lone)) if or_string => {
-            Some(Value::Set(arena.alloc_slice_copy(&[lone.as_bytes()])))
+        (Type::Instant, Claim::Text(text)) => text_instant(text.as_bytes(), form),
+        (Type::Set, Claim::Text(text)) if text.len() <= limits::CLAIMS_BYTES => {
+            text_set(text.as_bytes(), form, arena)
         }
         (Type::Set, Claim::Texts(texts)) if texts.len() <= limits::SET_ELEMENTS => {
             Some(Value::Set(elements(texts, arena)))
@@ -193,25 +199,53 @@ pub(crate) fn literal<'a>(literal: &'a Literal, arena: &'a Arena) -> Value<'a> {
     }
 }
 
-/// JSON as a type. Instants are whole seconds.
-pub(crate) fn typed<'a>(
-    item: Item<'_, 'a>,
-    ty: Type,
-    or_string: bool,
-    arena: &'a Arena,
-) -> Option<Value<'a>> {
+/// A text as a set, where its form takes one.
+pub(crate) fn text_set<'a>(text: &'a [u8], form: ValueForm, arena: &'a Arena) -> Option<Value<'a>> {
+    match form {
+        ValueForm::LoneString => Some(Value::Set(arena.alloc_slice_copy(&[text]))),
+        ValueForm::Separated(by) => Some(Value::Set(parts(text, by, true, arena))),
+        ValueForm::Plain | ValueForm::Seconds => None,
+    }
+}
+
+/// A text as an instant in µs, where its form takes one.
+fn text_instant<'a>(text: &[u8], form: ValueForm) -> Option<Value<'a>> {
+    let plain = form == ValueForm::Plain;
+    plain.then(|| instant::parse(text).ok()).flatten().map(Value::Int)
+}
+
+/// The parts of a text between a byte, without empty ones.
+fn parts<'a>(text: &'a [u8], by: u8, trimmed: bool, arena: &'a Arena) -> &'a [&'a [u8]] {
+    let mut parts = List::with_capacity_in(PARTS_USUAL, arena);
+    let mut from = 0;
+    let mut cut = |at| {
+        let part = text.get(from..at).unwrap_or_default();
+        let part = if trimmed { text::trim(part) } else { part };
+        if !part.is_empty() {
+            parts.push(part);
+        }
+        from = at + 1;
+        Some(())
+    };
+    text::each_place(text, by, &mut cut);
+    cut(text.len());
+    parts.into_bump_slice()
+}
+
+/// JSON as a type.
+fn typed<'a>(item: Item<'_, 'a>, ty: Type, form: ValueForm, arena: &'a Arena) -> Option<Value<'a>> {
     match ty {
         Type::Bool => item.bool().map(Value::Bool),
         Type::Int => item.int().map(Value::Int),
-        Type::Instant => item
-            .int()
-            .and_then(|seconds| seconds.checked_mul(1_000_000))
-            .map(Value::Int),
+        Type::Instant => match item.string() {
+            Some(text) => text_instant(text, form),
+            None => text::seconds(item.number()?).map(Value::Int),
+        },
         Type::String => item.string().map(Value::Bytes),
         Type::Ip => address::parse(item.string()?).map(Value::Ip),
         Type::Set => match item.string() {
-            Some(lone) if or_string => Some(Value::Set(arena.alloc_slice_copy(&[lone]))),
-            _ => item.strings().map(Value::Set),
+            Some(text) => text_set(text, form, arena),
+            None => item.strings().map(Value::Set),
         },
     }
 }

@@ -30,8 +30,8 @@ pub struct Config {
     pub proxies: Vec<(u128, u128)>,
     /// `hops N`
     pub hops: Option<u32>,
-    /// Trusted headers: lower-case header, type; [`Source::Trusted`] indexes it.
-    pub trusted: Vec<(String, Type)>,
+    /// Trusted headers: lower-case header, type, and how a set is written; [`Source::Trusted`] indexes it.
+    pub trusted: Vec<(String, Type, ValueForm)>,
     /// Context facts; [`Source::Context`] indexes it.
     pub context: Vec<ContextFact>,
     /// Lower-case header names that the policy names anywhere, sorted (decision 0001, step 5).
@@ -204,8 +204,8 @@ pub struct Issuer {
     pub url: String,
     /// Where it is presented.
     pub place: TokenPlace,
-    /// `scope` or `scp`.
-    pub scopes_member: String,
+    /// Members to walk to the scopes.
+    pub scopes: Vec<String>,
     /// Each scope with what it implies, sorted by scope.
     pub implies: Vec<(String, Vec<String>)>,
     /// Claims it sends.
@@ -219,12 +219,32 @@ pub struct Issuer {
 pub struct IssuerClaim {
     /// Index into [`Config::claims`].
     pub claim: u32,
+    /// Where it stands.
+    pub field: JsonField,
+}
+
+/// Where a declared fact stands in an object that the host hands over, and how it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JsonField {
     /// Members to walk.
     pub path: Vec<String>,
-    /// A lone string is a set of one.
-    pub or_string: bool,
+    /// How it may be written.
+    pub form: ValueForm,
     /// Default.
     pub default: Option<Literal>,
+}
+
+/// How a value may be written beside the plain form of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueForm {
+    /// As its type: an array of strings, a text or a number of seconds for an instant.
+    Plain,
+    /// A lone string is a set of one.
+    LoneString,
+    /// A text is the set of its parts between this byte, trimmed, empty ones dropped.
+    Separated(u8),
+    /// An instant is a number of seconds, never a text.
+    Seconds,
 }
 
 /// A key set at run time.
@@ -236,8 +256,8 @@ pub struct KeySet {
     pub header: Option<String>,
     /// Cookie.
     pub cookie: Option<String>,
-    /// Fields: index into [`Config::key_fields`], default.
-    pub fields: Vec<(u32, Option<Literal>)>,
+    /// Fields: index into [`Config::key_fields`], where it stands.
+    pub fields: Vec<(u32, JsonField)>,
 }
 
 /// A context fact.
@@ -247,8 +267,8 @@ pub struct ContextFact {
     pub name: String,
     /// Type.
     pub ty: Type,
-    /// Default.
-    pub default: Option<Literal>,
+    /// Where it stands.
+    pub field: JsonField,
 }
 
 /// A list beside the policy.

@@ -301,6 +301,8 @@ pub mod var {
     pub const AGE: u32 = 17;
     /// 0; root of a graph with leaves 0 and 1 (two-valued).
     pub const SUB: u32 = 18;
+    /// slot; automaton: whether it accepts an element of the set.
+    pub const SOME_PATTERN: u32 = 19;
 }
 
 /// Comparison operators of [`var::COMPARE`].

@@ -267,10 +267,11 @@ wire_struct! {
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
-    Issuer { name, url, place, scopes_member, implies, claims, opaque }
-    IssuerClaim { claim, path, or_string, default }
+    Issuer { name, url, place, scopes, implies, claims, opaque }
+    IssuerClaim { claim, field }
+    JsonField { path, form, default }
     KeySet { name, header, cookie, fields }
-    ContextFact { name, ty, default }
+    ContextFact { name, ty, field }
     ListDecl { name, file, ty, max_age_us }
     TableDecl { name, file, columns, max_age_us }
     Hours { offsets, spans }
@@ -334,6 +335,7 @@ wire_enum!(Source {
     27 Cell { table, key, column }, 28 Now,
 });
 wire_enum!(Literal { 0 Bool(v), 1 Int(v), 2 String(v), 3 Ip(v), 4 Set(v) });
+wire_enum!(ValueForm { 0 Plain, 1 LoneString, 2 Separated(by), 3 Seconds });
 wire_enum!(TokenPlace { 0 Authorization, 1 Header(name), 2 Cookie(name) });
 wire_enum!(Amount { 0 Fixed(n), 1 Fact(slot, at_most) });
 wire_enum!(Period { 0 Rate(period, burst), 1 Calendar(unit, zone), 2 InFlight });

@@ -7,8 +7,8 @@ use super::*;
 use crate::data::Data;
 use crate::decision::{HeaderLines, OwnedDecision};
 use crate::image::config::{
-    AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, KeyFact, Limit,
-    Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type,
+    AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, JsonField,
+    KeyFact, Limit, Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type, ValueForm,
 };
 use crate::image::ids::Slot;
 use crate::request::Head;
@@ -53,7 +53,11 @@ fn scene<'s>(bodies: Vec<Body>, granting: &[u32], standing: &[(u32, bool)]) -> S
     let fact = |name: &str, ty| ContextFact {
         name: name.into(),
         ty,
-        default: None,
+        field: JsonField {
+            path: vec![name.into()],
+            form: ValueForm::Plain,
+            default: None,
+        },
     };
     let service = Service {
         name: "s".into(),

@@ -210,10 +210,13 @@ impl<'j, 'a> Item<'j, 'a> {
 
     /// An integer without fraction and exponent, in i64.
     pub(crate) fn int(self) -> Option<i64> {
-        match self.is(JsonKind::Number) {
-            true => text::int(self.json.slice(self.node()?)),
-            false => None,
-        }
+        text::int(self.number()?)
+    }
+
+    /// A number's text.
+    pub(crate) fn number(self) -> Option<&'a [u8]> {
+        let node = self.node().filter(|node| node.kind == JsonKind::Number)?;
+        Some(self.json.slice(node))
     }
 
     /// A string.

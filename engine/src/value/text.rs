@@ -269,6 +269,26 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// A number of seconds, exact and without exponent, in µs; what is left of a µs is rounded down.
+pub(crate) fn seconds(text: &[u8]) -> Option<i64> {
+    let (whole, fraction) = split_once(text, b'.').unwrap_or((text, b""));
+    let mut us = int(whole)?.checked_mul(1_000_000)?;
+    let is_negative = whole.first() == Some(&b'-');
+    let (mut scale, mut rest) = (1_000_000, false);
+    for digit in fraction {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        scale /= 10;
+        rest |= scale == 0 && digit != 0;
+        let part = i64::from(digit) * scale;
+        us = us.checked_add(if is_negative { -part } else { part })?;
+    }
+    if is_negative && rest {
+        us.checked_sub(1)
+    } else {
+        Some(us)
+    }
+}
+
 /// `0|[1-9][0-9]*`
 pub(crate) fn is_decimal(digits: &[u8]) -> bool {
     matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.iter().all(u8::is_ascii_digit)

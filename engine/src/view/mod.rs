@@ -80,10 +80,11 @@ pub enum Credential<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim<'a> {
     /// `null`, or a value that no policy can read: an object, a fraction, an array of anything but strings.
+    /// An instant's fraction of a second is cut off by who splits claims: it is [`Claim::Int`].
     Other,
     /// true, false
     Bool(bool),
-    /// An integer; of an instant, seconds since the epoch.
+    /// An integer; of an instant, seconds since the epoch, rounded down.
     Int(i64),
     /// A string, unescaped.
     Text(&'a str),

@@ -304,15 +304,20 @@ impl<'a> Text<'a, '_> {
     }
 }
 
-/// An integer is written as one where the double holds it exactly. Everything else is written as some fraction: no
-/// policy can read one, and what may have been rounded must not pass for the integer that it was.
+/// An integer is written as one where the double holds it exactly, and a fraction to the microsecond, as instants are
+/// read. Everything else is written with an exponent: no policy can read one, and what may have been rounded must not
+/// pass for the number that it was.
 fn number(value: f64, out: &mut String) {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     if value.trunc() == value && value.abs() < EXACT {
         // Writing into a text does not fail.
         let _ = write!(out, "{}", value as i64);
+    } else if value.abs() < EXACT {
+        let (whole, sign) = (value.abs().trunc(), if value < 0.0 { "-" } else { "" });
+        let us = (value.abs() - whole) * 1e6;
+        let _ = write!(out, "{sign}{}.{:06}", whole as i64, us as u32);
     } else {
-        out.push_str("0.5");
+        out.push_str("1e0");
     }
 }
 

@@ -86,6 +86,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0609", "an imported file that is not there"),
     ("G0610", "a data file that is not there"),
     ("G0611", "a data file of another shape than declared"),
+    ("G0612", "a default that is a path, or looks like one"),
+    ("G0613", "a separator that is not one character"),
     (
         "G0701",
         "a persona with a member that is not declared or has no value",
@@ -106,6 +108,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0002", "a deny that refuses callers for facts they never have"),
     ("W0003", "an allow of everything to anyone"),
     ("W0020", "a quota whose key the caller chooses"),
+    ("W0021", "a scope with a star in its name"),
 ];
 
 /// Names of the warnings, for `# allow NAME: reason`; the code itself is taken too.
@@ -114,4 +117,5 @@ pub const LINTS: &[(&str, &str)] = &[
     ("W0002", "deny-on-unknown"),
     ("W0003", "allow-everything"),
     ("W0020", "quota-key-by-caller"),
+    ("W0021", "star-in-scope"),
 ];

@@ -5,15 +5,15 @@ use super::limits::MAX_LEEWAY_US;
 use super::literals::{self, header_name};
 use super::names::Kind;
 use super::sources::Parsed;
-use crate::ast::{
-    self, Decl, FieldInit, IssuerClause, KeysClause, Name, SignatureClause, Text, TrustClause, TypeName,
-};
+use crate::ast::Literal;
+use crate::ast::{self, Decl, IssuerClause, KeysClause, Name, SignatureClause, Text, TrustClause, TypeName};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Algorithm, Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet,
-    ScopesClaim, Secret, SecretId, SignatureScheme, TokenSource, TrustedHeader, Type, Value,
+    Algorithm, Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet, Secret,
+    SecretId, SetForm, SignatureScheme, TokenSource, TrustedHeader, Type, Value,
 };
 use crate::source::{Span, Spanned};
+use portcullis_base::quote::GateString;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Claims that every issuer sends, with their types.
@@ -97,8 +97,10 @@ impl Cx<'_> {
         self.policy.key_fields = fields
             .into_iter()
             .map(|(name, (ty, _))| FieldDecl {
+                path: vec![name.clone()],
                 name,
                 ty,
+                set: SetForm::Array,
                 default: None,
             })
             .collect();
@@ -167,16 +169,9 @@ impl Cx<'_> {
                     self.once(&mut source, TokenSource::Cookie(text.node.clone()), span, "from");
                 }
                 IssuerClause::VerifiedByGateway => verified = true,
-                IssuerClause::ScopesFrom(word) => match word.node.as_str() {
-                    "scope" => self.once(&mut scopes, ScopesClaim::Scope, span, "scopes from"),
-                    "scp" => self.once(&mut scopes, ScopesClaim::Scp, span, "scopes from"),
-                    other => self.report.error(
-                        "G0602",
-                        word.span,
-                        format!("scopes do not come from `{other}`"),
-                        "write `scope` or `scp`",
-                    ),
-                },
+                IssuerClause::ScopesFrom(path) => {
+                    self.once(&mut scopes, member_path(path), span, "scopes from");
+                }
                 IssuerClause::Implies(scope, implied) => {
                     for text in implied.iter().chain([scope]) {
                         self.scope_text(text);
@@ -213,7 +208,7 @@ impl Cx<'_> {
             leeway_us: leeway.unwrap_or(30_000_000),
             source: source.unwrap_or(TokenSource::Authorization),
             verified_by_gateway: verified,
-            scopes: scopes.unwrap_or(ScopesClaim::Scope),
+            scopes: scopes.unwrap_or_else(|| vec!["scope".to_owned()]),
             implies: closure(implies),
             claims: self.claims(declared.map_or(&[], Vec::as_slice), types),
             typ,
@@ -258,6 +253,22 @@ impl Cx<'_> {
         }
     }
 
+    /// A glob over scope tokens.
+    pub(super) fn scope_glob(&self, glob: &Text) {
+        if self.ok(glob.span, literals::glob(&glob.node)).is_none() {
+            return;
+        }
+        let fine = |b: u8| matches!(b, 0x21 | 0x23..=0x7e);
+        if glob.node.is_empty() || !glob.node.bytes().all(fine) || glob.node.contains("\\\\") {
+            self.report.error(
+                "G0317",
+                glob.span,
+                format!("no scope looks like `{}`", glob.node),
+                "scopes are visible ASCII without spaces, quotes and backslashes, one each",
+            );
+        }
+    }
+
     fn claims(&self, fields: &[ast::FieldDecl], types: &mut Types) -> Vec<IssuerClaim> {
         let mut out: BTreeMap<String, IssuerClaim> = BTreeMap::new();
         for (name, ty) in REGISTERED {
@@ -265,7 +276,7 @@ impl Cx<'_> {
             let claim = IssuerClaim {
                 name: name.to_owned(),
                 path: vec![name.to_owned()],
-                or_string: matches!(name, "aud" | "amr"),
+                set: lone_string(name),
                 default: None,
             };
             out.insert(name.to_owned(), claim);
@@ -278,7 +289,7 @@ impl Cx<'_> {
                     "G0106",
                     field.name.span,
                     format!("`{name}` is the language's own claim"),
-                    "write `scopes from scope` or `scopes from scp`, and ask `token.scope`",
+                    "write `scopes from PATH;` beside `claims`, and ask `token.scope`",
                 );
                 continue;
             }
@@ -286,28 +297,23 @@ impl Cx<'_> {
                 self.declared_twice(&field.name);
                 continue;
             }
-            let or_string = field.ty.node == TypeName::SetOrString;
-            let ty = if or_string {
-                Some(Type::Set)
-            } else {
-                self.type_of(&field.ty, &CLAIM_TYPES)
+            let typed = match field.ty.node {
+                TypeName::SetOrString => Some((Type::Set, SetForm::OrString)),
+                _ => self.type_and_form(&field.ty, &CLAIM_TYPES),
             };
-            let Some(ty) = ty else { continue };
+            let Some((ty, set)) = typed else { continue };
             self.one_type(field, ty, types);
-            let registered = REGISTERED.iter().any(|r| r.0 == name);
-            let (path, default) = match &field.init {
-                None => (vec![name.clone()], None),
-                Some(FieldInit::Path(parts)) => (parts.iter().map(|p| p.node.clone()).collect(), None),
-                Some(FieldInit::Default(literal)) => (vec![name.clone()], self.value(literal, ty)),
-            };
-            let or_string = or_string || (registered && matches!(name.as_str(), "aud" | "amr"));
             out.insert(
                 name.clone(),
                 IssuerClaim {
                     name: name.clone(),
-                    path,
-                    or_string,
-                    default,
+                    path: path_of(field),
+                    set: if set == SetForm::Array {
+                        lone_string(name)
+                    } else {
+                        set
+                    },
+                    default: self.default(field, ty),
                 },
             );
         }
@@ -335,16 +341,39 @@ impl Cx<'_> {
         self.report.push(problem);
     }
 
-    /// A declared default of a type, where only defaults may stand.
+    /// A declared default: a literal of the type. A text that looks like a member's name is meant as one.
     fn default(&self, field: &ast::FieldDecl, ty: Type) -> Option<Value> {
-        match &field.init {
-            None => None,
-            Some(FieldInit::Default(literal)) => self.value(literal, ty),
-            Some(FieldInit::Path(_)) => self.report.invalid(
-                "G0602",
-                field.span,
-                "only claims have paths",
-                "write a default, or nothing",
+        let literal = field.default.as_ref()?;
+        if let Literal::String(text) = &literal.node
+            && text.contains("://")
+        {
+            let (name, text) = (&field.name.node, GateString(text));
+            return self.report.invalid(
+                "G0612",
+                literal.span,
+                format!("the default of `{name}` looks like the name of a member"),
+                format!(
+                    "a default would be the value of everybody who sends none; to read the fact from that member write `{name}: {} from {text};`",
+                    literals::type_word(ty)
+                ),
+            );
+        }
+        self.value(literal, ty)
+    }
+
+    /// A type, and how a set of it is written.
+    fn type_and_form(&self, ty: &Spanned<TypeName>, allowed: &[Type]) -> Option<(Type, SetForm)> {
+        let TypeName::SetSeparated(by) = &ty.node else {
+            return Some((self.type_of(ty, allowed)?, SetForm::Array));
+        };
+        let mut characters = by.chars();
+        match (characters.next(), characters.next()) {
+            (Some(by), None) if by.is_ascii() => Some((Type::Set, SetForm::Separated(by))),
+            _ => self.report.invalid(
+                "G0613",
+                ty.span,
+                format!("`{by}` is not one ASCII character"),
+                "write the one character that stands between the elements, as in `set separated by \",\"`; spaces and tabs around an element are cut off",
             ),
         }
     }
@@ -377,13 +406,15 @@ impl Cx<'_> {
                 continue;
             }
             let allowed = [Type::Bool, Type::Int, Type::String, Type::Set];
-            let Some(ty) = self.type_of(&field.ty, &allowed) else {
+            let Some((ty, set)) = self.type_and_form(&field.ty, &allowed) else {
                 continue;
             };
             self.one_type(field, ty, types);
             fields.push(FieldDecl {
                 name: name.clone(),
                 ty,
+                path: path_of(field),
+                set,
                 default: self.default(field, ty),
             });
         }
@@ -543,11 +574,21 @@ impl Cx<'_> {
                     }
                     let allowed = [Type::String, Type::Int, Type::Bool, Type::Ip];
                     let header = self.ok(text.span, header_name(&text.node));
-                    if let (Some(header), Some(ty)) = (header, self.type_of(ty, &allowed)) {
+                    if ty.node == TypeName::Word("set".to_owned()) {
+                        self.report.error(
+                            "G0204",
+                            ty.span,
+                            "a header is one text, so its set needs a separator",
+                            "write `set separated by \",\"` with the character that stands between the elements",
+                        );
+                        continue;
+                    }
+                    if let (Some(header), Some((ty, set))) = (header, self.type_and_form(ty, &allowed)) {
                         self.policy.trust.headers.push(TrustedHeader {
                             name: name.node.clone(),
                             header,
                             ty,
+                            set,
                         });
                     }
                 }
@@ -562,17 +603,40 @@ impl Cx<'_> {
                 self.declared_twice(&field.name);
                 continue;
             }
-            let Some(ty) = self.type_of(&field.ty, &CLAIM_TYPES) else {
+            let Some((ty, set)) = self.type_and_form(&field.ty, &CLAIM_TYPES) else {
                 continue;
             };
             let default = self.default(field, ty);
             self.policy.context.push(ContextFact {
                 name: name.clone(),
                 ty,
+                path: path_of(field),
+                set,
                 default,
             });
         }
     }
+}
+
+/// `aud` and `amr` come as either (RFC 7519, section 4.1.3).
+fn lone_string(claim: &str) -> SetForm {
+    if matches!(claim, "aud" | "amr") {
+        SetForm::OrString
+    } else {
+        SetForm::Array
+    }
+}
+
+fn member_path(path: &[Name]) -> Vec<String> {
+    path.iter().map(|step| step.node.clone()).collect()
+}
+
+/// Where a fact stands: its `from`, else under its name at the top.
+fn path_of(field: &ast::FieldDecl) -> Vec<String> {
+    field
+        .from
+        .as_ref()
+        .map_or_else(|| vec![field.name.node.clone()], |from| member_path(&from.node))
 }
 
 /// Each scope with everything that it implies, directly or not; sorted, without itself.

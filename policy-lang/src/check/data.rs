@@ -168,11 +168,11 @@ impl Cx<'_> {
                 self.declared_twice(&field.name);
                 continue;
             }
-            if field.init.is_some() {
+            if field.from.is_some() || field.default.is_some() {
                 self.report.error(
                     "G0602",
                     field.span,
-                    "columns have no defaults",
+                    "columns have neither paths nor defaults",
                     "put the value into the table",
                 );
             }

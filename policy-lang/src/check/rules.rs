@@ -7,6 +7,7 @@ use super::targets::Place;
 use crate::ast::{self, Requirement, Verb};
 use crate::model::{Cond, Effect, Obligations, Owner, Requires, Respond, Rule};
 use crate::source::{Span, Spanned};
+use portcullis_base::quote::GateString;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A service or guard while its rules are read.
@@ -195,8 +196,25 @@ impl Cx<'_> {
         for Spanned { node, span } in with {
             match node {
                 Requirement::Scope(scopes) => {
-                    scopes.iter().for_each(|s| self.scope_text(s));
+                    for scope in scopes {
+                        self.scope_text(scope);
+                        if scope.node.contains('*') {
+                            self.report.warning(
+                                "W0021",
+                                scope.span,
+                                format!("`{}` is a scope with a star in its name, not a glob", scope.node),
+                                format!(
+                                    "for every scope of that form write `with scope like {}`",
+                                    GateString(&scope.node)
+                                ),
+                            );
+                        }
+                    }
                     out.scopes.extend(scopes.iter().map(|s| s.node.clone()));
+                }
+                Requirement::ScopeLike(glob) => {
+                    self.scope_glob(glob);
+                    out.scope_globs.push(glob.node.clone());
                 }
                 Requirement::Acr(acr) => {
                     if out.acr.as_ref().is_some_and(|a| *a != acr.node) {
@@ -224,6 +242,7 @@ impl Cx<'_> {
             );
         }
         sort_dedup(&mut out.scopes);
+        sort_dedup(&mut out.scope_globs);
         out
     }
 

@@ -9,8 +9,8 @@ use super::sources::Parsed;
 use super::targets::Place;
 use crate::ast::{self, Decl, ExpectLine, GivenPart, Literal, Name, Persona, ProofLine, TestLine, Text};
 use crate::model::{
-    Base, Cond, Expectation, ExpectedEffect, Fact, Given, HostOptions, Proof, ProofForm, Rule, ScopesClaim,
-    ServiceId, TestBlock, TestRequest, Type, Value,
+    Base, Cond, Expectation, ExpectedEffect, Fact, Given, HostOptions, Proof, ProofForm, Rule, ServiceId,
+    TestBlock, TestRequest, Type, Value,
 };
 use crate::source::{Span, Spanned};
 use portcullis_base::Reason;
@@ -180,7 +180,7 @@ impl Cx<'_> {
                         continue;
                     };
                     if let Some(text) = self.json_value(name, values, fact.ty) {
-                        context.set(std::slice::from_ref(&name.node), text);
+                        context.set(&fact.path, text);
                     }
                 }
             }
@@ -220,12 +220,8 @@ impl Cx<'_> {
         let mut tree = Tree::default();
         for (name, values) in &persona.members {
             if name.node == "scope" {
-                let claim = match issuer.scopes {
-                    ScopesClaim::Scope => "scope",
-                    ScopesClaim::Scp => "scp",
-                };
                 let scopes = self.member_strings(name, values)?;
-                tree.set(&[claim.to_owned()], quote(&scopes.join(" ")));
+                tree.set(&issuer.scopes, quote(&scopes.join(" ")));
                 continue;
             }
             let Some(claim) = issuer.claims.iter().find(|c| c.name == name.node) else {
@@ -252,7 +248,7 @@ impl Cx<'_> {
                 id = self.member_strings(name, values)?.into_iter().next();
             } else if let Some(field) = keys.fields.iter().find(|f| f.name == name.node) {
                 if let Some(text) = self.json_value(name, values, field.ty) {
-                    tree.set(std::slice::from_ref(&name.node), text);
+                    tree.set(&field.path, text);
                 }
             } else {
                 let known = keys.fields.iter().map(|f| f.name.as_str()).chain(["id"]);

@@ -33,11 +33,23 @@ fn one(text: String) -> Words {
     vec![text]
 }
 
-fn type_name(ty: &TypeName) -> &str {
+fn type_name(ty: &TypeName) -> String {
     match ty {
-        TypeName::Word(word) => word,
-        TypeName::SetOrString => "set or string",
+        TypeName::Word(word) => word.clone(),
+        TypeName::SetOrString => "set or string".to_owned(),
+        TypeName::SetSeparated(by) => format!("set separated by {}", quote(by)),
     }
+}
+
+fn member_path(path: &MemberPath) -> String {
+    let step = |name: &Name| {
+        if is_word(&name.node) {
+            name.node.clone()
+        } else {
+            quote(&name.node)
+        }
+    };
+    path.iter().map(step).collect::<Vec<_>>().join(".")
 }
 
 fn age(age: &Option<Spanned<Duration>>) -> String {
@@ -47,22 +59,13 @@ fn age(age: &Option<Spanned<Duration>>) -> String {
 
 fn field(f: &FieldDecl) -> Node {
     let mut words = vec![format!("{}: {}", f.name.node, type_name(&f.ty.node))];
-    match &f.init {
-        None => {}
-        Some(FieldInit::Default(value)) => words.extend(led("=", literal(&value.node))),
-        Some(FieldInit::Path(parts)) => {
-            let part = |n: &Name| {
-                if is_word(&n.node) {
-                    n.node.clone()
-                } else {
-                    quote(&n.node)
-                }
-            };
-            words.push(format!(
-                "= {}",
-                parts.iter().map(part).collect::<Vec<_>>().join(".")
-            ));
-        }
+    words.extend(
+        f.from
+            .iter()
+            .map(|path| format!("from {}", member_path(&path.node))),
+    );
+    if let Some(value) = &f.default {
+        words.extend(led("=", literal(&value.node)));
     }
     leaf(f.span, words)
 }
@@ -193,7 +196,7 @@ fn issuer_clause(clause: &Spanned<IssuerClause>) -> Node {
         IssuerClause::FromHeader(t) => one(format!("from header {}", quote(&t.node))),
         IssuerClause::FromCookie(t) => one(format!("from cookie {}", quote(&t.node))),
         IssuerClause::VerifiedByGateway => one("verified by gateway".to_owned()),
-        IssuerClause::ScopesFrom(n) => one(format!("scopes from {}", n.node)),
+        IssuerClause::ScopesFrom(path) => one(format!("scopes from {}", member_path(path))),
         IssuerClause::Implies(t, items) => {
             prefixed(&format!("scope {} implies", quote(&t.node)), texts(items))
         }

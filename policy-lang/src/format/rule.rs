@@ -8,6 +8,7 @@ use crate::source::{Span, Spanned};
 fn requirement(r: &Requirement) -> Words {
     match r {
         Requirement::Scope(items) => led("scope", texts(items)),
+        Requirement::ScopeLike(t) => vec![format!("scope like {}", quote(&t.node))],
         Requirement::Acr(t) => vec![format!("acr {}", quote(&t.node))],
         Requirement::MaxAge(d) => vec![format!("max age {}", d.text)],
     }

@@ -51,13 +51,16 @@ pub enum TokenSource {
     Cookie(String),
 }
 
-/// Which claim holds the scopes.
+/// How a set may be written beside an array of strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopesClaim {
-    /// `scope`
-    Scope,
-    /// `scp`
-    Scp,
+pub enum SetForm {
+    /// Not at all.
+    Array,
+    /// `set or string`: a lone string is a set of one.
+    OrString,
+    /// `set separated by ".."`: a text is split at this ASCII character, its parts are trimmed of spaces and tabs, and
+    /// empty ones dropped.
+    Separated(char),
 }
 
 /// A signature algorithm of a token: public keys only (RFC 7518, RFC 8037, RFC 9864).
@@ -147,8 +150,8 @@ pub struct Issuer {
     pub source: TokenSource,
     /// `verified by gateway`
     pub verified_by_gateway: bool,
-    /// `scopes from scope|scp`, default `scope`.
-    pub scopes: ScopesClaim,
+    /// `scopes from PATH`: members to walk from the top of the claims, at least one; default `scope`.
+    pub scopes: Vec<String>,
     /// `scope A implies B, ..`, transitively closed: each scope with all that it implies (sorted, without itself).
     pub implies: Vec<(String, Vec<String>)>,
     /// Claims of this issuer, registered ones included, sorted by name. `scope`/`scp` is not among them.
@@ -172,19 +175,23 @@ pub struct IssuerClaim {
     pub name: String,
     /// Members to walk from the top of the claims, at least one: `realm_access.roles` is two.
     pub path: Vec<String>,
-    /// `set or string`: a lone string is a set of one.
-    pub or_string: bool,
+    /// How a set is written; other types know [`SetForm::Array`] alone.
+    pub set: SetForm,
     /// Replaces the absent claim of a present token.
     pub default: Option<Value>,
 }
 
-/// `NAME: TYPE [= VALUE]` of a key field.
+/// `NAME: TYPE [from PATH] [= VALUE]` of a key field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldDecl {
     /// Name.
     pub name: String,
     /// Bool, int, string or set.
     pub ty: Type,
+    /// Members to walk from the top of the fields, at least one.
+    pub path: Vec<String>,
+    /// How a set is written.
+    pub set: SetForm,
     /// Replaces the absent field of a present credential. In [`super::Policy::key_fields`] always `None`.
     pub default: Option<Value>,
 }
@@ -274,17 +281,23 @@ pub struct TrustedHeader {
     pub name: String,
     /// Lower-case header name.
     pub header: String,
-    /// String, int, bool or ip; its text form.
+    /// String, int, bool or ip, in its text form; or a set.
     pub ty: Type,
+    /// How a set is written: always [`SetForm::Separated`].
+    pub set: SetForm,
 }
 
-/// `context { NAME: TYPE [= VALUE]; }`
+/// `context { NAME: TYPE [from PATH] [= VALUE]; }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContextFact {
     /// Name.
     pub name: String,
-    /// Bool, int, string, ip (JSON string) or set.
+    /// Bool, int, string, ip (JSON string), set or instant.
     pub ty: Type,
+    /// Members to walk from the top of the context, at least one.
+    pub path: Vec<String>,
+    /// How a set is written.
+    pub set: SetForm,
     /// Replaces an absent value, whatever credentials are there.
     pub default: Option<Value>,
 }

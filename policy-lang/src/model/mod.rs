@@ -16,7 +16,7 @@ mod text;
 pub use condition::{Anchor, Atom, Comparison, Cond, Operand};
 pub use credential::{
     Algorithm, Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet,
-    PeerSet, ScopesClaim, Secret, SignatureScheme, TokenSource, Trust, TrustedHeader,
+    PeerSet, Secret, SetForm, SignatureScheme, TokenSource, Trust, TrustedHeader,
 };
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{

@@ -72,11 +72,13 @@ impl Rule {
     }
 }
 
-/// `with scope S {, S} | acr S | max age DURATION`: never unknown; false without a valid token.
+/// `with scope S {, S} | scope like S | acr S | max age DURATION`: never unknown; false without a valid token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requires {
     /// All of these scopes; sorted, unique.
     pub scopes: Vec<String>,
+    /// For each of these globs some scope that matches it; sorted, unique.
+    pub scope_globs: Vec<String>,
     /// `token.acr` is exactly this.
     pub acr: Option<String>,
     /// `token.auth_time` is there and `now - auth_time <= max_age_us`.
@@ -86,7 +88,10 @@ pub struct Requires {
 impl Requires {
     /// Whether nothing is required.
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty() && self.acr.is_none() && self.max_age_us.is_none()
+        self.scopes.is_empty()
+            && self.scope_globs.is_empty()
+            && self.acr.is_none()
+            && self.max_age_us.is_none()
     }
 }
 

@@ -39,7 +39,7 @@ fn phrase(rule: Rule) -> String {
         Rule::p_star => "`*`",
         Rule::EOI => "the end of the statement",
         Rule::name | Rule::routes_target | Rule::given_persona | Rule::limit_named => "a name",
-        Rule::word | Rule::word_part | Rule::claim_part | Rule::dotted => "a word",
+        Rule::word | Rule::word_part | Rule::member_step | Rule::dotted => "a word",
         Rule::principal_name | Rule::principals => "a principal's name",
         Rule::string | Rule::strings => "a string in double quotes",
         Rule::regex => "a regex in single quotes",

@@ -41,6 +41,7 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     (Top, "issuer x { url \"https://x/\"; from cookie \"«t→u»\"; }"),
     (Top, "issuer x { url \"https://x/\"; «→verified by gateway;» }"),
     (Top, "issuer x { url \"https://x/\"; scopes from «scope→scp»; }"),
+    (Top, "issuer x { url \"https://x/\"; scopes from a.«scope→scp»; }"),
     (
         Top,
         "issuer x { url \"https://x/\"; scope \"«v→w»\" implies \"r\"; }",
@@ -73,13 +74,22 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     ),
     (
         Top,
-        "issuer x { url \"https://x/\"; claims { a: string = p.«slow→fast»; } }",
+        "issuer x { url \"https://x/\"; claims { a: string from p.«slow→fast»; } }",
+    ),
+    (
+        Top,
+        "issuer x { url \"https://x/\"; claims { a: set separated by \"«,→;»\"; } }",
+    ),
+    (
+        Top,
+        "issuer x { url \"https://x/\"; claims { a: int from «b→c» = 1; } }",
     ),
     (Top, "issuer x { url \"https://x/\"; type \"«at→jt»+jwt\"; }"),
     (Top, "issuer x { url \"https://x/\"; max age «1→2»h; }"),
     (Top, "issuer x { url \"https://x/\"; «→bound to certificate;» }"),
     (Top, "issuer x { url \"https://x/\"; «→opaque;» }"),
     (Top, "issuer x { url \"https://x/\"; «→no expiry;» }"),
+    (Service, "allow customer to GET /a with scope like \"«a→b».*\";"),
     // keys, peers, signatures, secrets
     (Top, "keys «k→l» { header \"x-k\"; file \"partners.json\"; }"),
     (Top, "keys k { header \"x-«a→b»\"; file \"partners.json\"; }"),
@@ -137,7 +147,21 @@ pub(super) const ROWS: &[(Place, &str)] = &[
         Top,
         "trust { proxies 10.0.0.0/8; header \"x-a\" as geo.country: «string→int»; }",
     ),
+    (
+        Top,
+        "trust { proxies 10.0.0.0/8; header \"x-a\" as geo.groups: set separated by \"«,→;»\"; }",
+    ),
     (Top, "context { c: instant = 202«6→7»-01-01T00:00:00Z; }"),
+    (Top, "context { c: int from a.«b→c»; }"),
+    (Top, "context { c: set«→ separated by \",\"»; }"),
+    (
+        Top,
+        "keys k { header \"x-k\"; file \"partners.json\"; fields { p: int from «a→b»; } }",
+    ),
+    (
+        Top,
+        "keys k { header \"x-k\"; file \"partners.json\"; fields { p: set separated by \"«,→;»\"; } }",
+    ),
     // data
     (Top, "network «n→m» = 10.0.0.0/8;"),
     (Top, "network n = 10.0.0.0/«8→9»;"),

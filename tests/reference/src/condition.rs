@@ -178,15 +178,35 @@ impl View<'_> {
 
     /// Whether `with scope ..` holds; false without a valid token that says its scopes.
     pub(crate) fn has_scopes(&self, requires: &Requires) -> bool {
+        self.has_named_scopes(requires) && self.has_scopes_like(requires)
+    }
+
+    /// Whether each glob of `with scope like ..` has a scope.
+    pub(crate) fn has_scopes_like(&self, requires: &Requires) -> bool {
+        let had = || self.set(&Fact::Scopes).unwrap_or_default();
+        let globs = &requires.scope_globs;
+        globs.is_empty()
+            || globs
+                .iter()
+                .all(|glob| had().iter().any(|scope| glob::matches(glob, scope)))
+    }
+
+    fn has_named_scopes(&self, requires: &Requires) -> bool {
         requires.scopes.is_empty()
             || self
                 .set(&Fact::Scopes)
                 .is_some_and(|had| requires.scopes.iter().all(|s| had.contains(s.as_bytes())))
     }
 
+    /// A claim, where it was sent: `with` never sees a default.
+    fn sent(&self, claim: &str) -> Option<Fact> {
+        let fact = Fact::Claim(claim.to_string());
+        self.world.fact(&fact, self.captures).sent.then_some(fact)
+    }
+
     /// Whether `with acr ..` holds.
     pub(crate) fn has_acr(&self, requires: &Requires) -> bool {
-        let had = || self.text(&Fact::Claim("acr".to_string()));
+        let had = || self.sent("acr").and_then(|acr| self.text(&acr));
         requires
             .acr
             .as_ref()
@@ -198,7 +218,8 @@ impl View<'_> {
         let Some(max) = requires.max_age_us else {
             return true;
         };
-        match (self.world.now, self.known(&Fact::Claim("auth_time".to_string()))) {
+        let at = self.sent("auth_time").and_then(|fact| self.known(&fact));
+        match (self.world.now, at) {
             (Some(now), Some(Datum::Instant(at))) => i128::from(now) - i128::from(at) <= i128::from(max),
             _ => false,
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use portcullis_lang::model::{Fact, PeerFact, Policy, ScopesClaim, Type, Value};
+use portcullis_lang::model::{Fact, PeerFact, Policy, SetForm, Type, Value};
 use portcullis_vectors::Vector;
 
 use crate::client_ip::{client_ip, is_trusted};
@@ -124,14 +124,33 @@ impl Datum {
         }
     }
 
-    /// The JSON form of a claim, a key's field, a context member or a table's cell.
+    /// The JSON form of a claim, a key's field or a context member, whose sets may be written as texts.
+    fn from_json_as(json: &Json, ty: Type, set: SetForm) -> Option<Datum> {
+        match json {
+            Json::String(text) if ty == Type::Set => Datum::set_from_text(text.as_bytes(), set),
+            _ => Datum::from_json(json, ty),
+        }
+    }
+
+    fn set_from_text(text: &[u8], set: SetForm) -> Option<Datum> {
+        match set {
+            SetForm::Array => None,
+            SetForm::OrString => Some(Datum::Set([text.to_vec()].into())),
+            SetForm::Separated(by) => {
+                let parts = text.split(|byte| char::from(*byte) == by).map(trim);
+                let parts = parts.filter(|part| !part.is_empty());
+                Some(Datum::Set(parts.map(<[u8]>::to_vec).collect()))
+            }
+        }
+    }
+
+    /// The JSON form of a table's cell, or of a fact whose sets are arrays.
     pub(crate) fn from_json(json: &Json, ty: Type) -> Option<Datum> {
         match (ty, json) {
             (Type::Bool, Json::Bool(b)) => Some(Datum::Bool(*b)),
             (Type::Int, Json::Number(text)) => parse_int(text).map(Datum::Int),
-            (Type::Instant, Json::Number(text)) => {
-                parse_int(text)?.checked_mul(1_000_000).map(Datum::Instant)
-            }
+            (Type::Instant, Json::Number(text)) => seconds(text).map(Datum::Instant),
+            (Type::Instant, Json::String(text)) => crate::hours::parse_strict(text).map(Datum::Instant),
             (Type::String, Json::String(text)) => Some(Datum::Text(text.clone().into_bytes())),
             (Type::Ip, Json::String(text)) => parse_ip(text).map(Datum::Ip),
             (Type::Set, Json::Array(items)) => items
@@ -156,6 +175,23 @@ impl Datum {
             Datum::Set(_) | Datum::Instant(_) | Datum::Duration(_) => None,
         }
     }
+}
+
+/// An exact decimal number of seconds without exponent, in µs, rounded down.
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if text.contains(['e', 'E']) {
+        return None;
+    }
+    let micros = format!("{fraction:0<6}");
+    let (micros, rest) = micros.split_at(6);
+    let total = i128::from(parse_int(whole)?).abs() * 1_000_000 + micros.parse::<i128>().ok()?;
+    let total = match (whole.starts_with('-'), rest.bytes().any(|digit| digit != b'0')) {
+        (false, _) => total,
+        (true, false) => -total,
+        (true, true) => -total - 1,
+    };
+    i64::try_from(total).ok()
 }
 
 /// `-?(0|[1-9][0-9]*)` in i64.
@@ -353,18 +389,11 @@ impl<'a> World<'a> {
         let Some(claim) = issuer.and_then(|issuer| issuer.claims.iter().find(|c| c.name == name)) else {
             return Found::absent();
         };
+        let ty = self.policy.type_of(&Fact::Claim(name.to_string()));
+        let seconds_only = ["exp", "nbf", "iat", "auth_time"].contains(&name);
         let found = match walk(&token.claims, &claim.path) {
-            None => Found::absent(),
-            Some(json) => {
-                let ty = self.policy.type_of(&Fact::Claim(name.to_string()));
-                let lone = match json {
-                    Json::String(text) if ty == Type::Set && claim.or_string => {
-                        Some(Datum::Set([text.clone().into_bytes()].into()))
-                    }
-                    _ => None,
-                };
-                Found::typed(lone.or_else(|| Datum::from_json(json, ty)))
-            }
+            Walked::One(Json::String(_)) if seconds_only => Found::ill_typed(),
+            walked => walked.read(ty, claim.set),
         };
         found.or_default(claim.default.as_ref())
     }
@@ -376,11 +405,7 @@ impl<'a> World<'a> {
         let Some(issuer) = self.policy.issuers.get(token.issuer) else {
             return Found::absent();
         };
-        let name = match issuer.scopes {
-            ScopesClaim::Scope => "scope",
-            ScopesClaim::Scp => "scp",
-        };
-        let Some((_, json)) = token.claims.iter().find(|(member, _)| member == name) else {
+        let Walked::One(json) = walk(&token.claims, &issuer.scopes) else {
             return Found::absent();
         };
         let sent = match json {
@@ -412,10 +437,7 @@ impl<'a> World<'a> {
         let Some(field) = set.and_then(|set| set.fields.iter().find(|field| field.name == name)) else {
             return Found::absent();
         };
-        let sent = key.fields.iter().find(|(member, _)| member == name);
-        let found = sent.map_or_else(Found::absent, |(_, json)| {
-            Found::typed(Datum::from_json(json, field.ty))
-        });
+        let found = walk(&key.fields, &field.path).read(field.ty, field.set);
         found.or_default(field.default.as_ref())
     }
 
@@ -451,21 +473,18 @@ impl<'a> World<'a> {
                 sent: false,
             };
         };
-        let mut given = members.iter().filter(|(member, _)| member == name);
-        match (given.next(), given.next()) {
-            (None, _) => Found::absent().or_default(declared.default.as_ref()),
-            (Some((_, json)), None) => Found::typed(Datum::from_json(json, declared.ty)),
-            (Some(_), Some(_)) => Found::ill_typed(),
-        }
+        let found = walk(members, &declared.path).read(declared.ty, declared.set);
+        found.or_default(declared.default.as_ref())
     }
 
     fn trusted(&self, name: &str) -> Found {
         let trust = &self.policy.trust;
         let from_trusted_hop = self.socket.is_some_and(|socket| is_trusted(trust, socket));
         match trust.headers.iter().find(|header| header.name == name) {
-            Some(header) if from_trusted_hop => {
-                self.header(&header.header, |value| Datum::from_text(value, header.ty))
-            }
+            Some(header) if from_trusted_hop => self.header(&header.header, |value| match header.ty {
+                Type::Set => Datum::set_from_text(value, header.set),
+                ty => Datum::from_text(value, ty),
+            }),
             _ => Found::absent(),
         }
     }
@@ -481,21 +500,37 @@ fn context(vector: &Vector) -> Context {
     }
 }
 
-/// Walks objects; a missing member or a non-object on the way is absent.
-fn walk<'j>(claims: &'j [(String, Json)], path: &[String]) -> Option<&'j Json> {
-    let (first, rest) = path.split_first()?;
-    let mut at = claims
-        .iter()
-        .find(|(name, _)| name == first)
-        .map(|(_, json)| json)?;
-    for step in rest {
-        let Json::Object(members) = at else { return None };
-        at = members
-            .iter()
-            .find(|(name, _)| name == step)
-            .map(|(_, json)| json)?;
+/// What stands at the end of a path of members.
+enum Walked<'j> {
+    Nothing,
+    One(&'j Json),
+    /// Some member of the path is given twice.
+    Twice,
+}
+
+impl Walked<'_> {
+    fn read(&self, ty: Type, set: SetForm) -> Found {
+        match self {
+            Walked::Nothing => Found::absent(),
+            Walked::One(json) => Found::typed(Datum::from_json_as(json, ty, set)),
+            Walked::Twice => Found::ill_typed(),
+        }
     }
-    Some(at)
+}
+
+/// Walks objects; a missing member or a non-object on the way is absent.
+fn walk<'j>(object: &'j [(String, Json)], path: &[String]) -> Walked<'j> {
+    let Some((first, rest)) = path.split_first() else {
+        return Walked::Nothing;
+    };
+    let mut given = object.iter().filter(|(name, _)| name == first);
+    match (given.next(), given.next()) {
+        (None, _) => Walked::Nothing,
+        (Some(_), Some(_)) => Walked::Twice,
+        (Some((_, json)), None) if rest.is_empty() => Walked::One(json),
+        (Some((_, Json::Object(members))), None) => walk(members, rest),
+        (Some(_), None) => Walked::Nothing,
+    }
 }
 
 /// The essence in lower case.

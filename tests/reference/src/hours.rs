@@ -39,6 +39,13 @@ fn inside(span: HoursSpan, day: u32, minute: u16) -> bool {
     }
 }
 
+/// As the language writes instants: upper-case marks, no leap second, at most six digits of a fraction, an offset.
+pub(crate) fn parse_strict(text: &str) -> Option<i64> {
+    const SHAPE: &str = "(?-u)^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+    let shape = regex::Regex::new(SHAPE).ok()?;
+    parse_instant(text).filter(|_| text.is_ascii() && shape.is_match(text))
+}
+
 /// RFC 3339 text with an offset -> µs, rounded down.
 pub(crate) fn parse_instant(text: &str) -> Option<i64> {
     let at: Timestamp = text.parse().ok()?;

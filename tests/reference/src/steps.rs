@@ -303,11 +303,19 @@ impl<'a> Case<'a> {
                 ..Refusal::new(401, Reason::InsufficientUserAuthentication)
             };
         }
-        let scopes = lack_scope
-            .iter()
-            .map(|e| (e.rule.requires.scopes.len(), e.rule.requires.scopes.join(" ")));
-        if let Some((_, scopes)) = scopes.min() {
-            let text = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
+        let scopes = lack_scope.iter().map(|e| {
+            let with = &e.rule.requires;
+            (
+                !self.view(e).has_scopes_like(with),
+                with.scopes.len(),
+                with.scopes.join(" "),
+            )
+        });
+        if let Some((unmet_glob, _, scopes)) = scopes.min() {
+            let mut text = "Bearer error=\"insufficient_scope\"".to_string();
+            if !unmet_glob {
+                text.push_str(&format!(", scope=\"{scopes}\""));
+            }
             return Refusal {
                 challenges: vec![text],
                 ..Refusal::new(403, Reason::InsufficientScope)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_vectors::{Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 /// What will be sent.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,7 @@ impl Draft {
         }
         let context = self
             .raw_context
-            .or_else(|| (!self.no_context).then(|| Json::Object(self.context).to_string()));
+            .or_else(|| (!self.no_context).then(|| text(self.context)));
         Vector {
             id,
             request: Request {
@@ -96,9 +96,7 @@ impl Draft {
                 issuer,
                 claims: match self.token_fault {
                     Some(_) => None,
-                    None => raw(&self
-                        .raw_claims
-                        .unwrap_or_else(|| Json::Object(self.claims).to_string())),
+                    None => raw(&self.raw_claims.unwrap_or_else(|| text(self.claims))),
                 },
                 invalid: self.token_fault,
             }),
@@ -106,7 +104,7 @@ impl Draft {
                 keys,
                 id: self.key_fault.is_none().then_some(self.key_id),
                 fields: if self.key_fault.is_none() {
-                    raw(&json!(self.fields).to_string())
+                    raw(&text(self.fields))
                 } else {
                     None
                 },
@@ -119,6 +117,23 @@ impl Draft {
             expect: None,
         }
     }
+}
+
+/// Marks a string that stands for a number with just these digits, which a parsed number would lose.
+pub(super) const NUMBER: &str = "number:";
+
+/// An object as JSON, marked numbers in their own digits.
+fn text(object: Map<String, Json>) -> String {
+    let whole = Json::Object(object).to_string();
+    let mark = format!("\"{NUMBER}");
+    let mut parts = whole.split(&mark);
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let (number, rest) = part.split_once('"').unwrap_or((part, ""));
+        out.push_str(number);
+        out.push_str(rest);
+    }
+    out
 }
 
 /// JSON text as it stands; `None` where it is none.

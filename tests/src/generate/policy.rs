@@ -292,8 +292,16 @@ fn allow(rng: &mut Rng, world: &World, at_root: bool, unique: u64) -> String {
     let mut with = Vec::new();
     if world.has_token && who != "anyone" && rng.chance(40) {
         with.push(
-            rng.pick(&["scope \"read\"", "scope \"write\", \"admin\"", "scope \"write\""])
-                .to_string(),
+            rng.pick(&[
+                "scope \"read\"",
+                "scope \"write\", \"admin\"",
+                "scope \"write\"",
+                "scope \"read\"",
+                "scope \"write\"",
+                "scope like \"re*\"",
+                "scope like \"*:*\", scope \"read\"",
+            ])
+            .to_string(),
         );
     }
     if world.has_token && who != "anyone" && rng.chance(25) {

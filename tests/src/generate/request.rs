@@ -125,7 +125,7 @@ impl<'p> Requests<'p> {
                 json!(now.map_or(0, |n| n.as_second()) - age),
             );
         }
-        self.aim.at(draft, &rule.condition, rng.chance(90), rng);
+        self.aim.at(draft, &rule.condition, rng.chance(94), rng);
         let shaped = |r: &Rule| r.obligations.accept.iter().any(|a| a.kind == AcceptKind::Query);
         if shaped(rule) && rng.chance(60) {
             let query = rng.pick(&[
@@ -140,7 +140,7 @@ impl<'p> Requests<'p> {
             ]);
             draft.raw_query = Some(query.to_string());
         }
-        if !rule.requires.scopes.is_empty() {
+        if !(rule.requires.scopes.is_empty() && rule.requires.scope_globs.is_empty()) {
             let keep = if rng.chance(70) {
                 rule.requires.scopes.len()
             } else {
@@ -153,6 +153,11 @@ impl<'p> Requests<'p> {
                 .take(keep)
                 .cloned()
                 .chain(["other".to_string()])
+                .chain(
+                    rng.some(&["ready", "a:b", "r/e"], 0)
+                        .into_iter()
+                        .map(str::to_string),
+                )
                 .collect();
             self.aim.scopes(draft, Some(Value::Set(scopes)));
         }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use portcullis_lang::model::{
-    Anchor, Atom, Comparison, Cond, CredentialKind, Fact, Operand, PeerFact, Policy, Type, Value,
+    Anchor, Atom, Comparison, Cond, CredentialKind, Fact, Operand, PeerFact, Policy, SetForm, Type, Value,
 };
 use portcullis_vectors::{PeerCert, Signature};
 use serde_json::{Map, Value as Json, json};
 
-use super::draft::Draft;
+use super::draft::{Draft, NUMBER};
 use crate::rng::Rng;
 
 const WORDS: &[&str] = &["t1", "t2", "gold", "free", "u1", "staff"];
@@ -283,7 +283,7 @@ impl Aim<'_> {
                 draft.captures.extend(text.map(|t| (name.clone(), t)));
             }
             Fact::ClientIp | Fact::ConnectionIp => draft.client_ip = text,
-            Fact::Claim(name) => self.claim(draft, name, value),
+            Fact::Claim(name) => self.claim(draft, name, value, rng),
             Fact::Scopes => self.scopes(draft, value),
             Fact::KeyId | Fact::KeyField(_) if draft.key.is_none() && value.is_none() => {}
             Fact::KeyId => {
@@ -294,11 +294,18 @@ impl Aim<'_> {
                 if draft.key.is_none() {
                     self.presented(draft, CredentialKind::Key, true);
                 }
-                member(
-                    &mut draft.fields,
-                    std::slice::from_ref(name),
-                    value.as_ref().map(json),
-                );
+                let keys = self
+                    .policy
+                    .keys
+                    .iter()
+                    .filter(|keys| Some(&keys.name) == draft.key.as_ref());
+                let field = keys
+                    .flat_map(|keys| &keys.fields)
+                    .find(|field| field.name == *name);
+                if let Some(field) = field {
+                    let value = value.map(|value| written(value, field.set, false, rng));
+                    member(&mut draft.fields, &field.path, value);
+                }
             }
             Fact::Peer(part) => {
                 let peer = draft.peer.get_or_insert_with(PeerCert::default);
@@ -314,14 +321,17 @@ impl Aim<'_> {
                 draft.signature = text.map(|name| Signature { name, invalid: None });
             }
             Fact::Context(name) => {
-                member(
-                    &mut draft.context,
-                    std::slice::from_ref(name),
-                    value.as_ref().map(json),
-                );
+                if let Some(fact) = self.policy.context.iter().find(|fact| fact.name == *name) {
+                    let value = value.map(|value| written(value, fact.set, false, rng));
+                    member(&mut draft.context, &fact.path, value);
+                }
             }
             Fact::Trusted(name) => {
                 if let Some(trusted) = self.policy.trust.headers.iter().find(|h| h.name == *name) {
+                    let text = match (value, trusted.set) {
+                        (Some(Value::Set(items)), SetForm::Separated(by)) => Some(separated(&items, by, rng)),
+                        _ => text,
+                    };
                     header(draft, &trusted.header, text);
                     if rng.chance(80) {
                         draft.client_ip = Some("10.0.0.9".to_string());
@@ -343,7 +353,7 @@ impl Aim<'_> {
         }
     }
 
-    fn claim(&self, draft: &mut Draft, name: &str, value: Option<Value>) {
+    fn claim(&self, draft: &mut Draft, name: &str, value: Option<Value>, rng: &mut Rng) {
         let has = |issuer: &str| {
             self.policy
                 .issuers
@@ -360,7 +370,9 @@ impl Aim<'_> {
             draft.issuer = issuer.map(|i| i.name.clone()).or(draft.issuer.take());
         }
         if let Some(claim) = issuer.and_then(|i| i.claims.iter().find(|c| c.name == name)) {
-            member(&mut draft.claims, &claim.path, value.as_ref().map(json));
+            let seconds = ["exp", "nbf", "iat", "auth_time"].contains(&name);
+            let value = value.map(|value| written(value, claim.set, seconds, rng));
+            member(&mut draft.claims, &claim.path, value);
         }
     }
 
@@ -374,14 +386,12 @@ impl Aim<'_> {
             .issuers
             .iter()
             .find(|i| Some(&i.name) == draft.issuer.as_ref());
-        let claim = match issuer.map(|i| i.scopes) {
-            Some(portcullis_lang::model::ScopesClaim::Scp) => "scp",
-            _ => "scope",
-        };
-        draft.claims.remove(claim);
-        if let Some(Value::Set(scopes)) = value {
-            draft.claims.insert(claim.to_string(), json!(scopes.join(" ")));
-        }
+        let Some(issuer) = issuer else { return };
+        let scopes = value.and_then(|value| match value {
+            Value::Set(scopes) => Some(json!(scopes.join(" "))),
+            _ => None,
+        });
+        member(&mut draft.claims, &issuer.scopes, scopes);
     }
 }
 
@@ -407,14 +417,35 @@ fn member(map: &mut Map<String, Json>, path: &[String], value: Option<Json>) {
     }
 }
 
-fn json(value: &Value) -> Json {
-    match value {
-        Value::Bool(b) => json!(b),
-        Value::Int(n) => json!(n),
-        Value::Instant(us) | Value::Duration(us) => json!(us / 1_000_000),
-        Value::Set(items) => json!(items),
-        other => json!(plain(other)),
+/// A value as one of the forms of JSON that it may have; `seconds`: never a text for an instant.
+fn written(value: Value, set: SetForm, seconds: bool, rng: &mut Rng) -> Json {
+    match (&value, set) {
+        (Value::Bool(b), _) => json!(b),
+        (Value::Int(n), _) => json!(n),
+        (Value::Instant(us) | Value::Duration(us), _) => match rng.below(8) {
+            0 if !seconds || rng.chance(10) => json!(instant(*us)),
+            1 => number(&format!("{}.{:06}", us / 1_000_000, us % 1_000_000)),
+            2 => number(&format!(
+                "{}{}",
+                us / 1_000_000,
+                rng.pick(&[".0000009", ".9999999", "e0", ".5"])
+            )),
+            _ => json!(us / 1_000_000),
+        },
+        (Value::Set(items), SetForm::Separated(by)) if rng.chance(75) => json!(separated(items, by, rng)),
+        (Value::Set(items), _) => json!(items),
+        (other, _) => json!(plain(other)),
     }
+}
+
+/// A number that is written as it stands here: [`super::draft::text`] takes the mark off.
+fn number(text: &str) -> Json {
+    json!(format!("{NUMBER}{text}"))
+}
+
+fn separated(items: &[String], by: char, rng: &mut Rng) -> String {
+    let between = rng.pick(&["X", " X ", "X\t", "XX"]).replace('X', &by.to_string());
+    items.join(&between)
 }
 
 fn plain(value: &Value) -> String {

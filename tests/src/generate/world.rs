@@ -137,7 +137,7 @@ impl World {
 
     fn context(&mut self, rng: &mut Rng) {
         let mut text = "context {\n".to_string();
-        let fields: [(&str, &str, Ty, &[&'static str], &str); 8] = [
+        let fields: [(&str, &str, Ty, &[&'static str], &str); 10] = [
             ("order_tenant", "string", Ty::Text, NAMES, ""),
             ("risk", "int", Ty::Int, NUMBERS, ""),
             ("maintenance", "bool", Ty::Bool, &[], " = false"),
@@ -146,6 +146,20 @@ impl World {
             ("flags", "set", Ty::Set, GROUPS, ""),
             ("limit_here", "int", Ty::Int, NUMBERS, " = 5"),
             ("opened", "instant", Ty::Instant, INSTANTS, ""),
+            (
+                "owner",
+                "string",
+                Ty::Text,
+                NAMES,
+                " from order.\"owner id\" = \"t1\"",
+            ),
+            (
+                "labels",
+                "set separated by \";\"",
+                Ty::Set,
+                GROUPS,
+                " from order.labels",
+            ),
         ];
         for (name, ty, kind, values, default) in fields {
             if rng.chance(80) {
@@ -168,8 +182,10 @@ impl World {
         let nets = rng.pick(&["10.0.0.0/8", "10.0.0.0/8, 192.168.0.0/16, 2001:db8:ffff::/48"]);
         self.declarations.push(format!(
             "trust {{\n  proxies {nets}{hops};\n  header \"cf-ipcountry\" as geo.country: string;\n  \
-             header \"x-risk\" as edge.risk: int;\n}}"
+             header \"x-risk\" as edge.risk: int;\n  \
+             header \"x-groups\" as edge.groups: set separated by \",\";\n}}"
         ));
+        self.fact("edge.groups", Ty::Set, GROUPS);
         self.fact("geo.country", Ty::Text, &["de", "fr"]);
         self.fact("edge.risk", Ty::Int, NUMBERS);
     }
@@ -227,7 +243,7 @@ impl World {
     fn issuers(&mut self, rng: &mut Rng) {
         self.has_token = true;
         let count = 1 + usize::from(rng.chance(40));
-        let claims: [ClaimDraft; 9] = [
+        let claims: [ClaimDraft; 11] = [
             ("tenant", "string", Ty::Text, NAMES, &[""]),
             (
                 "tier",
@@ -239,10 +255,40 @@ impl World {
             ("groups", "set", Ty::Set, GROUPS, &["", " = []", " = [\"staff\"]"]),
             ("mfa", "bool", Ty::Bool, &[], &["", " = false"]),
             ("level", "int", Ty::Int, NUMBERS, &["", " = 5"]),
-            ("roles", "set", Ty::Set, GROUPS, &[" = realm_access.roles", ""]),
+            (
+                "roles",
+                "set",
+                Ty::Set,
+                GROUPS,
+                &[
+                    " from realm_access.roles",
+                    "",
+                    " from \"https://x.example/roles\" = [\"ops\"]",
+                ],
+            ),
             ("teams", "set or string", Ty::Set, GROUPS, &[""]),
             ("since", "instant", Ty::Instant, INSTANTS, &[""]),
-            ("odd", "string", Ty::Text, NAMES, &[" = \"odd key\".x.y"]),
+            (
+                "odd",
+                "string",
+                Ty::Text,
+                NAMES,
+                &[" from \"odd key\".x.y", " from \"odd key\".z = \"t2\""],
+            ),
+            (
+                "parts",
+                "set separated by \" \"",
+                Ty::Set,
+                GROUPS,
+                &["", " from realm_access.parts", " = [\"ops\"]"],
+            ),
+            (
+                "acr",
+                "string",
+                Ty::Text,
+                NAMES,
+                &["", " = \"gold\"", " from realm_access.acr"],
+            ),
         ];
         let mut seen: Vec<&str> = Vec::new();
         for index in 0..count {
@@ -250,9 +296,9 @@ impl World {
             text += &format!("  audience \"svc\";\n  algorithms ES256;\n  keys \"i{index}.jwks.json\";\n");
             self.files
                 .insert(format!("i{index}.jwks.json"), br#"{"keys":[]}"#.to_vec());
+            text += rng.pick(&["", "  scopes from scp;\n", "  scopes from realm_access.scopes;\n"]);
             for clause in [
                 "  leeway 60s;\n",
-                "  scopes from scp;\n",
                 "  scope \"write\" implies \"read\";\n",
                 "  no expiry;\n",
             ] {
@@ -311,7 +357,7 @@ impl World {
             "header \"x-api-key\"; cookie \"apikey\";",
         ]);
         self.declarations.push(format!(
-            "keys partners {{ {place} file \"partners.json\"; fields {{ plan: string; quota: int = 3; vip: bool; tags: set = []; }} }}"
+            "keys partners {{ {place} file \"partners.json\"; fields {{ plan: string; quota: int from limits.quota = 3; vip: bool; tags: set separated by \",\" = []; }} }}"
         ));
         self.files.insert("partners.json".to_string(), b"{}".to_vec());
         self.fact("key.id", Ty::Text, NAMES);

@@ -88,6 +88,7 @@ impl Writer {
                 (var::NUMBER, slot.0, self.shared(table))
             }
             Var::Pattern(slot, table) => (var::PATTERN, slot.0, self.shared(table.words())),
+            Var::SomePattern(slot, table) => (var::SOME_PATTERN, slot.0, self.shared(table.words())),
             Var::Address(slot, ranges) => match ranges4(ranges) {
                 Some(table) => (var::ADDRESS4, slot.0, self.shared(table)),
                 None => {
@@ -130,6 +131,7 @@ impl Writer {
                 // These became variables of their own kinds above.
                 Leaf::TextIn(slot, _)
                 | Leaf::Matches(slot, _)
+                | Leaf::SomeMatches(slot, _)
                 | Leaf::Number(slot, ..)
                 | Leaf::NumberIn(slot, _)
                 | Leaf::Address(slot, _) => (var::KNOWN, slot.0, 0),

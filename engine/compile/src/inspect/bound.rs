@@ -82,6 +82,8 @@ fn classifier(image: &Image, id: u32) -> u64 {
         var::TEXT => probe(image, b),
         var::NUMBER => 1 + search(w(b), 2),
         var::PATTERN => dfa(text_bytes(source)),
+        // The elements are of one text, each with the automaton's head; implied ones are counted with sets.
+        var::SOME_PATTERN => 4 * dfa(text_bytes(source)),
         var::ADDRESS => 2 + search(w(b), 4),
         var::ADDRESS4 => 2 + search(w(b) & !IN_TURN, 1),
         var::SAMPLE => 5 + u64::from(w(b + 1).div_ceil(4)),

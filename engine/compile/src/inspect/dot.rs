@@ -81,7 +81,13 @@ fn variable(image: &Image, id: u32) -> String {
         source.map_or_else(String::new, |s| format!("{s:?}"))
     };
     match kind {
-        var::TEXT | var::NUMBER | var::PATTERN | var::ADDRESS | var::ADDRESS4 | var::BOOL => fact(a),
+        var::TEXT
+        | var::NUMBER
+        | var::PATTERN
+        | var::SOME_PATTERN
+        | var::ADDRESS
+        | var::ADDRESS4
+        | var::BOOL => fact(a),
         var::ELEMENT => element(image, a, b, &fact),
         var::KNOWN => format!("known {}", fact(a)),
         var::EXISTS => format!("exists {}", fact(a)),

@@ -11,7 +11,7 @@ fn config() -> Config {
         name: name.into(),
         url: format!("https://{name}"),
         place,
-        scopes_member: "scope".into(),
+        scopes: vec!["scope".into()],
         implies: vec![],
         claims: vec![],
         opaque: false,

@@ -1,7 +1,9 @@
 //! Facts: absent, ill-typed, given twice, defaults, and each type.
 
 use super::*;
-use crate::image::config::{ContextFact, Issuer, IssuerClaim, KeySet, Literal, SegmentKind, TokenPlace};
+use crate::image::config::{
+    ContextFact, Issuer, IssuerClaim, JsonField, KeySet, Literal, SegmentKind, TokenPlace, ValueForm,
+};
 use crate::view::{Credential, KeyFact};
 
 fn request_fact(target: &str, headers: &[(&[u8], &[u8])], source: Source) -> (bool, Option<String>) {
@@ -85,6 +87,15 @@ fn captures() {
     }
 }
 
+/// A field under its own name.
+pub(super) fn field_of(name: &str, default: Option<Literal>) -> JsonField {
+    JsonField {
+        path: vec![name.into()],
+        form: ValueForm::Plain,
+        default,
+    }
+}
+
 fn token_config() -> Config {
     let claims = [
         ("sub", Type::String),
@@ -105,16 +116,22 @@ fn token_config() -> Config {
     };
     let declared = claims[..7].iter().zip(0..).map(|((name, _), claim)| IssuerClaim {
         claim,
-        path: path(name),
-        or_string: *name == "aud",
-        default: (*name == "n").then_some(Literal::Int(7)),
+        field: JsonField {
+            path: path(name),
+            form: match *name {
+                "aud" => ValueForm::LoneString,
+                "exp" => ValueForm::Seconds,
+                _ => ValueForm::Plain,
+            },
+            default: (*name == "n").then_some(Literal::Int(7)),
+        },
     });
     Config {
         issuers: vec![Issuer {
             name: "corp".into(),
             url: "https://idp".into(),
             place: TokenPlace::Authorization,
-            scopes_member: "scope".into(),
+            scopes: vec!["scope".into()],
             implies: vec![("w".into(), vec!["r".into()])],
             claims: declared.collect(),
             opaque: false,
@@ -124,7 +141,7 @@ fn token_config() -> Config {
             name: "partners".into(),
             header: None,
             cookie: None,
-            fields: vec![(0, Some(Literal::String("free".into())))],
+            fields: vec![(0, field_of("plan", Some(Literal::String("free".into()))))],
         }],
         key_fields: claims_of(&[("plan", Type::String), ("alien", Type::String)]),
         ..Config::default()
@@ -203,9 +220,9 @@ fn context_and_trusted_headers() {
     let facts = vec![ContextFact {
         name: "risk".into(),
         ty: Type::Int,
-        default: Some(Literal::Int(1)),
+        field: field_of("risk", Some(Literal::Int(1))),
     }];
-    let trusted = vec![("cf-ipcountry".to_string(), Type::String)];
+    let trusted = vec![("cf-ipcountry".to_string(), Type::String, ValueForm::Plain)];
     let config = Config {
         context: facts,
         trusted,

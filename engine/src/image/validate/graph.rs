@@ -87,6 +87,7 @@ impl Check<'_> {
             // A class is one more than the automaton's.
             var::PATTERN if self.dfa(b)? == u32::MAX => bad("automaton", at),
             var::PATTERN => Ok(()),
+            var::SOME_PATTERN => self.dfa(b).map(drop),
             var::ADDRESS => {
                 self.range("ranges", b, 1)?;
                 self.records("ranges", b + 1, self.word(b), 5)

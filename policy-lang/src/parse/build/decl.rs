@@ -4,6 +4,7 @@ use pest::iterators::Pair;
 
 use super::{Build, inner, kids, maybe};
 use crate::ast::*;
+use crate::diagnostic::Diagnostic;
 use crate::parse::Rule;
 use crate::source::Spanned;
 
@@ -90,6 +91,7 @@ impl Build<'_> {
         let inner = kids(pair).next()?;
         let node = match inner.as_rule() {
             Rule::set_or_string => TypeName::SetOrString,
+            Rule::set_separated => TypeName::SetSeparated(self.text(kids(inner).next()?)?.node),
             _ => TypeName::Word(inner.as_str().to_owned()),
         };
         Some(Spanned { node, span })
@@ -103,26 +105,51 @@ impl Build<'_> {
         let span = self.span(&pair);
         let mut k = kids(pair);
         let name = self.raw(&k.next()?);
-        let ty = self.type_name(k.next()?)?;
-        let init = match k.next() {
-            None => None,
-            Some(init) if init.as_rule() == Rule::default => {
-                Some(FieldInit::Default(self.literal(kids(init).next()?)?))
+        let ty = k.next()?;
+        let type_text = ty.as_str().trim_end();
+        let ty = self.type_name(ty)?;
+        let from = maybe(k.opt(Rule::from_path), |from| {
+            let span = self.span(&from);
+            let node = self.member_path(kids(from).next()?);
+            Some(Spanned { node, span })
+        })?;
+        let default = match k.next() {
+            Some(path) if path.as_rule() == Rule::misplaced_path => {
+                let (at, path) = (self.span(&path), path.as_str().trim_end());
+                let help = format!(
+                    "to read the fact from there write `{}: {} from {path};`",
+                    name.node, type_text
+                );
+                self.complain(
+                    Diagnostic::error(
+                        "G0612",
+                        at,
+                        format!("`= {path}` is not a literal, and a default is one"),
+                    )
+                    .label("a path")
+                    .help(help),
+                );
+                return None;
             }
-            Some(path) => Some(FieldInit::Path(self.each(path, |b, part| {
-                if part.as_str().starts_with('"') {
-                    b.text(part)
-                } else {
-                    Some(b.raw(&part))
-                }
-            }))),
+            default => maybe(default, |default| self.literal(kids(default).next()?))?,
         };
         Some(FieldDecl {
             doc: self.doc(span),
             name,
             ty,
-            init,
+            from,
+            default,
             span,
+        })
+    }
+
+    fn member_path(&mut self, pair: Pair<'_, Rule>) -> MemberPath {
+        self.each(pair, |b, step| {
+            if step.as_str().starts_with('"') {
+                b.text(step)
+            } else {
+                Some(b.raw(&step))
+            }
         })
     }
 
@@ -137,7 +164,7 @@ impl Build<'_> {
             Rule::from_header => IssuerClause::FromHeader(self.text(k.next()?)?),
             Rule::from_cookie => IssuerClause::FromCookie(self.text(k.next()?)?),
             Rule::verified => IssuerClause::VerifiedByGateway,
-            Rule::scopes_from => IssuerClause::ScopesFrom(self.raw(&k.next()?)),
+            Rule::scopes_from => IssuerClause::ScopesFrom(self.member_path(k.next()?)),
             Rule::implies => IssuerClause::Implies(self.text(k.next()?)?, self.texts(k.next()?)),
             Rule::claims => IssuerClause::Claims(self.fields(k.next()?)),
             Rule::token_type => IssuerClause::Type(self.text(k.next()?)?),

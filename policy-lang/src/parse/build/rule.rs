@@ -141,6 +141,9 @@ impl Build<'_> {
         let (kind, mut k) = inner(pair)?;
         let first = k.next()?;
         Some(match kind {
+            R::scope_req if first.as_rule() == R::scope_like => {
+                Requirement::ScopeLike(self.text(kids(first).next()?)?)
+            }
             R::scope_req => Requirement::Scope(self.texts(first)),
             R::acr_req => Requirement::Acr(self.text(first)?),
             _ => Requirement::MaxAge(self.duration(first)?.node),

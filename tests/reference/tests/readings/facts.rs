@@ -1,7 +1,7 @@
 //! Facts, their states, and credentials.
 
 use portcullis_lang::model::{
-    Anchor, Atom, Cond, CredentialKind, Effect, Fact, IssuerId, Trust, TrustedHeader, Type, Value,
+    Anchor, Atom, Cond, CredentialKind, Effect, Fact, IssuerId, SetForm, Trust, TrustedHeader, Type, Value,
 };
 use serde_json::json;
 
@@ -260,6 +260,7 @@ fn a_trusted_header_needs_a_trusted_socket() {
         name: "geo".into(),
         header: "x-geo".into(),
         ty: Type::String,
+        set: SetForm::Array,
     };
     policy.trust = Trust {
         proxies: vec!["10.0.0.0/8".parse().unwrap()],

@@ -24,7 +24,7 @@ pub(crate) fn policy(mut rules: Vec<Rule>) -> Policy {
     let sent = |name: &str| IssuerClaim {
         name: name.to_string(),
         path: vec![name.to_string()],
-        or_string: false,
+        set: SetForm::Array,
         default: None,
     };
     let corp = Issuer {
@@ -37,7 +37,7 @@ pub(crate) fn policy(mut rules: Vec<Rule>) -> Policy {
         leeway_us: 30_000_000,
         source: TokenSource::Authorization,
         verified_by_gateway: false,
-        scopes: ScopesClaim::Scope,
+        scopes: vec!["scope".to_string()],
         implies: vec![("w".to_string(), vec!["r".to_string()])],
         claims: vec![
             sent("acr"),
@@ -80,11 +80,15 @@ pub(crate) fn policy(mut rules: Vec<Rule>) -> Policy {
             ContextFact {
                 name: "n".to_string(),
                 ty: Type::Int,
+                path: vec!["n".to_string()],
+                set: SetForm::Array,
                 default: None,
             },
             ContextFact {
                 name: "off".to_string(),
                 ty: Type::Bool,
+                path: vec!["off".to_string()],
+                set: SetForm::Array,
                 default: Some(Value::Bool(false)),
             },
         ],
