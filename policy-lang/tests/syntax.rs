@@ -138,6 +138,11 @@ fn each_mistake_has_its_code() {
     let head = |text: &str| format!("gate 1;\n{text}");
     for (text, code) in [
         (head("principal a = \"x\u{202e}\" == b;"), "G0002"),
+        (head("# a comment\rprincipal a = b;\n"), "G0002"),
+        (head("principal a =\rb;"), "G0002"),
+        (head("principal a = b;\r"), "G0002"),
+        (head("principal a = x == \"\r\";"), "G0002"),
+        (head("principal a = b;\r\r\n"), "G0002"),
         (head("principal a = \"x;"), "G0006"),
         (head("import \"\\q\";"), "G0007"),
         ("principal a = b;".to_owned(), "G0008"),

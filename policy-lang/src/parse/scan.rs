@@ -47,7 +47,8 @@ pub(super) struct Scan {
     pub(super) unbalanced: bool,
 }
 
-/// What no policy may hold raw: a reader would miss it or be misled (Trojan Source).
+/// What no policy may hold raw: a reader would miss it or be misled (Trojan Source). A carriage return may stand
+/// before a line feed.
 fn is_forbidden(c: char) -> bool {
     !matches!(c, '\t' | '\n' | '\r') && is_invisible(c)
 }
@@ -110,22 +111,29 @@ impl Scanner<'_> {
 
     fn forbidden(&mut self) {
         // Printed ASCII is never forbidden: most texts are passed over byte by byte.
-        let odd = |b: &u8| !matches!(*b, b' '..=b'~' | b'\n' | b'\t' | b'\r');
+        let odd = |b: &u8| !matches!(*b, b' '..=b'~' | b'\n' | b'\t');
         let mut chars = self.text.char_indices();
         if !self.bytes.iter().any(odd) {
             chars = "".char_indices();
         }
-        for (i, c) in chars.filter(|(_, c)| is_forbidden(*c)) {
+        for (i, c) in chars {
             let span = self.span(i, i + c.len_utf8());
-            self.complain(
+            let diagnostic = if c == '\r' && self.bytes.get(i + 1) != Some(&b'\n') {
+                Diagnostic::error("G0002", span, "a carriage return that no line feed follows")
+                    .label("shown as the end of a line, which it is not")
+                    .help("end the line with a line feed; inside a string write `\\r`")
+            } else if is_forbidden(c) {
                 Diagnostic::error(
                     "G0002",
                     span,
                     format!("forbidden character U+{:04X}", u32::from(c)),
                 )
                 .label("invisible, or changes the order of what is shown")
-                .help("remove it; inside a string write it as `\\u{..}`"),
-            );
+                .help("remove it; inside a string write it as `\\u{..}`")
+            } else {
+                continue;
+            };
+            self.complain(diagnostic);
             if self.out.diagnostics.len() >= DIAGNOSTICS_MAX {
                 break;
             }
