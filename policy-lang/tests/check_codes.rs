@@ -86,6 +86,10 @@ const BAD: &[(&str, &str)] = &[
         "G0518",
         "service s { on POST /a { accept body { n: int 1..2; } } on POST /** { accept body { n: int 3..4; } } }",
     ),
+    (
+        "G0519",
+        "service s { deny anyone to any /a when exists request.header[\"X-A\"]; on any /b { set request header \"x-a\" \"1\"; } }",
+    ),
     ("G0603", "issuer j { audience \"a\"; }"),
     ("G0604", "issuer j { url \"https://i/\"; }"),
     ("G0605", "issuer j { url \"https://j/\"; claims { n: string; } }"),

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use portcullis_lang::model::Policy;
 use portcullis_tests::generate::{self, Requests};
 use portcullis_tests::oracle::{self, Pair};
 use portcullis_tests::rng::Rng;
@@ -57,13 +58,18 @@ impl Tally {
             .for_each(|(k, n)| *self.words.entry(k).or_default() += n);
     }
 
-    fn words(&mut self, vector: &Vector) {
+    fn words(&mut self, policy: &Policy, text: &str, vector: &Vector) {
         let headers = &vector.request.headers;
         let has = |wanted: &str| headers.iter().any(|(name, _)| name == wanted);
-        for (name, seen) in [(
-            "extended CONNECT",
-            vector.request.method == "CONNECT" && has(":protocol"),
-        )] {
+        for (name, seen) in [
+            ("extended CONNECT", vector.request.method == "CONNECT" && has(":protocol")),
+            (
+                "set header as a fact",
+                policy.request_headers_set.iter().any(|name| {
+                    has(name) && text.contains(&format!("request.header[\"{name}\"]"))
+                }),
+            ),
+        ] {
             *self.words.entry(name).or_default() += u64::from(seen);
         }
     }
@@ -97,7 +103,7 @@ fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
         match pair.decide(&vector) {
             Ok((verdict, trace)) => {
                 tally.pairs += 1;
-                tally.words(&vector);
+                tally.words(&policy, &text, &vector);
                 for word in CLAUSES.iter().filter(|word| text.contains(**word)) {
                     *tally.words.entry(word).or_default() += 1;
                 }
@@ -230,7 +236,7 @@ const OBLIGATIONS: &[&str] = &[
     "sunset",
 ];
 
-const WORDS: &[&str] = &["extended CONNECT"];
+const WORDS: &[&str] = &["extended CONNECT", "set header as a fact"];
 
 /// What a run of this size must have reached.
 fn assert_worth(tally: &Tally) {

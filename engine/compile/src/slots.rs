@@ -9,6 +9,14 @@ use super::number::number;
 use portcullis::image::config::{SegmentKind, Source};
 use portcullis::image::ids::Slot;
 
+/// A segment that no path has: the fact is absent on every request.
+const NEVER: Source = Source::Segment {
+    index: u32::MAX,
+    prefix: 0,
+    suffix: 0,
+    kind: SegmentKind::Text,
+};
+
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) sources: Vec<Source>,
@@ -32,6 +40,8 @@ impl Slots {
             Fact::Port => Source::Port,
             Fact::Path => Source::Path,
             Fact::Query(name) => Source::Query(name.clone()),
+            // What the policy sets is removed from what came in, on all routes.
+            Fact::Header(name) if policy.request_headers_set.contains(name) => NEVER,
             Fact::Header(name) => Source::Header(name.clone()),
             Fact::Cookie(name) => Source::Cookie(name.clone()),
             Fact::Size => Source::Size,
@@ -73,7 +83,7 @@ impl Slots {
                 }
             }
             // No condition of a rule holds one, and a header or quota cannot name it: always absent.
-            Fact::Response { .. } => Source::Rest { index: u32::MAX },
+            Fact::Response { .. } => NEVER,
             Fact::Now => Source::Now,
         }
     }
@@ -82,7 +92,7 @@ impl Slots {
 /// Where a capture stands.
 pub(super) fn capture(pattern: Option<&Pattern>, name: &str) -> Source {
     let Some(pattern) = pattern else {
-        return Source::Rest { index: u32::MAX };
+        return NEVER;
     };
     for (i, segment) in pattern.segments.iter().enumerate() {
         if let Segment::Capture {

@@ -72,6 +72,7 @@ pub const CODES: &[(&str, &str)] = &[
         "two sets of one header to different literals that can bind together",
     ),
     ("G0518", "two accepts that no body or query can satisfy together"),
+    ("G0519", "`exists` of a request header that the policy sets"),
     ("G0601", "a clause said twice"),
     ("G0602", "a clause that makes no sense here"),
     ("G0603", "a declaration that is not complete"),
@@ -107,6 +108,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0001", "a principal that rests on no verified credential"),
     ("W0002", "a deny that refuses callers for facts they never have"),
     ("W0003", "an allow of everything to anyone"),
+    ("W0011", "a fact of a request header that the policy sets"),
     ("W0020", "a quota whose key the caller chooses"),
     ("W0021", "a scope with a star in its name"),
 ];
@@ -116,6 +118,7 @@ pub const LINTS: &[(&str, &str)] = &[
     ("W0001", "unanchored-principal"),
     ("W0002", "deny-on-unknown"),
     ("W0003", "allow-everything"),
+    ("W0011", "replaced-header"),
     ("W0020", "quota-key-by-caller"),
     ("W0021", "star-in-scope"),
 ];

@@ -253,9 +253,7 @@ impl<'a> Cx<'a> {
         let presented = single(reference).and_then(|name| CredentialKind::from_code(&name.node));
         match presented {
             Some(kind) => Some(Atom::Presented(kind)),
-            None => self
-                .fact_as(env, reference, Type::String)
-                .map(|(fact, _)| Atom::Exists(fact)),
+            None => self.sent(env, reference).map(Atom::Exists),
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Cx<'a> {
     pub(super) quotas: RefCell<BTreeMap<String, Quota>>,
     /// Spans of the named conditions and principals that some rule expanded.
     pub(super) used: RefCell<BTreeSet<Span>>,
+    /// Request headers that some rule sets, in lower case: what came in under these names is no fact.
+    pub(super) set_headers: BTreeSet<String>,
 }
 
 /// Which captures `path.NAME` can mean.
@@ -82,6 +84,7 @@ impl<'a> Cx<'a> {
             scope_names,
             quotas: RefCell::default(),
             used: RefCell::default(),
+            set_headers: super::obligations::set_request_headers(parsed),
         }
     }
 }

@@ -65,12 +65,50 @@ fn response_field(cx: &Cx<'_>, env: Env<'_>, reference: &FactRef) -> Option<Vec<
     field.then(|| path.iter().map(|name| (*name).to_owned()).collect())
 }
 
+fn replaced_help(name: &str) -> String {
+    format!("set the header under a name of its own, as in `set request header \"{name}-checked\" ..;`")
+}
+
 impl Cx<'_> {
     /// A fact and its type; what is wrong is reported.
     pub(super) fn fact(&self, env: Env<'_>, reference: &FactRef) -> Option<(Fact, Type)> {
         let fact = self.resolve(env, reference)?;
+        if let Some(name) = self.replaced(&fact) {
+            self.report.warning(
+                "W0011",
+                reference.span,
+                format!("`request.header[\"{name}\"]` is always absent: the policy sets this header, and what a client sends under its name is removed first"),
+                replaced_help(name),
+            );
+        }
         let ty = self.policy.type_of(&fact);
         Some((fact, ty))
+    }
+
+    /// The name of a header that the policy sets on requests, if the fact is such a header.
+    fn replaced<'f>(&self, fact: &'f Fact) -> Option<&'f str> {
+        match fact {
+            Fact::Header(name) if self.set_headers.contains(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The fact that `exists` asks for; that of a header which the policy sets would be false for ever.
+    pub(super) fn sent(&self, env: Env<'_>, reference: &FactRef) -> Option<Fact> {
+        if let Some(path) = response_field(self, env, reference) {
+            let ty = Type::String;
+            return Some(Fact::Response { path, ty });
+        }
+        let fact = self.resolve(env, reference)?;
+        match self.replaced(&fact) {
+            None => Some(fact),
+            Some(name) => self.report.invalid(
+                "G0519",
+                reference.span,
+                format!("`exists request.header[\"{name}\"]` is never true: the policy sets this header, and what a client sends under its name is removed first"),
+                replaced_help(name),
+            ),
+        }
     }
 
     /// As [`Cx::fact`]; a field of the response is taken to be of the type that its test wants.

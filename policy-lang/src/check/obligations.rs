@@ -5,7 +5,8 @@ use super::cx::{Cx, Env, sort_dedup};
 use super::jsonpath;
 use super::literals::{header_name, header_value, instant, type_word};
 use super::quotas::PendingLimit;
-use crate::ast::{BodyLine, Literal, Mark, OperandExpr, RedactLine};
+use super::sources::Parsed;
+use crate::ast::{BodyLine, Decl, Literal, Mark, OperandExpr, RedactLine, Statement};
 use crate::model::{
     Effect, HeaderAction, HeaderDirection, HeaderOp, HeaderValue, Mask, Obligations, Redaction, RedactionOp,
     RequireResponse, Transport, Type,
@@ -25,6 +26,31 @@ const FRAMING: [&str; 9] = [
     "upgrade",
     "proxy-connection",
 ];
+
+/// The request headers that some body sets, in lower case. Conditions are read before the model of the bodies is
+/// there, so the trees are asked.
+pub(super) fn set_request_headers(parsed: &[Parsed]) -> BTreeSet<String> {
+    let items = parsed.iter().flat_map(|file| &file.file.items);
+    let statements = items.flat_map(|item| match &item.decl {
+        Decl::Service { body, .. } | Decl::Guard(_, body) => body.as_slice(),
+        _ => &[],
+    });
+    let lines = statements.flat_map(|statement| match &statement.node {
+        Statement::Rule(rule) => rule.body.as_deref().unwrap_or_default(),
+        _ => &[],
+    });
+    lines
+        .filter_map(|line| match &line.node {
+            BodyLine::Header {
+                set: true,
+                direction: Some(direction),
+                name,
+                ..
+            } if direction.node == "request" => Some(name.node.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}
 
 /// Marks of a rule.
 #[derive(Default)]

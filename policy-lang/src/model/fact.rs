@@ -71,7 +71,8 @@ pub enum Fact {
     Path,
     /// `request.query.NAME`, decoded.
     Query(String),
-    /// `request.header["name"]`, lower-case name; white space around the value trimmed.
+    /// `request.header["name"]`, lower-case name; white space around the value trimmed. Absent where the policy sets
+    /// that header on requests ([`super::Policy::request_headers_set`]).
     Header(String),
     /// `request.cookie["n"]`.
     Cookie(String),

@@ -286,6 +286,8 @@ impl<'a> World<'a> {
                 .as_ref()
                 .map_or_else(Found::absent, |path| Found::text(&path.canonical)),
             Fact::Query(name) => self.query(name),
+            // what the policy sets is removed from what came in
+            Fact::Header(name) if self.policy.request_headers_set.contains(name) => Found::absent(),
             Fact::Header(name) => self.header(name, |value| Some(Datum::Text(value.to_vec()))),
             Fact::Cookie(name) => match cookies(request, name).as_slice() {
                 [] => Found::absent(),

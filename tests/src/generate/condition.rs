@@ -1,6 +1,6 @@
 //! Typed conditions over a world's facts, and over the captures of one target.
 
-use super::world::{Fact, Ty, World};
+use super::world::{FLAG, Fact, Ty, World};
 use crate::rng::Rng;
 
 /// A condition of bounded depth. `captures` are facts of the rule's own target.
@@ -52,7 +52,7 @@ fn atom(rng: &mut Rng, world: &World, captures: &[Fact]) -> String {
         return special(rng, world);
     }
     let fact = pick_fact(rng, world, captures);
-    if rng.chance(7) && fact.text != "now" {
+    if rng.chance(7) && fact.text != "now" && !(world.sets_flag && fact.text == FLAG) {
         return format!("exists {}", fact.text);
     }
     if rng.chance(5) && matches!(fact.ty, Ty::Text | Ty::Int | Ty::Ip) {

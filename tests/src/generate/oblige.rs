@@ -68,6 +68,9 @@ fn direction(rng: &mut Rng) -> &'static str {
 
 /// Facts may meet on one name; a literal has a name of its own.
 fn set_header(rng: &mut Rng, world: &World, captures: &[Fact], unique: u64) -> String {
+    if world.sets_flag && rng.chance(30) {
+        return "set request header \"x-flag\" \"t1\";".to_string();
+    }
     let direction = direction(rng);
     if rng.chance(40) {
         let name = rng.pick(&["x-shared", "x-common"]);

@@ -54,8 +54,13 @@ pub(super) struct World {
     pub(super) named: bool,
     /// Allows have no bodies.
     pub(super) plain: bool,
+    /// Bodies may set [`FLAG`] on requests, so that its fact is absent and no condition may ask `exists` of it.
+    pub(super) sets_flag: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
 }
+
+/// A header that some policies set and read.
+pub(super) const FLAG: &str = "request.header[\"x-flag\"]";
 
 const NAMES: &[&str] = &["t1", "t2", "gold", "free", "u1"];
 const NUMBERS: &[&str] = &["0", "1", "2", "5", "80", "-3"];
@@ -77,7 +82,10 @@ impl World {
 
     /// Only what every policy may name: facts of the request.
     pub(super) fn bare() -> World {
-        let mut world = World::default();
+        let mut world = World {
+            sets_flag: true,
+            ..World::default()
+        };
         world.request_facts();
         world
             .facts
@@ -89,6 +97,7 @@ impl World {
     pub(super) fn random(rng: &mut Rng) -> World {
         let mut world = World {
             media: rng.below(5),
+            sets_flag: rng.chance(25),
             ..World::default()
         };
         world.request_facts();
@@ -128,7 +137,7 @@ impl World {
         self.fact("request.query.q", Ty::Text, NAMES);
         self.fact("request.query.role", Ty::Text, GROUPS);
         self.fact("request.header[\"x-tenant\"]", Ty::Text, NAMES);
-        self.fact("request.header[\"x-flag\"]", Ty::Text, NAMES);
+        self.fact(FLAG, Ty::Text, NAMES);
         self.fact("request.cookie[\"sid\"]", Ty::Text, NAMES);
         self.fact("client.ip", Ty::Ip, &[]);
         self.fact("connection.ip", Ty::Ip, &[]);
