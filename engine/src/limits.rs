@@ -36,11 +36,11 @@ pub const JSON_DEPTH: usize = portcullis_base::json::DEPTH_MAX;
 /// Entries of `X-Forwarded-For` or `Forwarded`: more hops than any real route has.
 pub const FORWARDING_ENTRIES: usize = 64;
 /// Lines of a list file: bounds memory.
-pub const LIST_LINES: usize = 10_000_000;
+pub const LIST_LINES: usize = portcullis_base::list::LINES_MAX;
 /// Bytes of a list file: bounds memory.
-pub const LIST_BYTES: usize = 1_024 * 1_024 * 1_024;
+pub const LIST_BYTES: usize = portcullis_base::list::BYTES_MAX;
 /// Bytes of one line of a list file.
-pub const LIST_LINE_BYTES: usize = 1_024;
+pub const LIST_LINE_BYTES: usize = portcullis_base::list::LINE_BYTES_MAX;
 /// Bytes of a table file: bounds memory.
 pub const TABLE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Bytes of the name of a key that seals images.

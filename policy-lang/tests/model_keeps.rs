@@ -120,6 +120,7 @@ fn model(text: &str) -> Result<String, String> {
         ("other.secret", "0123456789abcdef0123456789abcdef"),
         ("numbers.txt", "1\n"),
         ("others.txt", "1\n"),
+        ("addresses.txt", "192.0.2.1\n"),
         ("plans.json", "{}"),
         ("others.json", "{}"),
         ("a.openapi.json", "{}"),

@@ -62,12 +62,16 @@ impl Tally {
         let headers = &vector.request.headers;
         let has = |wanted: &str| headers.iter().any(|(name, _)| name == wanted);
         for (name, seen) in [
-            ("extended CONNECT", vector.request.method == "CONNECT" && has(":protocol")),
+            (
+                "extended CONNECT",
+                vector.request.method == "CONNECT" && has(":protocol"),
+            ),
             (
                 "set header as a fact",
-                policy.request_headers_set.iter().any(|name| {
-                    has(name) && text.contains(&format!("request.header[\"{name}\"]"))
-                }),
+                policy
+                    .request_headers_set
+                    .iter()
+                    .any(|name| has(name) && text.contains(&format!("request.header[\"{name}\"]"))),
             ),
         ] {
             *self.words.entry(name).or_default() += u64::from(seen);
@@ -201,6 +205,7 @@ const OPERATORS: &[&str] = &[
     ">=",
     "ignore case",
     "in list",
+    "in list of networks",
     "in network",
     "in hours",
     "in set",

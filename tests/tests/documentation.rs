@@ -32,6 +32,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
         ("revoked.txt", "x\n"),
         ("banned.txt", "192.0.2.1\n"),
+        ("drop.txt", "192.0.2.0/24\n"),
         ("plans.json", "{\"free\":{\"rpm\":5}}"),
         ("limits.json", "{\"free\":{\"rpm\":5,\"active\":true}}"),
     ]

@@ -414,6 +414,7 @@ fn list(list: &model::List) -> ListDecl {
         name: list.name.clone(),
         file: list.file.clone(),
         ty: ty(list.ty),
+        networks: list.networks,
         max_age_us: list.max_age_us,
     }
 }

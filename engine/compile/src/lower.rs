@@ -2,15 +2,15 @@
 //! operators are taken apart (`has any` is an `or` of element tests); the logic stays three-valued here and is split
 //! into true-tests and false-tests where graphs are built. Equal tests of one fact are one leaf with a number.
 
-use portcullis_base::CredentialKind;
 use portcullis_base::quote::GateString;
+use portcullis_base::{CredentialKind, address};
 use std::collections::HashMap;
 
 use portcullis_lang::model::{Atom, Comparison, Cond, Effect, Fact, Operand, Pattern, Policy, RuleId, Value};
 
 use super::number::number;
+use super::pattern;
 use super::slots::Slots;
-use super::{pattern, vars::ip_number};
 use portcullis::image::ids::Slot;
 use portcullis::image::layout::op;
 
@@ -318,7 +318,10 @@ impl Lowering<'_> {
                 self.leaf(Leaf::Matches(slot, pattern::ignoring_case(text)))
             }
             Value::String(text) => self.leaf(Leaf::TextIn(slot, vec![text.clone()])),
-            Value::Ip(ip) => self.leaf(Leaf::Address(slot, vec![(ip_number(*ip), ip_number(*ip))])),
+            Value::Ip(ip) => self.leaf(Leaf::Address(
+                slot,
+                vec![(address::number(*ip), address::number(*ip))],
+            )),
             Value::Set(_) => self.leaf(Leaf::Known(slot)),
         };
         if operator == op::NE {
@@ -340,7 +343,7 @@ fn one_of(slot: Slot, values: &[Value]) -> Leaf {
     let addresses: Vec<(u128, u128)> = values
         .iter()
         .filter_map(|v| match v {
-            Value::Ip(ip) => Some((ip_number(*ip), ip_number(*ip))),
+            Value::Ip(ip) => Some((address::number(*ip), address::number(*ip))),
             _ => None,
         })
         .collect();

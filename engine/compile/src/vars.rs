@@ -3,9 +3,9 @@
 //! cheap and selective ones first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 
 use ipnet::IpNet;
+use portcullis_base::address;
 
 use super::CompileError;
 use super::graph::{Graph, NO, Ref, YES};
@@ -88,23 +88,11 @@ pub struct Vars {
     subs: HashMap<Ref, u32>,
 }
 
-/// An address as a number, IPv4 as IPv4-mapped.
-pub(super) fn ip_number(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
-        IpAddr::V6(v6) => v6.into(),
-    }
-}
-
-fn last_address(net: &IpNet) -> u128 {
-    ip_number(net.broadcast())
-}
-
 /// Networks as inclusive ranges, sorted and merged.
 pub(super) fn ranges(nets: &[IpNet]) -> Vec<(u128, u128)> {
     let mut all: Vec<(u128, u128)> = nets
         .iter()
-        .map(|n| (ip_number(n.network()), last_address(n)))
+        .flat_map(|n| address::ranges(n.network(), n.prefix_len()))
         .collect();
     all.sort_unstable();
     let mut merged: Vec<(u128, u128)> = Vec::new();

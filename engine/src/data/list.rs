@@ -1,11 +1,11 @@
-//! List file -> a set of values of one type. One value a line; blank lines and `#` comments are skipped; one bad line
-//! rejects the file.
+//! List file -> a set of values of one type, or the networks of an address. One bad line rejects the file.
 
 use super::buckets::{Buckets, Key};
 use super::{Canonical, Problem};
 use crate::image::config::Type;
 use crate::limits;
-use crate::value::{Value, address, text};
+use crate::value::{Value, address};
+use portcullis_base::list::{self, ListFault};
 
 /// A set of values, each found by one look-up.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ enum Values {
     Int(Numbers<i64>),
     /// IPv4 as IPv4-mapped.
     Ip(Numbers<u128>),
+    /// Inclusive ranges of addresses, sorted, none touching the next.
+    Networks(Box<[(u128, u128)]>),
 }
 
 /// Many short texts in one allocation: six bytes for each beside its own.
@@ -105,6 +107,9 @@ impl List {
             (Values::Ip(numbers), Value::Ip(wanted)) => {
                 Some(numbers.contains(address::number(address::unmapped(*wanted))))
             }
+            (Values::Networks(ranges), Value::Ip(wanted)) => {
+                Some(address::in_ranges(ranges, address::unmapped(*wanted)))
+            }
             _ => None,
         }
     }
@@ -120,32 +125,29 @@ impl List {
             Values::Text(texts) => texts.buckets.bytes() + texts.pool.len(),
             Values::Int(numbers) => numbers.buckets.bytes() + size_of_val(&*numbers.values),
             Values::Ip(numbers) => numbers.buckets.bytes() + size_of_val(&*numbers.values),
+            Values::Networks(ranges) => size_of_val(&**ranges),
         }
     }
 }
 
-/// Reads a file; an error names its line, from 1.
-pub(super) fn read(bytes: &[u8], ty: Type) -> Result<List, (Option<usize>, Problem)> {
-    if bytes.len() > limits::LIST_BYTES {
-        return Err((None, Problem::too_large(limits::LIST_BYTES, "bytes")));
-    }
+/// Reads a file, of networks or of values of a type; an error names its line, from 1.
+pub(super) fn read(bytes: &[u8], ty: Type, is_networks: bool) -> Result<List, (Option<usize>, Problem)> {
     let (values, digest) = match ty {
         Type::Int => {
-            let numbers = values(bytes, "an integer", text::int)?;
+            let numbers = values(bytes, "an integer", list::int)?;
             let digest = digest(b"int", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
             (Values::Int(Numbers::new(&numbers, seed(&digest))), digest)
         }
+        Type::Ip if is_networks => networks(bytes)?,
         Type::Ip => {
             let numbers = values(bytes, "an address", |line| {
-                address::parse(line).map(address::number)
+                list::address(line).map(address::number)
             })?;
             let digest = digest(b"ip", &numbers, |hash, n| hash.text(&n.to_le_bytes()));
             (Values::Ip(Numbers::new(&numbers, seed(&digest))), digest)
         }
         Type::String => {
-            let texts = values(bytes, "UTF-8 text", |line| {
-                std::str::from_utf8(line).is_ok().then_some(line)
-            })?;
+            let texts = values(bytes, "text", |line| list::text(line).map(str::as_bytes))?;
             let digest = digest(b"string", &texts, |hash, text| hash.text(text));
             (Values::Text(Texts::new(&texts, seed(&digest))), digest)
         }
@@ -154,6 +156,33 @@ pub(super) fn read(bytes: &[u8], ty: Type) -> Result<List, (Option<usize>, Probl
         }
     };
     Ok(List { values, digest })
+}
+
+/// Networks as ranges; those that overlap or touch are one.
+fn networks(bytes: &[u8]) -> Result<(Values, [u8; 32]), (Option<usize>, Problem)> {
+    let mut ranges = Vec::new();
+    each(bytes, "a network", &mut |line| {
+        let network = list::network(line);
+        ranges.extend(
+            network
+                .into_iter()
+                .flat_map(|(start, length)| address::ranges(start, length)),
+        );
+        network.is_some()
+    })?;
+    crate::value::order::sort(&mut ranges);
+    ranges.dedup_by(|next, last| {
+        let touches = next.0 <= last.1.saturating_add(1);
+        if touches {
+            last.1 = last.1.max(next.1);
+        }
+        touches
+    });
+    let digest = digest(b"network", &ranges, |hash, (first, last)| {
+        hash.text(&first.to_le_bytes());
+        hash.text(&last.to_le_bytes());
+    });
+    Ok((Values::Networks(ranges.into_boxed_slice()), digest))
 }
 
 fn digest<T>(ty: &[u8], values: &[T], each: impl Fn(&mut Canonical, &T)) -> [u8; 32] {
@@ -176,31 +205,27 @@ fn values<'b, T: Ord>(
     read: impl Fn(&'b [u8]) -> Option<T>,
 ) -> Result<Vec<T>, (Option<usize>, Problem)> {
     let mut values = Vec::new();
-    let mut add = |line| read(line).map(|value| values.push(value)).is_some();
-    lines(bytes, wanted, &mut add)?;
+    each(bytes, wanted, &mut |line| {
+        read(line).map(|value| values.push(value)).is_some()
+    })?;
     crate::value::order::sort(&mut values);
     values.dedup();
     Ok(values)
 }
 
 /// Calls `add` for each line with something on it, which says whether that is a value.
-fn lines<'b>(
+fn each<'b>(
     bytes: &'b [u8],
     wanted: &'static str,
     add: &mut dyn FnMut(&'b [u8]) -> bool,
 ) -> Result<(), (Option<usize>, Problem)> {
-    for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
-        if number > limits::LIST_LINES + 1 || number > limits::LIST_LINES && !line.is_empty() {
-            return Err((Some(number), Problem::too_large(limits::LIST_LINES, "lines")));
-        }
-        if line.len() > limits::LIST_LINE_BYTES {
-            let problem = Problem::too_large(limits::LIST_LINE_BYTES, "bytes in a line");
-            return Err((Some(number), problem));
-        }
-        let line = line.trim_ascii();
-        if !line.is_empty() && !line.starts_with(b"#") && !add(line) {
-            return Err((Some(number), Problem::NotOfType(wanted)));
-        }
-    }
-    Ok(())
+    list::read(bytes, add).map_err(|(line, fault)| {
+        let problem = match fault {
+            ListFault::Bytes => Problem::too_large(limits::LIST_BYTES, "bytes"),
+            ListFault::Lines => Problem::too_large(limits::LIST_LINES, "lines"),
+            ListFault::LineBytes => Problem::too_large(limits::LIST_LINE_BYTES, "bytes in a line"),
+            ListFault::Value => Problem::NotOfType(wanted),
+        };
+        (line, problem)
+    })
 }

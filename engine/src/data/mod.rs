@@ -111,7 +111,9 @@ impl Data {
         let mut errors = Vec::new();
         let lists = config.lists.iter().map(|declared| {
             let mut slot = self.last_list(declared);
-            let read = read(&declared.file, files, |bytes| list::read(bytes, declared.ty));
+            let read = read(&declared.file, files, |bytes| {
+                list::read(bytes, declared.ty, declared.networks)
+            });
             slot.take(read, List::digest, &mut errors);
             slot
         });

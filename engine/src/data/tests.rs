@@ -9,6 +9,7 @@ fn config(ty: Type) -> Config {
             name: "l".into(),
             file: "l.txt".into(),
             ty,
+            networks: false,
             max_age_us: None,
         }],
         tables: vec![TableDecl {
@@ -134,6 +135,7 @@ fn the_last_good_file_is_that_of_the_same_declaration() {
             name: "k".into(),
             file: "k.txt".into(),
             ty: Type::Int,
+            networks: false,
             max_age_us: None,
         },
     );

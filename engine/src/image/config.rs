@@ -280,6 +280,8 @@ pub struct ListDecl {
     pub file: String,
     /// String, int or ip.
     pub ty: Type,
+    /// Its lines are networks, of addresses.
+    pub networks: bool,
     /// µs.
     pub max_age_us: Option<i64>,
 }

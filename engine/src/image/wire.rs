@@ -272,7 +272,7 @@ wire_struct! {
     JsonField { path, form, default }
     KeySet { name, header, cookie, fields }
     ContextFact { name, ty, field }
-    ListDecl { name, file, ty, max_age_us }
+    ListDecl { name, file, ty, networks, max_age_us }
     TableDecl { name, file, columns, max_age_us }
     Hours { offsets, spans }
     KeyFact { text, slot, prefix, kind }

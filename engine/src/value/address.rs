@@ -1,28 +1,13 @@
-//! Text -> addresses, and addresses -> numbers that ranges hold. Knows no networks by name.
+//! Addresses and ranges of their numbers. Knows no networks by name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-/// Four canonical decimals, or RFC 4291 text without a zone; an IPv4-mapped address is unmapped.
-pub(crate) fn parse(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.contains(':') {
-        return text.parse::<Ipv6Addr>().ok().map(|v6| unmapped(IpAddr::V6(v6)));
-    }
-    let v4: Ipv4Addr = text.parse().ok()?;
-    super::text::is_spelled(v4, text).then_some(IpAddr::V4(v4))
-}
+pub(crate) use portcullis_base::address::{number, ranges};
+pub(crate) use portcullis_base::list::address as parse;
 
 /// An IPv4-mapped IPv6 address is the IPv4 address.
 pub(crate) fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
-}
-
-/// The address as a number; IPv4 as IPv4-mapped.
-pub(crate) fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
-        IpAddr::V6(v6) => v6.into(),
-    }
 }
 
 /// Whether sorted, disjoint, inclusive ranges hold the address.

@@ -261,13 +261,7 @@ pub(crate) fn decode<'a>(text: &'a [u8], plus: bool, arena: &'a Arena) -> Option
 }
 
 /// JSON's integer, `-?(0|[1-9][0-9]*)`, in i64.
-pub(crate) fn int(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if !is_decimal(digits) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
+pub(crate) use portcullis_base::list::int;
 
 /// A number of seconds, exact and without exponent, in µs; what is left of a µs is rounded down.
 pub(crate) fn seconds(text: &[u8]) -> Option<i64> {

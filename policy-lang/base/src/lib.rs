@@ -1,11 +1,13 @@
 //! What the policy language and the engine share, each thing once.
 //!
 //! - [`verdict`]: the closed sets [`Reason`] and [`Detail`], why a request got its verdict
+//! - [`address`]: addresses and networks as numbers and ranges of them
 //! - [`credential`]: [`CredentialKind`] and sets of kinds
 //! - [`invisible`]: characters that show nothing, or something else than they are
 //! - [`quote`]: texts as string literals of Gate and of JSON
 //! - [`instant`]: RFC 3339 texts and HTTP dates, days and their dates
 //! - [`json`]: JSON texts as tapes of nodes
+//! - [`list`]: list files as values
 //! - [`media`]: which media types are gRPC's
 //!
 //! This crate depends on nothing and knows no policy, no request and no image.
@@ -14,10 +16,12 @@
 
 extern crate alloc;
 
+pub mod address;
 pub mod credential;
 pub mod instant;
 pub mod invisible;
 pub mod json;
+pub mod list;
 pub mod media;
 pub mod quote;
 pub mod verdict;

@@ -7,6 +7,7 @@ use super::sources::Parsed;
 use crate::ast::{Decl, Duration, FieldDecl, HoursRange, Name, Text, TypeName};
 use crate::model::{Hours, HoursSpan, List, Network, Table, Type};
 use crate::source::{Span, Spanned};
+use portcullis_base::list::{self, ListFault};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -119,40 +120,63 @@ impl Cx<'_> {
         file: &Text,
         max_age: Option<&Spanned<Duration>>,
     ) -> List {
-        let ty = self
-            .type_of(ty, &[Type::String, Type::Int, Type::Ip])
-            .unwrap_or(Type::String);
+        let networks = ty.node == TypeName::Word("network".to_owned());
+        let ty = match networks {
+            true => Type::Ip,
+            false => self.list_type(ty),
+        };
         let read = self.data_file(file);
-        if let Some((path, bytes)) = &read
-            && let Some(text) = self.utf8(file.span, path, bytes)
-        {
-            for (i, line) in text.lines().enumerate() {
-                let value = line.trim();
-                let fine = value.is_empty()
-                    || value.starts_with('#')
-                    || match ty {
-                        Type::Int => literals::int(value).is_ok(),
-                        Type::Ip => literals::ip(value).is_ok(),
-                        _ => !value.contains(char::is_control),
-                    };
-                if !fine {
-                    self.bad_data(
-                        file.span,
-                        path,
-                        i as u32 + 1,
-                        &format!("`{value}` is not {}", a(ty)),
-                    );
-                    break;
-                }
-            }
+        if let Some((path, bytes)) = &read {
+            self.lines(file.span, path, bytes, ty, networks);
         }
         List {
             name: name.node.clone(),
             span: name.span,
             ty,
+            networks,
             file: read.map_or_else(|| file.node.clone(), |r| r.0),
             max_age_us: self.max_age(max_age),
         }
+    }
+
+    fn list_type(&self, ty: &Spanned<TypeName>) -> Type {
+        let allowed = [Type::String, Type::Int, Type::Ip];
+        if matches!(&ty.node, TypeName::Word(word) if allowed.iter().any(|t| type_word(*t) == word)) {
+            return self.type_of(ty, &allowed).unwrap_or(Type::String);
+        }
+        self.report.error(
+            "G0204",
+            ty.span,
+            "a list cannot have this type",
+            "write one of `string`, `int`, `ip`, `network`",
+        );
+        Type::String
+    }
+
+    /// The lines of a list, read as whoever loads it reads them.
+    fn lines(&self, span: Span, path: &str, bytes: &[u8], ty: Type, networks: bool) {
+        let mut refused = None;
+        let read = list::read(bytes, &mut |line| {
+            let fine = match ty {
+                Type::Int => list::int(line).is_some(),
+                Type::Ip if networks => list::network(line).is_some(),
+                Type::Ip => list::address(line).is_some(),
+                _ => list::text(line).is_some(),
+            };
+            if !fine {
+                refused = Some(String::from_utf8_lossy(line).into_owned());
+            }
+            fine
+        });
+        let Err((line, fault)) = read else { return };
+        let what = match fault {
+            ListFault::Bytes => format!("the file has more than {} bytes", list::BYTES_MAX),
+            ListFault::Lines => format!("the file has more than {} lines", list::LINES_MAX),
+            ListFault::LineBytes => format!("the line has more than {} bytes", list::LINE_BYTES_MAX),
+            ListFault::Value => refused.map_or_else(String::new, |value| no_value(&value, ty, networks)),
+        };
+        let line = line.map_or(1, |line| u32::try_from(line).unwrap_or(u32::MAX));
+        self.bad_data(span, path, line, &what);
     }
 
     fn table(
@@ -243,10 +267,18 @@ impl Cx<'_> {
     }
 }
 
-fn a(ty: Type) -> &'static str {
+/// Why a line of a list holds no value of its type.
+fn no_value(value: &str, ty: Type, networks: bool) -> String {
     match ty {
-        Type::Int => "a canonical integer",
-        Type::Ip => "a canonical address",
-        _ => "text without control characters",
+        Type::Int => format!("`{value}` is not an integer of 64 bits"),
+        Type::Ip if networks => match network(value) {
+            Err(bad) => format!("{}; {}", bad.message, bad.help),
+            Ok(_) => format!("`{value}` is not a network"),
+        },
+        Type::Ip if list::network(value.as_bytes()).is_some() => {
+            format!("`{value}` is a network; a list of networks has the type `network` and not `ip`")
+        }
+        Type::Ip => format!("`{value}` is not an address"),
+        _ => format!("`{value}` is not UTF-8 text without control characters"),
     }
 }

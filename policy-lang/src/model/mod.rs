@@ -168,8 +168,10 @@ pub struct List {
     pub name: String,
     /// Where it is declared.
     pub span: Span,
-    /// [`Type::String`], [`Type::Int`] or [`Type::Ip`].
+    /// [`Type::String`], [`Type::Int`] or [`Type::Ip`]: what is looked for in it.
     pub ty: Type,
+    /// `network`: each line is a network, or an address, and holds addresses.
+    pub networks: bool,
     /// File, relative to the policy's root.
     pub file: String,
     /// Older data is as if never loaded, µs.

@@ -172,6 +172,7 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     (Top, "hours h = mon 08:00..18:00 in \"Europe/«Berlin→Paris»\";"),
     (Top, "list «l→m»: string from \"numbers.txt\";"),
     (Top, "list l: «string→int» from \"numbers.txt\";"),
+    (Top, "list l: «ip→network» from \"addresses.txt\";"),
     (Top, "list l: string from \"«numbers→others».txt\";"),
     (Top, "list l: string from \"numbers.txt\" max age «1→2»h;"),
     (Top, "table «t→u» from \"plans.json\" { rpm: int; }"),

@@ -1,6 +1,6 @@
 //! Conditions over facts -> true, false, unknown (section 3). Every part is evaluated, whatever the others say.
 
-use portcullis_lang::model::{Atom, Comparison, Cond, Fact, Operand, Requires};
+use portcullis_lang::model::{Atom, Comparison, Cond, Fact, Operand, Policy, Requires};
 use sha2::{Digest, Sha256};
 
 use crate::facts::{Captures, Datum, World};
@@ -69,7 +69,7 @@ impl View<'_> {
             }
             Cond::Atom(atom) => {
                 let truth = self.atom(atom);
-                note(atom, truth, trace);
+                note(self.reference.policy, atom, truth, trace);
                 truth
             }
         }
@@ -247,7 +247,7 @@ fn compare(left: &Datum, op: Comparison, right: &Datum, ignore_case: bool) -> Op
     }
 }
 
-fn note(atom: &Atom, truth: Truth, trace: &mut Trace) {
+fn note(policy: &Policy, atom: &Atom, truth: Truth, trace: &mut Trace) {
     trace.atoms += 1;
     if truth == Truth::Unknown {
         trace.unknown_atoms += 1;
@@ -281,6 +281,9 @@ fn note(atom: &Atom, truth: Truth, trace: &mut Trace) {
             ..
         } => ">=",
         Atom::OneOf { .. } => "one of",
+        Atom::InList { list, .. } if policy.lists.get(list.index()).is_some_and(|l| l.networks) => {
+            "in list of networks"
+        }
         Atom::InList { .. } => "in list",
         Atom::InNetwork { .. } => "in network",
         Atom::InHours { .. } => "in hours",

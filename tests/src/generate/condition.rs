@@ -149,10 +149,14 @@ fn text(rng: &mut Rng, world: &World, fact: &Fact) -> String {
 }
 
 fn ip(rng: &mut Rng, world: &World, fact: &Fact) -> String {
-    if rng.chance(20)
-        && let Some((list, _)) = world.lists.iter().find(|(_, ty)| *ty == Ty::Ip)
-    {
-        return format!("{} in {list}", fact.text);
+    let lists: Vec<&str> = world
+        .lists
+        .iter()
+        .filter(|(_, ty)| *ty == Ty::Ip)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if rng.chance(20) && !lists.is_empty() {
+        return format!("{} in {}", fact.text, rng.pick(&lists));
     }
     if rng.chance(15)
         && let Some(other) = other_of(rng, world, Ty::Ip, &fact.text)

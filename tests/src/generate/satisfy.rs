@@ -220,8 +220,13 @@ impl Aim<'_> {
             .unwrap_or_default();
         let lines: Vec<&str> = text
             .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+            .map(|l| {
+                l.split(['#', '/'])
+                    .next()
+                    .unwrap_or_default()
+                    .trim_matches(['\u{feff}', ' '])
+            })
+            .filter(|l| !l.is_empty())
             .collect();
         let line = if want { rng.pick(&lines) } else { "" };
         let value = match self.policy.type_of(fact) {

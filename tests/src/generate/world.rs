@@ -219,9 +219,20 @@ impl World {
             .push("hours night = mon, tue, wed, thu, fri, sat, sun 20:00..08:00 in \"UTC\";".to_string());
         self.hours = vec!["business".to_string(), "night".to_string()];
         for (name, kind, ty, content) in [
-            ("revoked", "string", Ty::Text, "# revoked\nu1\n\ngold\n"),
+            (
+                "revoked",
+                "string",
+                Ty::Text,
+                "\u{feff}# revoked\nu1\n\n gold # since May\n",
+            ),
             ("risky", "int", Ty::Int, "5\n80\n8443\n"),
             ("banned", "ip", Ty::Ip, "203.0.113.9\n2001:db8::1\n"),
+            (
+                "drop",
+                "network",
+                Ty::Ip,
+                "203.0.113.0/24 # test\n2001:db8:1::/48\n10.0.0.0/9\n192.0.2.77\n::/3\n",
+            ),
         ] {
             if rng.chance(60) {
                 self.declarations

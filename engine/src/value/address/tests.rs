@@ -1,6 +1,7 @@
 //! Addresses have one spelling.
 
 use super::*;
+use std::net::Ipv4Addr;
 
 #[test]
 fn addresses_have_canonical_decimals_and_no_zone() {
