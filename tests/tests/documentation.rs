@@ -27,6 +27,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     [
         ("corp.jwks.json", "{\"keys\":[]}"),
         ("login.jwks.json", "{\"keys\":[]}"),
+        ("i.jwks.json", "{\"keys\":[]}"),
         ("partners.json", "{}"),
         ("resellers.json", "{}"),
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
