@@ -1,11 +1,12 @@
 //! What only shows when rules or services are compared: equal bases, differing options, clashing obligations.
 
-use super::accept::above;
+use super::apart::example;
 use super::cx::Cx;
+use super::disjoint::disjoint;
 use super::meet::{Item, MAX_PAIRS, clashing};
 use crate::model::{
-    Accept, AcceptKind, AcceptedField, AcceptedType, Base, Cond, Effect, HeaderAction, HeaderValue,
-    HostOptions, HostPattern, Rule,
+    Accept, AcceptKind, AcceptedField, Base, Cond, Effect, HeaderAction, HeaderValue, HostOptions,
+    HostPattern, Rule,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -86,7 +87,7 @@ impl Cx<'_> {
                 .iter()
                 .map(|(_, text, rule)| Item { trait_: *text, rule })
                 .collect();
-            for (later, earlier) in clashing(&items, |a, b| a != b).pairs {
+            for (later, earlier) in clashing(&self.policy, &items, |a, b| a != b).pairs {
                 let (Some((header, text, rule)), Some((_, other_text, other))) =
                     (group.get(later), group.get(earlier))
                 else {
@@ -99,7 +100,10 @@ impl Cx<'_> {
                         "`{}` is set to {text:?} here and to {other_text:?} elsewhere",
                         header.1
                     ),
-                    (other.span, "by this rule, for requests that both match"),
+                    (
+                        other.span,
+                        &both("by this rule, for requests that both match", rule, other),
+                    ),
                     "make one condition the negation of the other, or set it in one place",
                 );
             }
@@ -142,7 +146,7 @@ impl Cx<'_> {
                 rule,
             })
             .collect();
-        let mut pairs = clashing(&all, |a, b| !(a.1 && b.1) && clash(a.0, b.0)).pairs;
+        let mut pairs = clashing(&self.policy, &all, |a, b| !(a.1 && b.1) && clash(a.0, b.0)).pairs;
         let mut alike: HashMap<&Cond, Vec<usize>> = HashMap::new();
         for (at, (_, rule)) in items.iter().enumerate().filter(|(_, (_, rule))| selective(rule)) {
             alike.entry(&rule.condition).or_default().push(at);
@@ -153,7 +157,7 @@ impl Cx<'_> {
                 .filter_map(|at| items.get(*at))
                 .map(|(id, rule)| Item { trait_: *id, rule })
                 .collect();
-            let found = clashing(&members, |a, b| clash(*a, *b)).pairs;
+            let found = clashing(&self.policy, &members, |a, b| clash(*a, *b)).pairs;
             let whole = |(a, b): (usize, usize)| Some((*group.get(a)?, *group.get(b)?));
             pairs.extend(found.into_iter().filter_map(whole));
         }
@@ -177,12 +181,20 @@ impl Cx<'_> {
                         "G0518",
                         rule.span,
                         format!("nothing satisfies both accepts: {why}"),
-                        (other.span, "the other accept binds here"),
+                        (other.span, &both("the other accept binds here", rule, other)),
                         "all accepts that bind apply; make them agree",
                     );
                 }
             }
         }
+    }
+}
+
+/// A label, with a request that both rules match where one can be given.
+fn both(label: &str, a: &Rule, b: &Rule) -> String {
+    match example(a, b) {
+        Some(request) => format!("{label}, such as `{request}`"),
+        None => label.to_owned(),
     }
 }
 
@@ -231,27 +243,4 @@ fn knows(accept: &Accept, path: &str) -> bool {
             let inside = format!("{path}{step}");
             first_from(&inside).is_some_and(|f| f.path.starts_with(&inside))
         })
-}
-
-fn disjoint(a: &AcceptedField, b: &AcceptedField) -> bool {
-    use AcceptedType::{Any, Instant, Int, Ip, Number, String};
-    let fits = a.ty == b.ty
-        || matches!(
-            (a.ty, b.ty),
-            (Any, _)
-                | (_, Any)
-                | (Int, Number)
-                | (Number, Int)
-                | (String, Ip | Instant)
-                | (Ip | Instant, String)
-        );
-    if !fits {
-        return true;
-    }
-    let apart = match (&a.bounds.one_of, &b.bounds.one_of) {
-        (Some(x), Some(y)) => !x.iter().any(|t| y.contains(t)),
-        _ => false,
-    };
-    let lengths = a.ty == b.ty || !matches!((a.ty, b.ty), (String, _) | (_, String));
-    apart || (lengths && (above(&a.bounds.min, &b.bounds.max) || above(&b.bounds.min, &a.bounds.max)))
 }

@@ -307,14 +307,7 @@ pub(super) fn regex(text: &str) -> Result<(), Bad> {
             "match with a list instead",
         );
     }
-    let parsed = regex_syntax::ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .dot_matches_new_line(true)
-        .nest_limit(MAX_REGEX_NESTING)
-        .build()
-        .parse(text);
-    let hir = match parsed {
+    let hir = match regex_parser().parse(text) {
         Ok(hir) => hir,
         Err(error) => {
             let why = error.to_string();
@@ -346,6 +339,16 @@ pub(super) fn regex(text: &str) -> Result<(), Bad> {
         );
     }
     Ok(())
+}
+
+/// The syntax and flags of the language's regexes.
+pub(super) fn regex_parser() -> regex_syntax::Parser {
+    regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .dot_matches_new_line(true)
+        .nest_limit(MAX_REGEX_NESTING)
+        .build()
 }
 
 /// Recursion is bounded by the parser's nesting limit.

@@ -1,14 +1,22 @@
 //! Rules -> the pairs of them that one request may match and that clash, without looking at every two.
 //!
 //! Rules alike in everything that decides whether they clash with a third are one class; classes find those they may
-//! meet by owner, method and path. Knows targets and conditions; what a clash is, its caller says.
+//! meet by owner, method, path and the value that most rules ask of one fact. Knows targets and conditions; what a
+//! clash is, its caller says.
 
-use super::paths::may_overlap;
-use crate::model::{Cond, Methods, Owner, Pattern, Rule, Segment, ServiceId, Tail, Target, TargetKind};
+use super::apart::{apart, targets_meet};
+use super::reach::Index;
+use crate::model::{
+    Atom, Comparison, Cond, Fact, Methods, Operand, Pattern, Policy, Rule, TargetKind, Value,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// Pairs that one comparison of all rules yields at most: far more than a load reports errors.
 pub(super) const MAX_PAIRS: usize = 4096;
+/// Pairs of classes that are compared, and pairs of rules whose conditions are, at most. What is past them is not
+/// looked at: it would take longer than an author waits, and a clash of obligations at run time is the closed one.
+const MAX_COMPARED: usize = 4 << 20;
+const MAX_CONDITIONS: usize = 1 << 14;
 
 /// A rule, and what of it makes it clash: rules with equal `trait_` clash with the same others.
 pub(super) struct Item<'p, K> {
@@ -21,21 +29,29 @@ pub(super) struct Item<'p, K> {
 pub(super) struct Found {
     pub(super) pairs: Vec<(usize, usize)>,
     pub(super) compared: usize,
+    /// Pairs of rules whose conditions were looked at.
+    conditions: usize,
 }
 
-/// For each rule and each class that it clashes with, the pair with the first of that class; sorted.
-pub(super) fn clashing<K: Ord + Clone>(items: &[Item<'_, K>], clash: impl Fn(&K, &K) -> bool) -> Found {
+/// For each rule and each class that it clashes with, the pair with the first of that class that it meets; sorted.
+pub(super) fn clashing<K: Ord + Clone>(
+    policy: &Policy,
+    items: &[Item<'_, K>],
+    clash: impl Fn(&K, &K) -> bool,
+) -> Found {
     let mut found = Found::default();
-    let classes = classes(items);
+    let fact = telling_fact(items);
+    let classes = classes(items, fact);
     let mut index = Index::default();
     for (at, members) in classes.iter().enumerate() {
         let Some(this) = members.first().and_then(|first| items.get(*first)) else {
             continue;
         };
+        let values = fact.map_or_else(Vec::new, |fact| values_of(&this.rule.condition, fact));
         let mut near = Vec::new();
         for target in &this.rule.targets {
-            index.near(this.rule.owner, target, &mut near);
-            index.add(this.rule.owner, target, at);
+            index.near(this.rule.owner, target, &values, &mut near);
+            index.add(this.rule.owner, target, &values, at);
         }
         near.sort_unstable();
         near.dedup();
@@ -46,14 +62,14 @@ pub(super) fn clashing<K: Ord + Clone>(items: &[Item<'_, K>], clash: impl Fn(&K,
             };
             found.compared += 1;
             if clash(&this.trait_, &that.trait_)
-                && can_meet(this.rule, that.rule)
+                && targets_meet(this.rule, that.rule)
                 && !exclusive(&this.rule.condition, &that.rule.condition)
             {
-                pair_up(members, others, &mut found.pairs);
-                pair_up(others, members, &mut found.pairs);
+                pair_up(policy, items, (members, others), &mut found);
+                pair_up(policy, items, (others, members), &mut found);
             }
         }
-        if found.pairs.len() > MAX_PAIRS {
+        if found.pairs.len() > MAX_PAIRS || found.compared > MAX_COMPARED {
             break;
         }
     }
@@ -62,16 +78,77 @@ pub(super) fn clashing<K: Ord + Clone>(items: &[Item<'_, K>], clash: impl Fn(&K,
     found
 }
 
-/// Each of `members` with the first of `others`, where that stands before it.
-fn pair_up(members: &[usize], others: &[usize], pairs: &mut Vec<(usize, usize)>) {
-    if let Some(first) = others.first() {
-        let later = members.iter().filter(|member| *member > first);
-        pairs.extend(later.take(MAX_PAIRS).map(|member| (*member, *first)));
+/// Each of `members` with the first of `others` that stands before it and that it meets.
+fn pair_up<K>(
+    policy: &Policy,
+    items: &[Item<'_, K>],
+    (members, others): (&[usize], &[usize]),
+    found: &mut Found,
+) {
+    for member in members {
+        if found.pairs.len() > MAX_PAIRS {
+            return;
+        }
+        let Some(rule) = items.get(*member).map(|item| item.rule) else {
+            continue;
+        };
+        for other in others.iter().take_while(|other| *other < member) {
+            let Some(that) = items.get(*other).map(|item| item.rule) else {
+                continue;
+            };
+            found.conditions += 1;
+            if found.conditions > MAX_CONDITIONS {
+                return;
+            }
+            if !apart(policy, rule, that) {
+                found.pairs.push((*member, *other));
+                break;
+            }
+        }
     }
 }
 
+/// The fact whose value most rules ask for: it tells more of them apart than any other.
+fn telling_fact<'p, K>(items: &[Item<'p, K>]) -> Option<&'p Fact> {
+    let mut counts: BTreeMap<&Fact, usize> = BTreeMap::new();
+    for item in items {
+        for part in parts(&item.rule.condition) {
+            if let Some((fact, _)) = asked(part) {
+                *counts.entry(fact).or_default() += 1;
+            }
+        }
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(_, count)| *count)
+        .map(|(fact, _)| fact)
+}
+
+/// The values of one fact that a part of a condition asks for. Captures are facts of one rule alone.
+fn asked(part: &Cond) -> Option<(&Fact, Vec<&Value>)> {
+    let (fact, values) = match part {
+        Cond::Atom(Atom::Compare {
+            left,
+            op: Comparison::Equal,
+            right: Operand::Value(value),
+            ignore_case: false,
+        }) => (left, vec![value]),
+        Cond::Atom(Atom::OneOf { fact, values }) => (fact, values.iter().collect()),
+        _ => return None,
+    };
+    (!matches!(fact, Fact::Capture { .. })).then_some((fact, values))
+}
+
+/// What a condition asks a fact to be, by its first part that does.
+fn values_of<'p>(cond: &'p Cond, fact: &Fact) -> Vec<&'p Value> {
+    let mut asked = parts(cond).iter().filter_map(asked);
+    asked
+        .find(|(other, _)| *other == fact)
+        .map_or_else(Vec::new, |(_, values)| values)
+}
+
 /// Indices of equal items, in the order of their first.
-fn classes<K: Ord + Clone>(items: &[Item<'_, K>]) -> Vec<Vec<usize>> {
+fn classes<K: Ord + Clone>(items: &[Item<'_, K>], fact: Option<&Fact>) -> Vec<Vec<usize>> {
     let exclusions = exclusions(items);
     let mut ids = BTreeMap::new();
     let mut classes: Vec<Vec<usize>> = Vec::new();
@@ -82,7 +159,8 @@ fn classes<K: Ord + Clone>(items: &[Item<'_, K>]) -> Vec<Vec<usize>> {
             .iter()
             .map(|t| (&t.methods, &t.pattern, t.kind))
             .collect();
-        let key = (item.trait_.clone(), item.rule.owner, targets, excluding);
+        let values = fact.map_or_else(Vec::new, |fact| values_of(&item.rule.condition, fact));
+        let key = (item.trait_.clone(), item.rule.owner, targets, values, excluding);
         let id = *ids.entry(key).or_insert(classes.len());
         match classes.get_mut(id) {
             Some(class) => class.push(at),
@@ -128,30 +206,6 @@ fn exclusions<K>(items: &[Item<'_, K>]) -> Vec<Vec<(u32, bool)>> {
         .collect()
 }
 
-/// Whether one request can match both rules, as far as owners, methods and paths tell.
-fn can_meet(a: &Rule, b: &Rule) -> bool {
-    let owners = match (a.owner, b.owner) {
-        (Owner::Service(x), Owner::Service(y)) => x == y,
-        _ => true,
-    };
-    owners
-        && a.targets.iter().any(|x| {
-            b.targets.iter().any(|y| {
-                let methods = match (&x.methods, &y.methods) {
-                    (Methods::Only(x), Methods::Only(y)) => {
-                        // In standing rules GET covers HEAD.
-                        x.iter()
-                            .any(|m| y.contains(m) || (m == "HEAD" && y.iter().any(|n| n == "GET")))
-                            || (x.iter().any(|m| m == "GET") && y.iter().any(|m| m == "HEAD"))
-                    }
-                    _ => true,
-                };
-                let pathless = |k: TargetKind| k == TargetKind::NoPath;
-                methods && (pathless(x.kind) || pathless(y.kind) || may_overlap(&x.pattern, &y.pattern))
-            })
-        })
-}
-
 /// Whether a conjunct of one is the negation of a conjunct of the other: then they are never both true.
 pub(super) fn exclusive(a: &Cond, b: &Cond) -> bool {
     let negation = |a: &Cond, b: &Cond| match (a, b) {
@@ -161,158 +215,11 @@ pub(super) fn exclusive(a: &Cond, b: &Cond) -> bool {
     negation(a, b) || parts(a).iter().any(|p| parts(b).iter().any(|q| negation(p, q)))
 }
 
-fn parts(cond: &Cond) -> &[Cond] {
+/// The parts of an `and`, or the condition itself.
+pub(super) fn parts(cond: &Cond) -> &[Cond] {
     match cond {
         Cond::All(parts) => parts,
         other => std::slice::from_ref(other),
-    }
-}
-
-/// Whose targets a tree holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Service(ServiceId),
-    Guards,
-    /// Both: what guards may meet.
-    Everyone,
-}
-
-/// Targets by owner and method (`None` is `any`), then by path.
-#[derive(Default)]
-struct Index<'p> {
-    trees: BTreeMap<(Place, Option<&'p str>), Tree<'p>>,
-}
-
-impl<'p> Index<'p> {
-    fn add(&mut self, owner: Owner, target: &'p Target, class: usize) {
-        let own = match owner {
-            Owner::Service(id) => Place::Service(id),
-            Owner::Guard(_) => Place::Guards,
-        };
-        for place in [own, Place::Everyone] {
-            match &target.methods {
-                Methods::Any => self.trees.entry((place, None)).or_default().add(target, class),
-                Methods::Only(names) => names.iter().for_each(|name| {
-                    let tree = self.trees.entry((place, Some(name))).or_default();
-                    tree.add(target, class);
-                }),
-            }
-        }
-    }
-
-    /// Classes with a target that may meet this one, among others.
-    fn near(&self, owner: Owner, target: &Target, out: &mut Vec<usize>) {
-        let places = match owner {
-            Owner::Service(id) => vec![Place::Service(id), Place::Guards],
-            Owner::Guard(_) => vec![Place::Everyone],
-        };
-        for place in places {
-            let mut look = |method: Option<&str>| {
-                if let Some(tree) = self.trees.get(&(place, method)) {
-                    tree.near(target, out);
-                }
-            };
-            match &target.methods {
-                Methods::Only(names) => {
-                    look(None);
-                    for name in names {
-                        look(Some(name));
-                        match name.as_str() {
-                            "GET" => look(Some("HEAD")),
-                            "HEAD" => look(Some("GET")),
-                            _ => {}
-                        }
-                    }
-                }
-                Methods::Any => {
-                    let all = (place, None)..;
-                    let all = self.trees.range(all).take_while(|((p, _), _)| *p == place);
-                    all.for_each(|(_, tree)| tree.near(target, out));
-                }
-            }
-        }
-    }
-}
-
-/// Patterns segment by segment.
-struct Tree<'p> {
-    nodes: Vec<Node<'p>>,
-    pathless: Vec<usize>,
-}
-
-#[derive(Default)]
-struct Node<'p> {
-    literals: BTreeMap<&'p str, usize>,
-    /// Captures and `*`.
-    wild: Option<usize>,
-    /// Classes of patterns that end here.
-    ends: Vec<usize>,
-    /// Classes of patterns that take any rest from here.
-    rests: Vec<usize>,
-}
-
-impl Default for Tree<'_> {
-    fn default() -> Self {
-        Tree {
-            nodes: vec![Node::default()],
-            pathless: Vec::new(),
-        }
-    }
-}
-
-impl<'p> Tree<'p> {
-    fn add(&mut self, target: &'p Target, class: usize) {
-        if target.kind == TargetKind::NoPath {
-            self.pathless.push(class);
-            return;
-        }
-        let mut at = 0;
-        for segment in &target.pattern.segments {
-            let fresh = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else {
-                return;
-            };
-            at = match segment {
-                Segment::Literal(text) => *node.literals.entry(text).or_insert(fresh),
-                _ => *node.wild.get_or_insert(fresh),
-            };
-            if at == fresh {
-                self.nodes.push(Node::default());
-            }
-        }
-        if let Some(node) = self.nodes.get_mut(at) {
-            match target.pattern.tail {
-                Tail::Rest(_) => node.rests.push(class),
-                _ => node.ends.push(class),
-            }
-        }
-    }
-
-    fn near(&self, target: &Target, out: &mut Vec<usize>) {
-        out.extend(&self.pathless);
-        let segments = &target.pattern.segments;
-        let pathless = target.kind == TargetKind::NoPath;
-        let rest = pathless || matches!(target.pattern.tail, Tail::Rest(_));
-        // Nodes, and how many segments led there.
-        let mut open = vec![(0, 0)];
-        while let Some((at, depth)) = open.pop() {
-            let Some(node) = self.nodes.get(at) else { continue };
-            out.extend(&node.rests);
-            let segment = segments.get(depth).filter(|_| !pathless);
-            let below = node.literals.values().chain(&node.wild).copied();
-            match segment {
-                None if rest => {
-                    out.extend(&node.ends);
-                    open.extend(below.map(|at| (at, depth)));
-                }
-                None => out.extend(&node.ends),
-                Some(Segment::Literal(text)) => {
-                    let next = node.literals.get(text.as_str()).into_iter().chain(&node.wild);
-                    open.extend(next.map(|at| (*at, depth + 1)));
-                }
-                Some(_) => open.extend(below.map(|at| (at, depth + 1))),
-            }
-        }
     }
 }
 
@@ -349,7 +256,7 @@ mod tests {
     fn compared(count: usize, at_most: usize, rule: impl Fn(usize) -> String) {
         let rules: Vec<String> = (0..count).map(rule).collect();
         let policy = policy(&rules);
-        let found = clashing(&items(&policy), |a, b| a != b);
+        let found = clashing(&policy, &items(&policy), |a, b| a != b);
         assert!(found.pairs.is_empty());
         assert!(found.compared <= at_most, "{} pairs of {count}", found.compared);
     }
@@ -409,13 +316,13 @@ mod tests {
         let mut want = Vec::new();
         for (i, a) in items.iter().enumerate() {
             for (j, b) in items.iter().enumerate().take(i) {
-                let (x, y) = (&a.rule.condition, &b.rule.condition);
-                if a.trait_ != b.trait_ && can_meet(a.rule, b.rule) && !exclusive(x, y) {
+                let meet = targets_meet(a.rule, b.rule) && !apart(&policy, a.rule, b.rule);
+                if a.trait_ != b.trait_ && meet {
                     want.push((i, j));
                 }
             }
         }
         assert!(want.len() > 100);
-        assert_eq!(clashing(&items, |a, b| a != b).pairs, want);
+        assert_eq!(clashing(&policy, &items, |a, b| a != b).pairs, want);
     }
 }

@@ -32,11 +32,15 @@ mod services;
 mod targets;
 
 // the model as a whole
+mod apart;
 mod codes;
 mod conflicts;
+mod disjoint;
 mod lints;
 mod meet;
+mod reach;
 mod suite;
+mod texts;
 
 pub use codes::{CODES, LINTS};
 

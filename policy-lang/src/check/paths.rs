@@ -325,34 +325,3 @@ pub(super) fn grpc(text: &str) -> Result<Pattern, Bad> {
         ),
     }
 }
-
-/// Whether one path can match both patterns. Answers yes where it can not tell.
-pub(super) fn may_overlap(a: &Pattern, b: &Pattern) -> bool {
-    let apart = a.segments.iter().zip(&b.segments).any(|(x, y)| match (x, y) {
-        (Segment::Literal(x), Segment::Literal(y)) => x != y,
-        (
-            Segment::Literal(text),
-            Segment::Capture {
-                prefix, suffix, kind, ..
-            },
-        )
-        | (
-            Segment::Capture {
-                prefix, suffix, kind, ..
-            },
-            Segment::Literal(text),
-        ) => !text
-            .strip_prefix(prefix.as_str())
-            .and_then(|t| t.strip_suffix(suffix.as_str()))
-            .is_some_and(|t| !t.is_empty() && (*kind != CaptureKind::Int || super::literals::int(t).is_ok())),
-        _ => false,
-    });
-    let (x, y) = (a.segments.len(), b.segments.len());
-    let fits = match (&a.tail, &b.tail) {
-        (Tail::Rest(_), Tail::Rest(_)) => true,
-        (Tail::Rest(_), _) => x <= y,
-        (_, Tail::Rest(_)) => y <= x,
-        _ => x == y,
-    };
-    fits && !apart
-}
