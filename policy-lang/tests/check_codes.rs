@@ -149,6 +149,22 @@ const BAD: &[(&str, &str)] = &[
     ("W0001", "principal p = client.ip == \"192.0.2.1\";"),
     ("W0002", "service s { deny anyone to any /** when token.n > 3; }"),
     ("W0003", "service s { allow anyone to any /**; }"),
+    (
+        "W0031",
+        "service s { allow anyone to GET /{id}; allow anyone to GET /x when token.n > 3; }",
+    ),
+    (
+        "W0032",
+        "service s { deny anyone to any /** when request.path like \"**.bak\"; }",
+    ),
+    (
+        "W0033",
+        "service s { on any /** { redact response { hash a; } } }",
+    ),
+    (
+        "W0034",
+        "service s { deny anyone to POST /** when request.size > 9; }",
+    ),
 ];
 
 fn side_files() -> BTreeMap<String, Vec<u8>> {

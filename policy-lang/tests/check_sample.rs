@@ -10,6 +10,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     [
         ("corp.jwks.json", "{\"keys\":[]}"),
         ("partners.json", "{}"),
+        ("salt.key", "a"),
         ("revoked.txt", "# none yet\n\nabc\n"),
         ("plans.json", "{\"pro\": {\"rpm\": 600}}"),
         ("orders.openapi.json", "{}"),

@@ -111,6 +111,13 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0011", "a fact of a request header that the policy sets"),
     ("W0020", "a quota whose key the caller chooses"),
     ("W0021", "a scope with a star in its name"),
+    (
+        "W0031",
+        "an allow that also grants what another grants with more demands",
+    ),
+    ("W0032", "a test of the path that a trailing slash escapes"),
+    ("W0033", "a `hash` without a redaction key"),
+    ("W0034", "`request.size` as a bound of uploads"),
 ];
 
 /// Names of the warnings, for `# allow NAME: reason`; the code itself is taken too.
@@ -121,4 +128,8 @@ pub const LINTS: &[(&str, &str)] = &[
     ("W0011", "replaced-header"),
     ("W0020", "quota-key-by-caller"),
     ("W0021", "star-in-scope"),
+    ("W0031", "demands-bypassed"),
+    ("W0032", "trailing-slash"),
+    ("W0033", "hash-without-key"),
+    ("W0034", "size-as-limit"),
 ];

@@ -1,29 +1,39 @@
 //! What compiles but surprises: the warnings, each with a name that `# allow NAME: reason` takes.
 
+mod absent;
+mod bypass;
+mod slash;
+
 use super::cx::{Captures, Cx, Env};
 use super::names::{Kind, Node};
-use crate::model::{Atom, Cond, CredentialKind, Effect, Methods, Tail, TargetKind};
+use crate::diagnostic::Diagnostic;
+use crate::model::{
+    Atom, Cond, CredentialKind, Effect, Methods, Redaction, RedactionOp, Rule, Tail, TargetKind,
+};
 
 impl Cx<'_> {
     /// All warnings.
     pub(super) fn lints(&self) {
         self.unanchored_principals();
+        self.bypassed_demands();
         for rule in &self.policy.rules {
-            if rule.effect == Effect::Deny && !rule.report {
-                let mut bare = Vec::new();
-                unguarded(&rule.condition, &mut Vec::new(), &mut bare);
-                if let Some(kind) = bare.first() {
-                    self.report.warning(
-                        "W0002",
-                        rule.span,
-                        format!(
-                            "callers without a {} make this deny's condition unknown, and it refuses them",
-                            word(*kind)
-                        ),
-                        "put the credential, or `exists FACT and`, beside the comparison",
-                    );
-                }
+            if rule.effect == Effect::Deny
+                && !rule.report
+                && let Some(absent) = absent::absent(&self.policy, &rule.condition)
+            {
+                self.report.warning(
+                    "W0002",
+                    rule.span,
+                    format!(
+                        "requests without {} make this deny's condition unknown, and it refuses them",
+                        absent.what
+                    ),
+                    absent.help,
+                );
             }
+            self.path_tests(rule);
+            self.sizes(rule);
+            self.hashes(rule);
             let everything = rule.targets.iter().any(|t| {
                 t.methods == Methods::Any
                     && t.kind == TargetKind::Http
@@ -50,6 +60,66 @@ impl Cx<'_> {
                     "name the methods and paths that are public",
                 );
             }
+        }
+    }
+
+    fn bypassed_demands(&self) {
+        for bypass in bypass::bypasses(&self.policy) {
+            let message = format!(
+                "this allow also grants requests that `{}` grants only with {}",
+                bypass.narrow.id, bypass.demands
+            );
+            let warning = Diagnostic::warning("W0031", bypass.wide.span, message);
+            let related = warning.related(bypass.narrow.span, "the narrower allow");
+            self.report.push(related.help(bypass.help));
+        }
+    }
+
+    fn path_tests(&self, rule: &Rule) {
+        if rule.report {
+            return;
+        }
+        if let Some((test, slashed)) = slash::escaped(&self.policy, rule) {
+            self.report.warning(
+                "W0032",
+                rule.span,
+                format!("a path that ends in `/` escapes `{test}`, and the rule's target takes such paths"),
+                format!("write `{slashed}`"),
+            );
+        }
+    }
+
+    fn sizes(&self, rule: &Rule) {
+        let mut bounds = false;
+        rule.condition
+            .for_each_atom(&mut |atom| bounds |= absent::bounds_size(atom));
+        if bounds {
+            self.report.warning(
+                "W0034",
+                rule.span,
+                "`request.size` is the Content-Length, which a chunked body does not have, so it bounds no upload",
+                "bound the body itself, in the braces of the allow: `accept type \"application/octet-stream\" max 10MiB;`",
+            );
+        }
+    }
+
+    fn hashes(&self, rule: &Rule) {
+        let hash = |redaction: &Redaction| {
+            matches!(
+                redaction,
+                Redaction::Op {
+                    op: RedactionOp::Hash,
+                    ..
+                }
+            )
+        };
+        if self.policy.redaction_key.is_none() && rule.obligations.redact.iter().any(hash) {
+            self.report.warning(
+                "W0033",
+                rule.span,
+                "`hash` drops the value here, because the policy declares no redaction key",
+                "declare one: `secret salt from file \"salt.key\"; redaction key salt;`",
+            );
         }
     }
 
@@ -90,46 +160,5 @@ fn anchored(cond: &Cond) -> bool {
         Cond::All(parts) => parts.iter().any(anchored),
         Cond::Any(parts) => parts.iter().all(anchored),
         Cond::Atom(atom) => matches!(atom, Atom::Anchor(_)),
-    }
-}
-
-/// Kinds of credential that an atom reads with neither an anchor of the kind nor `exists` beside it.
-fn unguarded<'c>(cond: &'c Cond, beside: &mut Vec<&'c Atom>, out: &mut Vec<CredentialKind>) {
-    match cond {
-        Cond::True => {}
-        Cond::Not(inner) => unguarded(inner, beside, out),
-        Cond::All(parts) | Cond::Any(parts) => {
-            let before = beside.len();
-            for part in parts {
-                match part {
-                    Cond::Atom(atom) => beside.push(atom),
-                    Cond::Not(inner) => {
-                        if let Cond::Atom(atom) = inner.as_ref() {
-                            beside.push(atom);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            parts.iter().for_each(|p| unguarded(p, beside, out));
-            beside.truncate(before);
-        }
-        Cond::Atom(Atom::Anchor(_) | Atom::Presented(_) | Atom::Exists(_)) => {}
-        Cond::Atom(atom) => {
-            atom.for_each_fact(&mut |fact| {
-                let Some(kind) = fact.credential() else {
-                    return;
-                };
-                let guarded = beside.iter().any(|b| match b {
-                    Atom::Anchor(anchor) => anchor.kind() == kind,
-                    Atom::Presented(presented) => *presented == kind,
-                    Atom::Exists(other) => other == fact,
-                    _ => false,
-                });
-                if !guarded {
-                    out.push(kind);
-                }
-            });
-        }
     }
 }
