@@ -220,6 +220,7 @@ const OPERATORS: &[&str] = &[
     "sample",
     "anchor",
     "fact to fact",
+    "host label",
     "and",
     "or",
     "not",

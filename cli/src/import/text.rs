@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use portcullis_lang::parse::RESERVED;
 
 /// First words of facts: no declaration may take them.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "anyone",
     "body",
     "client",
     "connection",
     "context",
+    "host",
     "key",
     "now",
     "path",

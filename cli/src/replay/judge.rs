@@ -443,7 +443,7 @@ impl Shaped<'_> {
 fn is_open(fact: &Fact, logged: &Logged) -> bool {
     match fact {
         Fact::Method | Fact::Scheme | Fact::Path | Fact::Capture { .. } => false,
-        Fact::Host => !logged.host,
+        Fact::Host | Fact::HostLabel(_) => !logged.host,
         Fact::Port => !logged.port,
         Fact::Query(_) => !logged.query,
         Fact::Header(name) => !logged.headers.contains(name),

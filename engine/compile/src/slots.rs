@@ -48,6 +48,7 @@ impl Slots {
             Fact::ContentType => Source::ContentType,
             Fact::Protocol => Source::Protocol,
             Fact::Sni => Source::Sni,
+            Fact::HostLabel(_) => Source::HostLabel,
             Fact::Capture { name, .. } => capture(pattern, name),
             Fact::ClientIp => Source::ClientIp,
             Fact::ConnectionIp => Source::ConnectionIp,

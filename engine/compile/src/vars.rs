@@ -518,7 +518,8 @@ fn inverted<'s>(members: usize, classes: impl Iterator<Item = (u32, &'s Vec<usiz
 fn cost(source: &Source) -> u32 {
     match source {
         Source::Segment { .. } => 10,
-        Source::Method | Source::Scheme | Source::Host | Source::Port | Source::Path | Source::Sni => 20,
+        Source::Method | Source::Scheme | Source::Host | Source::HostLabel | Source::Port => 20,
+        Source::Path | Source::Sni => 20,
         Source::Size | Source::ContentType | Source::Protocol | Source::ConnectionIp | Source::Now => 30,
         Source::Rest { .. } => 40,
         Source::Header(_) | Source::Trusted(_) | Source::ClientIp => 50,

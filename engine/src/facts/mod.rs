@@ -105,6 +105,7 @@ impl<'a> Facts<'a> {
             Source::Method => bytes(Some(self.canonical.method)),
             Source::Scheme => bytes(Some(self.canonical.scheme.as_bytes())),
             Source::Host => bytes(Some(self.canonical.host.as_bytes())),
+            Source::HostLabel => bytes(self.canonical.host.split('.').next().map(str::as_bytes)),
             Source::Port => Fetched::sent(Some(Value::Int(self.canonical.port.into()))),
             Source::Path => match &self.canonical.form {
                 Form::Path { path, .. } => bytes(Some(path)),

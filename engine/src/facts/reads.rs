@@ -63,6 +63,7 @@ impl Reads {
             Source::Method
             | Source::Scheme
             | Source::Host
+            | Source::HostLabel
             | Source::Port
             | Source::Path
             | Source::Query(_)

@@ -102,6 +102,8 @@ pub enum Source {
     Protocol,
     /// `request.sni`
     Sni,
+    /// `host.NAME`: the host up to its first dot.
+    HostLabel,
     /// A capture: the decoded segment at `index` (0 is the first after the leading slash) without `prefix` bytes at
     /// its start and `suffix` bytes at its end. The route that asks for it has matched, so it is there.
     Segment {

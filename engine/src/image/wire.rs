@@ -332,7 +332,7 @@ wire_enum!(Source {
     9 ContentType, 10 Protocol, 11 Sni, 12 Segment { index, prefix, suffix, kind }, 13 Rest { index },
     14 ClientIp, 15 ConnectionIp, 16 Claim(claim), 17 Scopes, 18 KeyId, 19 KeyField(field), 20 PeerSpiffe,
     21 PeerDns, 22 PeerSubject, 23 PeerFingerprint, 24 SignatureName, 25 Context(fact), 26 Trusted(header),
-    27 Cell { table, key, column }, 28 Now,
+    27 Cell { table, key, column }, 28 Now, 29 HostLabel,
 });
 wire_enum!(Literal { 0 Bool(v), 1 Int(v), 2 String(v), 3 Ip(v), 4 Set(v) });
 wire_enum!(ValueForm { 0 Plain, 1 LoneString, 2 Separated(by), 3 Seconds });

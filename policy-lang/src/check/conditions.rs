@@ -155,7 +155,12 @@ impl<'a> Cx<'a> {
             );
         }
         state.stack.push((entry.span, entry.name.to_owned()));
-        let cond = self.expand(Env::new(entry.scope, env.captures), expr, state);
+        let inner = Env {
+            scope: entry.scope,
+            response: false,
+            ..env
+        };
+        let cond = self.expand(inner, expr, state);
         state.stack.pop();
         cond
     }

@@ -38,22 +38,63 @@ pub(super) enum Captures<'t> {
     Targets(&'t [Target]),
 }
 
+/// What `host.NAME` can mean.
+#[derive(Clone, Copy)]
+pub(super) enum HostLabel<'t> {
+    /// A declaration that no rule uses: any.
+    Any,
+    /// There is no service, or not all of its hosts capture a label by one name.
+    None,
+    /// The name by which all hosts of the service capture their first label.
+    Named(&'t str),
+}
+
+impl<'t> HostLabel<'t> {
+    /// Of a service that captures a label, or of one that does not.
+    pub(super) fn of(name: Option<&'t str>) -> HostLabel<'t> {
+        name.map_or(HostLabel::None, HostLabel::Named)
+    }
+
+    /// Whether `host.NAME` is known.
+    pub(super) fn has(self, name: &str) -> bool {
+        match self {
+            HostLabel::Any => true,
+            HostLabel::None => false,
+            HostLabel::Named(own) => own == name,
+        }
+    }
+}
+
 /// Where a name or fact stands.
 #[derive(Clone, Copy)]
 pub(super) struct Env<'t> {
     pub(super) scope: Option<ScopeId>,
     pub(super) captures: Captures<'t>,
+    pub(super) host: HostLabel<'t>,
     /// Whether names may be fields of the response.
     pub(super) response: bool,
 }
 
 impl<'t> Env<'t> {
-    /// Where names are facts of the request.
+    /// Where names are facts of the request, outside of services.
     pub(super) fn new(scope: Option<ScopeId>, captures: Captures<'t>) -> Env<'t> {
+        let host = match captures {
+            Captures::Any => HostLabel::Any,
+            Captures::None | Captures::Targets(_) => HostLabel::None,
+        };
         Env {
             scope,
             captures,
+            host,
             response: false,
+        }
+    }
+
+    /// The same in a service whose hosts capture this label.
+    pub(super) fn on(self, label: Option<&'t str>) -> Env<'t> {
+        Env {
+            host: HostLabel::of(label),
+            ..self
         }
     }
 }

@@ -150,6 +150,7 @@ impl Cx<'_> {
         match names.first().copied() {
             Some("request") => self.request(reference, rest),
             Some("path") => self.capture(env, reference, &names),
+            Some("host") => self.host_label(env, reference, &names),
             Some("client") => self.only(reference, &names, &[("ip", Fact::ClientIp)]),
             Some("connection") => self.only(reference, &names, &[("ip", Fact::ConnectionIp)]),
             Some("signature") => self.only(reference, &names, &[("name", Fact::SignatureName)]),
@@ -297,6 +298,24 @@ impl Cx<'_> {
             found = Some(ty);
         }
         found.map(|ty| Fact::Capture { name, ty })
+    }
+
+    fn host_label(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {
+        let (&[_, name], true) = (names, reference.parts.len() == 2) else {
+            return self.wrong(
+                reference,
+                "write `host.NAME` for the label `{NAME}` of the service's hosts, or `request.host`",
+            );
+        };
+        if env.host.has(name) {
+            return Some(Fact::HostLabel(name.to_owned()));
+        }
+        self.report.invalid(
+            "G0409",
+            reference.span,
+            format!("`host.{name}` is known only in a service all of whose hosts capture `{name}`"),
+            format!("write every host of the service as in `service shop on \"{{{name}}}.example.com\"`"),
+        )
     }
 
     /// Table cells and names from `trust`.

@@ -4,6 +4,23 @@ use super::literals::{Bad, bad, canonical};
 use crate::model::HostPattern;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+/// A host of a service, and the name by which it captures its first label: `{tenant}.example.com`, to the choice of a
+/// service `*.example.com`.
+pub(super) fn captured(text: &str) -> Result<(HostPattern, Option<String>), Bad> {
+    let Some((inner, suffix)) = text.strip_prefix('{').and_then(|t| t.split_once("}.")) else {
+        if text.contains(['{', '}']) {
+            return bad(
+                "G0411",
+                format!("`{text}` captures something else than its first label"),
+                "write one whole label in front, as in `{tenant}.example.com`",
+            );
+        }
+        return host(text).map(|host| (host, None));
+    };
+    let label = super::paths::capture_name(inner)?;
+    Ok((name(suffix, text).map(HostPattern::OneLabel)?, Some(label)))
+}
+
 /// A host of a service.
 pub(super) fn host(text: &str) -> Result<HostPattern, Bad> {
     if let Some(suffix) = text.strip_prefix("**.") {

@@ -88,12 +88,13 @@ pub(super) struct Names<'a> {
 }
 
 /// First words of facts, and `anyone`: no declaration may take them.
-pub(super) const RESERVED: [&str; 13] = [
+pub(super) const RESERVED: [&str; 14] = [
     "anyone",
     "body",
     "client",
     "connection",
     "context",
+    "host",
     "key",
     "now",
     "path",

@@ -132,7 +132,7 @@ fn rest(part: &str) -> Result<Option<Option<String>>, Bad> {
     }
 }
 
-fn capture_name(name: &str) -> Result<String, Bad> {
+pub(super) fn capture_name(name: &str) -> Result<String, Bad> {
     let mut chars = name.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {

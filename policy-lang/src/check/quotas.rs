@@ -210,9 +210,23 @@ impl Cx<'_> {
             .for_each(|fact| out.note(fact));
     }
 
-    /// Every target that a named quota limits has the captures that it counts by.
+    /// Every target that a named quota limits has the captures that it counts by, and the service the host's label.
     fn captured(&self, env: Env<'_>, name: &str, at: Span) {
         let quotas = self.quotas.borrow();
+        let facts = quotas.get(name).into_iter().flat_map(Quota::facts);
+        for label in facts
+            .filter_map(Fact::host_label)
+            .filter(|label| !env.host.has(label))
+        {
+            self.report.error(
+                "G0409",
+                at,
+                format!("`{name}` reads `host.{label}`, which not all hosts of this service capture"),
+                format!(
+                    "write every host of the service as in `service shop on \"{{{label}}}.example.com\"`"
+                ),
+            );
+        }
         let facts = quotas.get(name).into_iter().flat_map(Quota::facts);
         for (fact, capture) in facts.filter_map(|fact| Some((fact, fact.capture()?))) {
             let targets = match env.captures {
@@ -255,7 +269,11 @@ impl Cx<'_> {
         let chosen = |fact: &Fact| {
             matches!(
                 fact,
-                Fact::Capture { .. } | Fact::Header(_) | Fact::Query(_) | Fact::Cookie(_)
+                Fact::Capture { .. }
+                    | Fact::HostLabel(_)
+                    | Fact::Header(_)
+                    | Fact::Query(_)
+                    | Fact::Cookie(_)
             )
         };
         let mut facts = by.iter().flat_map(|part| &part.facts);

@@ -15,6 +15,8 @@ pub(super) struct OwnerCx<'t> {
     pub(super) name: &'t str,
     pub(super) owner: Owner,
     pub(super) place: Place<'t>,
+    /// By which name all hosts of the service capture their first label.
+    pub(super) host_label: Option<&'t str>,
     /// Rule names so far.
     pub(super) rule_names: BTreeMap<String, Span>,
 }
@@ -47,7 +49,7 @@ impl Cx<'_> {
         if targets.is_empty() || self.report.count() > before {
             return None;
         }
-        let env = Env::new(owner.place.scope, Captures::Targets(&targets));
+        let env = Env::new(owner.place.scope, Captures::Targets(&targets)).on(owner.host_label);
         let condition = self.rule_condition(env, rule);
         let requires = self.requires(&rule.with);
         let respond = rule.respond.as_ref().and_then(|r| self.respond(r));

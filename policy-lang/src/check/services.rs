@@ -79,8 +79,13 @@ impl Cx<'_> {
         lines: &mut BTreeSet<(u32, u32)>,
     ) -> PendingService {
         let mut host_patterns: BTreeSet<HostPattern> = BTreeSet::new();
+        let mut labels: BTreeSet<Option<String>> = BTreeSet::new();
         for text in host_texts {
-            let host = self.ok(text.span, hosts::host(&text.node));
+            let host = self.ok(text.span, hosts::captured(&text.node));
+            let host = host.map(|(host, label)| {
+                labels.insert(label);
+                host
+            });
             if host.is_some_and(|host| !host_patterns.insert(host)) {
                 self.report.error(
                     "G0101",
@@ -96,6 +101,7 @@ impl Cx<'_> {
         let base: Base = base
             .and_then(|b| self.ok(b.span, paths::base(&b.node.text)))
             .unwrap_or_default();
+        let host_label = labels.pop_first().flatten().filter(|_| labels.is_empty());
         let has = |wanted: &Statement| body.iter().any(|s| s.node == *wanted);
         let options = HostOptions {
             merge_slashes: has(&Statement::MergeSlashes),
@@ -107,6 +113,7 @@ impl Cx<'_> {
             name: name.node.clone(),
             span: name.span,
             hosts: host_patterns.into_iter().collect(),
+            host_label: host_label.clone(),
             base: base.clone(),
             options,
             invalid_credentials_anonymous: has(&Statement::InvalidCredentialsAnonymous),
@@ -129,9 +136,10 @@ impl Cx<'_> {
                 base: &base,
                 options,
             },
+            host_label: host_label.as_deref(),
             rule_names: BTreeMap::new(),
         };
-        let env = Env::new(scope, Captures::None);
+        let env = Env::new(scope, Captures::None).on(host_label.as_deref());
         let (mut default_limit, mut marks) = (None, Marks::default());
         for Spanned { node, span } in body {
             match node {
@@ -212,6 +220,7 @@ impl Cx<'_> {
                 base: &root,
                 options: HostOptions::default(),
             },
+            host_label: None,
             rule_names: BTreeMap::new(),
         };
         let env = Env::new(scope, Captures::None);

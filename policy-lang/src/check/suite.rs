@@ -536,11 +536,11 @@ impl Cx<'_> {
         (self.report.count() == before).then_some((targets, service.map(|s| s.0)))
     }
 
-    fn proof_env<'t>(&self, targets: &'t [crate::model::Target], service: Option<ServiceId>) -> Env<'t> {
-        let scope = service
-            .and_then(|s| self.policy.services.get(s.index()))
-            .and_then(|s| self.names.scope(&s.name));
-        Env::new(scope, Captures::Targets(targets))
+    fn proof_env<'t>(&'t self, targets: &'t [crate::model::Target], service: Option<ServiceId>) -> Env<'t> {
+        let service = service.and_then(|s| self.policy.services.get(s.index()));
+        let scope = service.and_then(|s| self.names.scope(&s.name));
+        let label = service.and_then(|s| s.host_label.as_deref());
+        Env::new(scope, Captures::Targets(targets)).on(label)
     }
 
     fn proof_cond(

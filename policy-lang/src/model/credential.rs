@@ -18,6 +18,18 @@ impl Fact {
         }
     }
 
+    /// The name of the host's label that it reads, itself or as the key of a table's row.
+    pub fn host_label(&self) -> Option<&str> {
+        match self {
+            Fact::HostLabel(name) => Some(name),
+            Fact::Cell { key, .. } => match key.as_ref() {
+                Fact::HostLabel(name) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The name of the capture that it reads, itself or as the key of a table's row.
     pub fn capture(&self) -> Option<&str> {
         match self {

@@ -84,6 +84,8 @@ pub enum Fact {
     Protocol,
     /// `request.sni`: lower case.
     Sni,
+    /// `host.NAME`: the first label of the host, in a service all of whose hosts capture it by this name.
+    HostLabel(String),
     /// `path.NAME`: a capture of the rule's own target.
     Capture {
         /// Name.

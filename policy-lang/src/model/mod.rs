@@ -213,6 +213,7 @@ impl Policy {
             | Fact::ContentType
             | Fact::Protocol
             | Fact::Sni
+            | Fact::HostLabel(_)
             | Fact::KeyId
             | Fact::SignatureName => Type::String,
             Fact::Port | Fact::Size => Type::Int,

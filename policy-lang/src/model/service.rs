@@ -41,6 +41,9 @@ pub struct Service {
     pub span: Span,
     /// At least one, sorted.
     pub hosts: Vec<HostPattern>,
+    /// What all of its hosts capture of their first label: `tenant` of `"{tenant}.example.com"`. To the choice of a
+    /// service such a host is [`HostPattern::OneLabel`].
+    pub host_label: Option<String>,
     /// Base path.
     pub base: Base,
     /// Options of its hosts.

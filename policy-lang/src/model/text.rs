@@ -206,6 +206,7 @@ impl GateText for Fact {
             Fact::ContentType => f.write_str("request.content_type"),
             Fact::Protocol => f.write_str("request.protocol"),
             Fact::Sni => f.write_str("request.sni"),
+            Fact::HostLabel(name) => write!(f, "host.{name}"),
             Fact::Capture { name, .. } => write!(f, "path.{name}"),
             Fact::ClientIp => f.write_str("client.ip"),
             Fact::ConnectionIp => f.write_str("connection.ip"),

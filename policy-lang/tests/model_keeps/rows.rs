@@ -241,6 +241,10 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     ),
     (
         Head("{ deny anyone to any /u; }"),
+        "service o on \"«*→{t}».example\"",
+    ),
+    (
+        Head("{ deny anyone to any /u; }"),
         "service o on \"«o→p».example\"",
     ),
     (

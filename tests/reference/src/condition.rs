@@ -252,6 +252,11 @@ fn note(policy: &Policy, atom: &Atom, truth: Truth, trace: &mut Trace) {
     if truth == Truth::Unknown {
         trace.unknown_atoms += 1;
     }
+    atom.for_each_fact(&mut |fact| {
+        if fact.host_label().is_some() {
+            trace.operator("host label");
+        }
+    });
     trace.operator(match atom {
         Atom::Anchor(_) => "anchor",
         Atom::Presented(_) => "presented",

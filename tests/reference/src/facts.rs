@@ -280,6 +280,7 @@ impl<'a> World<'a> {
             Fact::Method => Found::text(&request.method),
             Fact::Scheme => Found::text(&request.scheme),
             Fact::Host => Found::text(&request.host),
+            Fact::HostLabel(_) => Found::text(request.host.split('.').next().unwrap_or_default()),
             Fact::Port => Found::known(Datum::Int(i64::from(request.port))),
             Fact::Path => request
                 .path

@@ -132,6 +132,7 @@ const HOSTS: &[(&str, &str)] = &[
     ("\"api.example.com\"", ""),
     ("\"api.example.com\"", "/v1"),
     ("\"*.example.com\"", ""),
+    ("\"{tenant}.example.net\", \"{tenant}.example.info\"", ""),
     ("\"www.example.org\", \"shop.example.org\"", ""),
     ("\"**.example.org\"", "/v1/orders"),
     ("", ""),
@@ -161,6 +162,8 @@ fn services(rng: &mut Rng, world: &World, unique: &mut u64) -> Vec<Block> {
         if !base.is_empty() {
             head += &format!(" under \"{base}\"");
         }
+        let with_label = hosts.contains("{tenant}").then(|| world.with_host_label());
+        let world = with_label.as_ref().unwrap_or(world);
         let mut statements: Vec<String> = options.iter().map(|o| o.to_string()).collect();
         statements.extend(marks(rng, world));
         for local in 0..rng.below(2) {

@@ -265,6 +265,13 @@ impl Aim<'_> {
                     .unwrap_or_else(|| "https".to_string())
             }
             Fact::Host => {}
+            Fact::HostLabel(_) => {
+                let rest = draft.authority.split_once('.').map(|(_, rest)| rest.to_string());
+                let label = text.filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric()));
+                if let (Some(rest), Some(label)) = (rest, label) {
+                    draft.authority = format!("{label}.{rest}");
+                }
+            }
             Fact::Port => {
                 let host = draft.authority.split(':').next().unwrap_or_default().to_string();
                 let port = text.filter(|p| p.parse::<u16>().is_ok_and(|p| p > 0));

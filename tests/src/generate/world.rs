@@ -421,6 +421,16 @@ impl World {
         self.principals.push("webhook=signed by hook".to_string());
     }
 
+    /// The same in a service whose hosts capture their first label as `tenant`.
+    pub(super) fn with_host_label(&self) -> World {
+        let mut world = self.clone();
+        // Often enough to be drawn among all others.
+        for _ in 0..3 {
+            world.fact("host.tenant", Ty::Text, &["t1", "www", "b2"]);
+        }
+        world
+    }
+
     fn quotas(&mut self, rng: &mut Rng) {
         let mut all = vec![
             "20 per 1s burst 40 by client.ip".to_string(),

@@ -103,6 +103,7 @@ pub(crate) fn service(name: &str, base: &[&str]) -> Service {
         name: name.to_string(),
         span: SPAN,
         hosts: vec![HostPattern::Any],
+        host_label: None,
         base: base.iter().map(|s| s.to_string()).collect(),
         options: HostOptions::default(),
         invalid_credentials_anonymous: false,
