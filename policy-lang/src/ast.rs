@@ -354,6 +354,8 @@ pub enum Statement {
     MergeSlashes,
     /// `encoded slash as data;`
     EncodedSlashAsData,
+    /// `encoded backslash as data;`
+    EncodedBackslashAsData,
     /// `path parameters kept;`
     PathParametersKept,
     /// `method override kept;`

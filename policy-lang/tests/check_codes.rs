@@ -55,7 +55,7 @@ const BAD: &[(&str, &str)] = &[
         "G0410",
         "service s { deny anyone to any /{a}, any /b/{a:int} when path.a == \"x\"; }",
     ),
-    ("G0411", "service s on \"a_b.example\" { deny anyone to any /b; }"),
+    ("G0411", "service s on \"a+b.example\" { deny anyone to any /b; }"),
     (
         "G0412",
         "service s { deny anyone to any /b; } service t { deny anyone to any /b; }",

@@ -48,6 +48,7 @@ pub(super) fn host_options(view: View<'_>, group: u32) -> HostOptions {
         encoded_slash_as_data: bits & 2 != 0,
         path_parameters_kept: bits & 4 != 0,
         method_override_kept: bits & 8 != 0,
+        encoded_backslash_as_data: bits & 16 != 0,
     }
 }
 

@@ -67,7 +67,8 @@ pub(crate) fn find<'a>(
         (Some(list), None) => entries.extend(
             list.split(|b| *b == b',')
                 .take(limits::FORWARDING_ENTRIES + 1)
-                .map(|entry| address::parse(text::trim(entry))),
+                .map(text::trim)
+                .map(|entry| address::parse(entry).or_else(|| node(entry))),
         ),
         (None, Some(list)) => entries.extend(
             split_quoted(list, b',')

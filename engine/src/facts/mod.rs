@@ -104,13 +104,10 @@ impl<'a> Facts<'a> {
         match source {
             Source::Method => bytes(Some(self.canonical.method)),
             Source::Scheme => bytes(Some(self.canonical.scheme.as_bytes())),
-            Source::Host => bytes(Some(self.canonical.host.as_bytes())),
+            Source::Host => bytes(Some(self.canonical.host.as_bytes()).filter(|host| !host.is_empty())),
             Source::HostLabel => bytes(self.canonical.host.split('.').next().map(str::as_bytes)),
             Source::Port => Fetched::sent(Some(Value::Int(self.canonical.port.into()))),
-            Source::Path => match &self.canonical.form {
-                Form::Path { path, .. } => bytes(Some(path)),
-                Form::NoPath { .. } => Fetched::ABSENT,
-            },
+            Source::Path => bytes(self.canonical.decoded_path()),
             Source::Query(name) => self.query(name),
             Source::Header(name) => once(self.canonical.header_values(name), string),
             Source::Cookie(name) => once(self.canonical.cookie_values(name), string),

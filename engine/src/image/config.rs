@@ -399,6 +399,8 @@ pub struct HostOptions {
     pub merge_slashes: bool,
     /// `%2F` is data.
     pub encoded_slash_as_data: bool,
+    /// `%5C` is data.
+    pub encoded_backslash_as_data: bool,
     /// `;` parameters are cut off for matching.
     pub path_parameters_kept: bool,
     /// Override headers pass.

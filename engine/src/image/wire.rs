@@ -279,7 +279,9 @@ wire_struct! {
     Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied }
     Limit { quota, cost, cost_kind }
     Cors { origins, any_origin, methods, headers, credentials, max_age_s }
-    HostOptions { merge_slashes, encoded_slash_as_data, path_parameters_kept, method_override_kept }
+    HostOptions {
+        merge_slashes, encoded_slash_as_data, encoded_backslash_as_data, path_parameters_kept, method_override_kept
+    }
     Service { name, anonymous, require_tls, require_sni, sunset_us, default_limit, cors }
     Answer { message, location, retry_after_s }
     Profile { answer, acr, max_age_us, kinds, body }

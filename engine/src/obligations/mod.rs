@@ -184,7 +184,8 @@ pub(crate) fn transport(b: &Binding) -> Option<Detail> {
             sni || bound.rule.body.require_sni,
         )
     });
-    let is_host = |name: &[u8]| name.eq_ignore_ascii_case(b.canonical.host.as_bytes());
+    let host = b.canonical.host.as_bytes();
+    let is_host = |name: &[u8]| !host.is_empty() && name.eq_ignore_ascii_case(host);
     if tls && b.canonical.scheme != "https" {
         Some(Detail::Tls)
     } else if sni && !b.sni.is_some_and(is_host) {

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Host and port in their one spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
-    /// Lower case, one trailing dot removed; IPv6 in brackets.
+    /// Lower case, one trailing dot removed; IPv6 in brackets; empty where an HTTP/1.0 request names none.
     pub host: &'a str,
     /// As given, else the scheme's.
     pub port: u16,
@@ -44,14 +44,23 @@ pub(super) fn of_request<'a>(
         }
         (None, None) => match target::absolute(view.target) {
             Some((given, _)) => parse(given, scheme, arena),
+            // HTTP/1.0 knows requests without a host. No `on` takes them, for no pattern of one is empty.
+            None if view.protocol == b"HTTP/1.0" => Ok(Authority {
+                host: "",
+                port: default_port(scheme),
+            }),
             None => Err(Malformed::bad(Detail::MissingHost)),
         },
     }
 }
 
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "http" { 80 } else { 443 }
+}
+
 /// Reads `host[:port]`.
 pub(super) fn parse<'a>(given: &'a [u8], scheme: &str, arena: &'a Arena) -> Result<Authority<'a>, Malformed> {
-    let default_port = if scheme == "http" { 80 } else { 443 };
+    let default_port = default_port(scheme);
     if let Some(host) = plain(given) {
         return Ok(Authority {
             host,
@@ -133,7 +142,7 @@ fn bracketed<'a>(host: &'a [u8], rest: &'a [u8]) -> Option<&'a str> {
     }
 }
 
-/// A DNS name of letters, digits and hyphens, or four canonical decimals.
+/// A DNS name of letters, digits, hyphens and underscores, or four canonical decimals.
 fn dns_name<'a>(host: &'a [u8], arena: &'a Arena) -> Option<&'a str> {
     let host = host.strip_suffix(b".").unwrap_or(host);
     if host.len() > limits::HOST_BYTES {

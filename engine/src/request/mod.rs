@@ -67,7 +67,7 @@ pub(crate) struct Canonical<'a> {
     pub method: &'a [u8],
     /// `http`, `https`, or whatever else the host said, in lower case.
     pub scheme: &'a str,
-    /// Lower case, without port and trailing dot; IPv6 in brackets.
+    /// Lower case, without port and trailing dot; IPv6 in brackets. Empty where an HTTP/1.0 request names none.
     pub host: &'a str,
     /// As given, else the scheme's.
     pub port: u16,
@@ -239,6 +239,20 @@ impl<'a> Canonical<'a> {
                 target.push_str(text::lossy(query, self.arena));
                 target.into_bump_str()
             }
+        }
+    }
+
+    /// `request.path`: the decoded segments, joined.
+    pub(crate) fn decoded_path(&self) -> Option<&'a [u8]> {
+        match self.form {
+            Form::NoPath { .. } => None,
+            // What is canonical as sent holds no triple.
+            Form::Path { path, .. } if self.sent.is_some() => Some(path),
+            Form::Path {
+                segments,
+                trailing_slash,
+                ..
+            } => Some(path::decoded(segments, trailing_slash, self.arena)),
         }
     }
 

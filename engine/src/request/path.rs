@@ -30,7 +30,9 @@ pub(super) fn check_bytes(path: &[u8], query: Option<&[u8]>, options: HostOption
                 Some(b'/') if !options.encoded_slash_as_data => {
                     return Err(Malformed::bad(Detail::EncodedSlash));
                 }
-                Some(b'\\') => return Err(Malformed::bad(Detail::Backslash)),
+                Some(b'\\') if !options.encoded_backslash_as_data => {
+                    return Err(Malformed::bad(Detail::Backslash));
+                }
                 Some(_) => {}
             },
             _ => {}
@@ -203,6 +205,7 @@ fn segment<'a>(
     if (0..decoded.len()).any(|at| decoded.get(at..).and_then(text::triple).is_some()) {
         return Err(Malformed::bad(Detail::DoubleEncoding));
     }
+    check_hidden_dots(decoded)?;
     if !decoded.contains(&b';') {
         return Ok(Some(Segment {
             raw,
@@ -221,11 +224,45 @@ fn segment<'a>(
         return Err(Malformed::bad(Detail::EmptySegment));
     }
     let decoded = text::decode(raw, false, arena).ok_or(Malformed::bad(Detail::BadPercent))?;
+    check_hidden_dots(decoded)?;
     Ok(Some(Segment {
         raw,
         decoded,
         parameters,
     }))
+}
+
+/// Where encoded slashes or backslashes are data, a server that takes them for separators must find no dot segment.
+fn check_hidden_dots(decoded: &[u8]) -> Result<(), Malformed> {
+    let separator = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let Some(first) = decoded.iter().find(|byte| separator(byte)) else {
+        return Ok(());
+    };
+    match decoded.split(separator).any(|part| matches!(part, b"." | b"..")) {
+        false => Ok(()),
+        true if *first == b'/' => Err(Malformed::bad(Detail::EncodedSlash)),
+        true => Err(Malformed::bad(Detail::Backslash)),
+    }
+}
+
+/// `request.path`: decoded segments joined by `/`; what would look like a separator or a triple stays a triple.
+pub(super) fn decoded<'a>(segments: &[&[u8]], trailing_slash: bool, arena: &'a Arena) -> &'a [u8] {
+    let mut out = List::new_in(arena);
+    for segment in segments {
+        out.push(b'/');
+        for byte in *segment {
+            match byte {
+                b'/' => out.extend_from_slice_copy(b"%2F"),
+                b'\\' => out.extend_from_slice_copy(b"%5C"),
+                b'%' => out.extend_from_slice_copy(b"%25"),
+                _ => out.push(*byte),
+            }
+        }
+    }
+    if trailing_slash {
+        out.push(b'/');
+    }
+    out.into_bump_slice()
 }
 
 /// Step 14: segments without dots and without the empty last one, and whether a trailing slash is left.

@@ -14,7 +14,7 @@ pub(crate) mod class {
     pub(crate) const VALUE: u16 = 4;
     /// Means only itself in a path: visible ASCII but `%`, `\`, `#`, `;` and `?`.
     pub(crate) const PLAIN: u16 = 8;
-    /// Letter, digit or hyphen: what a label of a host name is made of.
+    /// Letter, digit, hyphen or underscore: what a label of a host name is made of.
     pub(crate) const LABEL: u16 = 16;
     /// RFC 3986's unreserved.
     pub(crate) const UNRESERVED: u16 = 32;
@@ -64,7 +64,7 @@ static CLASS: [u16; 256] = {
         if b.is_ascii_graphic() && !matches!(b, b'%' | b'\\' | b'#' | b';' | b'?' | b'/') {
             bits |= class::PLAIN;
         }
-        if b.is_ascii_alphanumeric() || b == b'-' {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
             bits |= class::LABEL;
         }
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {

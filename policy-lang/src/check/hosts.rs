@@ -58,7 +58,7 @@ fn name(text: &str, whole: &str) -> Result<String, Bad> {
             && !l.starts_with('-')
             && !l.ends_with('-')
             && l.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
     };
     let numeric = |l: &str| l.bytes().all(|b| b.is_ascii_digit()) || l.starts_with("0x");
     let last = ascii.rsplit('.').next().unwrap_or_default();

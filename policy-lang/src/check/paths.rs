@@ -4,10 +4,10 @@
 
 use super::limits::MAX_SEGMENTS;
 use super::literals::{Bad, bad, canonical, regex};
-use crate::model::{Base, CaptureKind, Pattern, Segment, Tail};
+use crate::model::{Base, CaptureKind, HostOptions, Pattern, Segment, Tail};
 
 /// A pattern below a base.
-pub(super) fn pattern(text: &str, base: &Base, slash_as_data: bool) -> Result<Pattern, Bad> {
+pub(super) fn pattern(text: &str, base: &Base, options: HostOptions) -> Result<Pattern, Bad> {
     let parts = split(text)?;
     let mut segments: Vec<Segment> = base.iter().map(|s| Segment::Literal(s.clone())).collect();
     let mut tail = Tail::None;
@@ -35,7 +35,7 @@ pub(super) fn pattern(text: &str, base: &Base, slash_as_data: bool) -> Result<Pa
             }
             tail = Tail::Rest(name);
         } else {
-            let segment = segment(part, slash_as_data)?;
+            let segment = segment(part, options)?;
             if let Segment::Capture { name, .. } = &segment {
                 names.push(name.clone());
             }
@@ -69,7 +69,7 @@ pub(super) fn base(text: &str) -> Result<Base, Bad> {
     if text == "/" {
         return Ok(Base::new());
     }
-    let found = pattern(text, &Base::new(), false)?;
+    let found = pattern(text, &Base::new(), HostOptions::default())?;
     let literals: Option<Base> = found
         .segments
         .into_iter()
@@ -146,12 +146,12 @@ pub(super) fn capture_name(name: &str) -> Result<String, Bad> {
     }
 }
 
-fn segment(part: &str, slash_as_data: bool) -> Result<Segment, Bad> {
+fn segment(part: &str, options: HostOptions) -> Result<Segment, Bad> {
     if part == "*" {
         return Ok(Segment::Any);
     }
     let Some((prefix, after)) = part.split_once('{') else {
-        return literal(part, slash_as_data)
+        return literal(part, options)
             .and_then(|text| whole(&text, part))
             .map(Segment::Literal);
     };
@@ -181,7 +181,7 @@ fn segment(part: &str, slash_as_data: bool) -> Result<Segment, Bad> {
     if suffix.contains(['{', '}']) || prefix.contains('}') {
         return bad("G0406", format!("`{part}` has more than one capture"), help);
     }
-    let suffix = literal(suffix, slash_as_data)?;
+    let suffix = literal(suffix, options)?;
     if suffix.ends_with(['.', ' ']) {
         return bad(
             "G0403",
@@ -191,7 +191,7 @@ fn segment(part: &str, slash_as_data: bool) -> Result<Segment, Bad> {
     }
     Ok(Segment::Capture {
         name: capture_name(name)?,
-        prefix: literal(prefix, slash_as_data)?,
+        prefix: literal(prefix, options)?,
         suffix,
         kind,
     })
@@ -206,6 +206,13 @@ fn whole(text: &str, part: &str) -> Result<String, Bad> {
             "normalised paths have none; write the path without",
         );
     }
+    if text.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        return bad(
+            "G0403",
+            format!("`{part}` holds a dot segment beside an encoded slash or backslash"),
+            "such requests are malformed; write the path without",
+        );
+    }
     if text.ends_with(['.', ' ']) {
         return bad(
             "G0403",
@@ -217,7 +224,7 @@ fn whole(text: &str, part: &str) -> Result<String, Bad> {
 }
 
 /// Literal text of a segment, decoded. The canonical spelling is the only one taken.
-fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
+fn literal(text: &str, options: HostOptions) -> Result<String, Bad> {
     if text
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
@@ -260,8 +267,9 @@ fn literal(text: &str, slash_as_data: bool) -> Result<String, Bad> {
     };
     let never = |c: char| {
         c.is_control()
-            || matches!(c, '\\' | ';' | '\u{2044}' | '\u{2215}' | '\u{ff0f}')
-            || (c == '/' && !slash_as_data)
+            || matches!(c, ';' | '\u{2044}' | '\u{2215}' | '\u{ff0f}')
+            || (c == '/' && !options.encoded_slash_as_data)
+            || (c == '\\' && !options.encoded_backslash_as_data)
     };
     if let Some(c) = decoded.chars().find(|c| never(*c)) {
         return bad(

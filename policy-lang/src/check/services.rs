@@ -106,6 +106,7 @@ impl Cx<'_> {
         let options = HostOptions {
             merge_slashes: has(&Statement::MergeSlashes),
             encoded_slash_as_data: has(&Statement::EncodedSlashAsData),
+            encoded_backslash_as_data: has(&Statement::EncodedBackslashAsData),
             path_parameters_kept: has(&Statement::PathParametersKept),
             method_override_kept: has(&Statement::MethodOverrideKept),
         };
@@ -184,6 +185,7 @@ impl Cx<'_> {
                 | Statement::TrailingSlashIgnored
                 | Statement::MergeSlashes
                 | Statement::EncodedSlashAsData
+                | Statement::EncodedBackslashAsData
                 | Statement::PathParametersKept
                 | Statement::MethodOverrideKept => {}
             }

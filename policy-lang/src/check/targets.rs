@@ -39,8 +39,10 @@ impl Cx<'_> {
         let (methods, pattern, kind) = match &target.kind {
             TargetExpr::Path(names, path) => {
                 let methods = self.methods(names, outer, span);
-                let kept = place.options.encoded_slash_as_data;
-                let pattern = self.ok(path.span, paths::pattern(&path.node.text, place.base, kept));
+                let pattern = self.ok(
+                    path.span,
+                    paths::pattern(&path.node.text, place.base, place.options),
+                );
                 (methods?, pattern?, TargetKind::Http)
             }
             TargetExpr::Routes(names, name) => {
@@ -73,8 +75,10 @@ impl Cx<'_> {
                 return Some(());
             }
             TargetExpr::WebSocket(path) => {
-                let kept = place.options.encoded_slash_as_data;
-                let pattern = self.ok(path.span, paths::pattern(&path.node.text, place.base, kept))?;
+                let pattern = self.ok(
+                    path.span,
+                    paths::pattern(&path.node.text, place.base, place.options),
+                )?;
                 (
                     Methods::Only(vec!["GET".to_owned()]),
                     pattern,

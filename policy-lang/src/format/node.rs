@@ -322,6 +322,7 @@ fn statement(s: &Spanned<Statement>) -> Node {
         Statement::TrailingSlashIgnored => leaf(span, one("trailing slash ignored".to_owned())),
         Statement::MergeSlashes => leaf(span, one("merge slashes".to_owned())),
         Statement::EncodedSlashAsData => leaf(span, one("encoded slash as data".to_owned())),
+        Statement::EncodedBackslashAsData => leaf(span, one("encoded backslash as data".to_owned())),
         Statement::PathParametersKept => leaf(span, one("path parameters kept".to_owned())),
         Statement::MethodOverrideKept => leaf(span, one("method override kept".to_owned())),
     }

@@ -63,11 +63,11 @@ pub enum Fact {
     Method,
     /// `request.scheme`: `http` or `https`, lower case.
     Scheme,
-    /// `request.host`: normalised, without port.
+    /// `request.host`: normalised, without port. Absent where an HTTP/1.0 request names none.
     Host,
     /// `request.port`: given, else the scheme's default.
     Port,
-    /// `request.path`: normalised spelling as it goes upstream, without the query.
+    /// `request.path`: the decoded segments joined by `/`, within which `/`, `\` and `%` stay triples.
     Path,
     /// `request.query.NAME`, decoded.
     Query(String),

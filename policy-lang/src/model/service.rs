@@ -26,6 +26,8 @@ pub struct HostOptions {
     pub merge_slashes: bool,
     /// `encoded slash as data;`
     pub encoded_slash_as_data: bool,
+    /// `encoded backslash as data;`
+    pub encoded_backslash_as_data: bool,
     /// `path parameters kept;`
     pub path_parameters_kept: bool,
     /// `method override kept;`

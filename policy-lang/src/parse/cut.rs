@@ -55,7 +55,7 @@ pub(super) fn starters(level: Level) -> &'static [(&'static str, Rule)] {
             ("default", Rule::default_limit),
             ("deny", Rule::rule_statement),
             ("deprecated", Rule::mark_statement),
-            ("encoded", Rule::encoded_slash),
+            ("encoded", Rule::encoded_data),
             ("endpoint", Rule::endpoint),
             ("invalid", Rule::invalid_anonymous),
             ("merge", Rule::merge_slashes),

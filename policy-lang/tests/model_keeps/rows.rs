@@ -485,6 +485,7 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     (Service, "«→trailing slash ignored;»"),
     (Service, "«→merge slashes;»"),
     (Service, "«→encoded slash as data;»"),
+    (Service, "encoded «slash→backslash» as data;"),
     (Service, "«→path parameters kept;»"),
     (Service, "«→method override kept;»"),
     // personas, tests, proofs

@@ -31,7 +31,7 @@ pub(crate) fn client_ip(trust: &Trust, request: &Canonical, socket: Option<IpAdd
         (false, true) => forwarded_for
             .join(&b","[..])
             .split(|b| *b == b',')
-            .map(bare_address)
+            .map(forwarded_for_entry)
             .collect(),
         (true, false) => split_outside_quotes(&forwarded.join(&b","[..]), b',')
             .into_iter()
@@ -71,8 +71,13 @@ fn first_untrusted_from_right(trust: &Trust, entries: &[Option<IpAddr>]) -> Opti
     leftmost
 }
 
-fn bare_address(entry: &[u8]) -> Option<IpAddr> {
-    parse_ip(std::str::from_utf8(trim(entry)).ok()?)
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+fn forwarded_for_entry(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(trim(entry)).ok()?;
+    if text.starts_with('"') {
+        return None;
+    }
+    parse_ip(text).or_else(|| node(text))
 }
 
 fn split_outside_quotes(text: &[u8], separator: u8) -> Vec<&[u8]> {

@@ -279,13 +279,16 @@ impl<'a> World<'a> {
         match fact {
             Fact::Method => Found::text(&request.method),
             Fact::Scheme => Found::text(&request.scheme),
-            Fact::Host => Found::text(&request.host),
-            Fact::HostLabel(_) => Found::text(request.host.split('.').next().unwrap_or_default()),
+            Fact::Host => request.host.as_deref().map_or_else(Found::absent, Found::text),
+            Fact::HostLabel(_) => {
+                let label = request.host.as_deref().and_then(|host| host.split('.').next());
+                label.map_or_else(Found::absent, Found::text)
+            }
             Fact::Port => Found::known(Datum::Int(i64::from(request.port))),
             Fact::Path => request
                 .path
                 .as_ref()
-                .map_or_else(Found::absent, |path| Found::text(&path.canonical)),
+                .map_or_else(Found::absent, |path| Found::text(&path.text)),
             Fact::Query(name) => self.query(name),
             // what the policy sets is removed from what came in
             Fact::Header(name) if self.policy.request_headers_set.contains(name) => Found::absent(),

@@ -41,7 +41,8 @@ pub(crate) struct Canonical {
     /// What rules see; upstream gets what was sent.
     pub(crate) method: String,
     pub(crate) scheme: String,
-    pub(crate) host: String,
+    /// `None` for an HTTP/1.0 request that names none.
+    pub(crate) host: Option<String>,
     pub(crate) port: u16,
     /// Lower-case names and trimmed values in order, without those that `Connection` names.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -104,7 +105,7 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 pub(crate) fn normalise(
     vector: &Vector,
     names: &HeaderNames,
-    options_of: &dyn Fn(&str) -> HostOptions,
+    options_of: &dyn Fn(Option<&str>) -> HostOptions,
 ) -> Result<Canonical, Malformed> {
     let request = &vector.request;
     let mut raw: Vec<(&str, Vec<u8>)> = request
@@ -161,8 +162,14 @@ pub(crate) fn normalise(
 
     let scheme = request.scheme_text();
     let given = authority_of(request.authority_text(), &lines, &scheme)?;
+    // HTTP/1.0 knows requests without a host
+    let needs_host = request.protocol.as_deref() != Some("HTTP/1.0");
     let (authority, form) = target_form(&request.method, &target, given, &lines, &scheme)?;
-    let options = options_of(&authority.host);
+    if authority.is_none() && needs_host {
+        return Err(bad(Detail::MissingHost));
+    }
+    let form = form?;
+    let options = options_of(authority.as_ref().map(|authority| authority.host.as_str()));
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
     if !options.method_override_kept && lines.iter().any(|(name, _)| overrides.contains(&name.as_str())) {
         return Err(bad(Detail::MethodOverride));
@@ -198,8 +205,11 @@ pub(crate) fn normalise(
             Upgrade::No | Upgrade::Other => request.method.clone(),
         },
         upgrade,
-        port: authority.port.unwrap_or(default_port(&scheme)),
-        host: authority.host,
+        port: authority
+            .as_ref()
+            .and_then(|authority| authority.port)
+            .unwrap_or(default_port(&scheme)),
+        host: authority.map(|authority| authority.host),
         scheme,
         headers: lines
             .into_iter()
@@ -280,13 +290,14 @@ enum Form {
     Path(Vec<u8>),
 }
 
+/// The authority that counts and the target's form, or why it has none: that a host is missing comes before it.
 fn target_form(
     method: &str,
     target: &[u8],
     given: Option<Authority>,
     lines: &Lines,
     scheme: &str,
-) -> Result<(Authority, Form), Malformed> {
+) -> Result<(Option<Authority>, Result<Form, Malformed>), Malformed> {
     if let Some((authority, rest)) = absolute_form(target) {
         if method == "CONNECT" && values(lines, ":protocol").next().is_none() {
             return Err(bad(Detail::BadTarget));
@@ -298,31 +309,29 @@ fn target_form(
             (Some(_), _) => return Err(bad(Detail::HostMismatch)),
         };
         let slash: &[u8] = if rest.starts_with(b"/") { b"" } else { b"/" };
-        return Ok((authority, Form::Path([slash, rest].concat())));
+        return Ok((Some(authority), Ok(Form::Path([slash, rest].concat()))));
     }
-    let authority = given.ok_or(bad(Detail::MissingHost))?;
-    if target == b"*" {
-        return if method == "OPTIONS" {
-            Ok((authority, Form::NoPath))
+    let bad_target = Err(bad(Detail::BadTarget));
+    let form = if target == b"*" {
+        if method == "OPTIONS" {
+            Ok(Form::NoPath)
         } else {
-            Err(bad(Detail::BadTarget))
-        };
-    }
-    if method == "CONNECT" {
-        let is_authority =
-            parse_authority(target).is_ok_and(|t| t.port.is_some() && same_authority(&t, &authority, scheme));
-        if is_authority {
-            return Ok((authority, Form::NoPath));
+            bad_target
         }
-        if values(lines, ":protocol").next().is_none() {
-            return Err(bad(Detail::BadTarget));
-        }
-    }
-    if target.starts_with(b"/") {
-        Ok((authority, Form::Path(target.to_vec())))
     } else {
-        Err(bad(Detail::BadTarget))
-    }
+        let is_own = |t: &Authority| given.as_ref().is_some_and(|own| same_authority(t, own, scheme));
+        let is_authority =
+            method == "CONNECT" && parse_authority(target).is_ok_and(|t| t.port.is_some() && is_own(&t));
+        let is_plain = method != "CONNECT" || values(lines, ":protocol").next().is_some();
+        if is_authority {
+            Ok(Form::NoPath)
+        } else if is_plain && target.starts_with(b"/") {
+            Ok(Form::Path(target.to_vec()))
+        } else {
+            bad_target
+        }
+    };
+    Ok((given, form))
 }
 
 /// `http://authority` and the rest from the first `/`, `?` or `#`.

@@ -5,10 +5,14 @@ use portcullis_lang::model::{HostOptions, HostPattern, Policy, ServiceId};
 use crate::normalise::Canonical;
 
 /// The pattern that a host selects: exact, then most literal labels, `*.` before `**.`, no `on` last.
-fn select_host<'p>(policy: &'p Policy, host: &str) -> Option<&'p HostPattern> {
+fn select_host<'p>(policy: &'p Policy, host: Option<&str>) -> Option<&'p HostPattern> {
     let patterns = policy.services.iter().flat_map(|service| &service.hosts);
     patterns
-        .filter(|pattern| host_matches(pattern, host))
+        .filter(|pattern| match host {
+            Some(host) => host_matches(pattern, host),
+            // a request without a host meets only services without `on`
+            None => **pattern == HostPattern::Any,
+        })
         .max_by_key(|pattern| match pattern {
             HostPattern::Exact(_) => (3, 0, 0),
             HostPattern::OneLabel(suffix) => (2, suffix.split('.').count(), 1),
@@ -34,7 +38,7 @@ fn host_matches(pattern: &HostPattern, host: &str) -> bool {
 }
 
 /// Normalisation options of the host; all off where it selects nothing.
-pub(crate) fn options(policy: &Policy, host: &str) -> HostOptions {
+pub(crate) fn options(policy: &Policy, host: Option<&str>) -> HostOptions {
     let Some(pattern) = select_host(policy, host) else {
         return HostOptions::default();
     };
@@ -47,7 +51,7 @@ pub(crate) fn options(policy: &Policy, host: &str) -> HostOptions {
 
 /// Among the services of the host's pattern the longest base that covers the path; without a path, the root.
 pub(crate) fn select(policy: &Policy, request: &Canonical) -> Option<ServiceId> {
-    let pattern = select_host(policy, &request.host)?;
+    let pattern = select_host(policy, request.host.as_deref())?;
     let segments = request
         .path
         .as_ref()

@@ -157,10 +157,14 @@ impl<'a> Case<'a> {
         let sni = self
             .world
             .known(&portcullis_lang::model::Fact::Sni, &Captures::new());
-        let host = Datum::Text(self.request.host.clone().into_bytes());
+        let host = self
+            .request
+            .host
+            .clone()
+            .map(|host| Datum::Text(host.into_bytes()));
         let detail = if demands.contains(&Transport::Tls) && self.request.scheme != "https" {
             Detail::Tls
-        } else if demands.contains(&Transport::SniIsHost) && sni != Some(host) {
+        } else if demands.contains(&Transport::SniIsHost) && (host.is_none() || sni != host) {
             Detail::Sni
         } else {
             return Ok(());

@@ -37,7 +37,7 @@ pub(super) fn mutate(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
     while times > 0 {
         times -= 1;
         match rng.below(12) {
-            0 | 1 => spelling(draft, rng),
+            0 | 1 => spelling(draft, policy, rng),
             2 => method(draft, rng),
             3 => host(draft, rng),
             4 | 5 => header(draft, policy, rng),
@@ -51,13 +51,18 @@ pub(super) fn mutate(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
     }
 }
 
-fn spelling(draft: &mut Draft, rng: &mut Rng) {
+fn spelling(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
+    let kept = |service: &Service| service.options.encoded_backslash_as_data;
+    if policy.services.iter().any(kept) && rng.chance(50) {
+        draft.path += rng.pick(&["%5Cx", "%5cx", "%5C..", "x%5C.x"]);
+        return;
+    }
     draft.path = hostile_spelling(&draft.path, rng);
 }
 
 /// One hostile or odd spelling of a path.
 pub fn hostile_spelling(path: &str, rng: &mut Rng) -> String {
-    match rng.below(22) {
+    match rng.below(25) {
         0 => path.replacen('/', "//", 1),
         1 => path.replacen("/o", "/%6f", 1),
         2 => path.replacen("/o", "/%6F", 1),
@@ -79,6 +84,9 @@ pub fn hostile_spelling(path: &str, rng: &mut Rng) -> String {
         18 => format!("{path}#x"),
         19 => path.to_ascii_uppercase(),
         20 => format!("{path}%E2%81%84x"),
+        21 => format!("{path}%2f..%2fx"),
+        22 => format!("{path}/x%5C%2e%2e"),
+        23 => format!("{path}%5C..x"),
         _ => path.replacen("%", "%25", 1),
     }
 }
@@ -94,7 +102,7 @@ fn method(draft: &mut Draft, rng: &mut Rng) {
 
 fn host(draft: &mut Draft, rng: &mut Rng) {
     let host = draft.authority.clone();
-    draft.authority = match rng.below(14) {
+    draft.authority = match rng.below(18) {
         0 => host.to_ascii_uppercase(),
         1 => format!("{host}."),
         2 => format!("{host}:443"),
@@ -113,6 +121,11 @@ fn host(draft: &mut Draft, rng: &mut Rng) {
             host
         }
         12 => format!("a_b.{host}"),
+        13 => format!("_{host}"),
+        14..=16 => {
+            draft.protocol = Some("HTTP/1.0".to_string());
+            "-".to_string()
+        }
         _ => {
             draft.path = format!("HTTPS://{host}{}", draft.path);
             host
@@ -168,6 +181,12 @@ fn forwarding(draft: &mut Draft, rng: &mut Rng) {
         "bad, 10.1.1.1",
         "198.51.100.7, bad",
         "198.51.100.7:80",
+        "203.0.113.9:51008, 10.1.1.1:443",
+        "[2001:db8:40::1]:443",
+        "[2001:db8:40::1]",
+        "2001:db8:40::1",
+        "198.51.100.7:123456",
+        "[198.51.100.7]",
         "::ffff:10.20.0.1, 10.1.1.1",
         "010.0.0.1",
         "",

@@ -140,11 +140,12 @@ const HOSTS: &[(&str, &str)] = &[
 
 fn services(rng: &mut Rng, world: &World, unique: &mut u64) -> Vec<Block> {
     // options hang on the host: all services of a policy agree on them
-    let options: Vec<&str> = if rng.chance(25) {
+    let options: Vec<&str> = if rng.chance(30) {
         rng.some(
             &[
                 "merge slashes;",
                 "encoded slash as data;",
+                "encoded backslash as data;",
                 "path parameters kept;",
                 "method override kept;",
             ],

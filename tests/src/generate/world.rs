@@ -123,7 +123,11 @@ impl World {
     fn request_facts(&mut self) {
         self.fact("request.method", Ty::Text, &["GET", "POST"]);
         self.fact("request.host", Ty::Text, &["api.example.com", "www.example.org"]);
-        self.fact("request.path", Ty::Text, &["/v1/orders", "/admin"]);
+        self.fact(
+            "request.path",
+            Ty::Text,
+            &["/v1/orders", "/admin", "/caf\u{e9}", "/a b"],
+        );
         self.fact("request.scheme", Ty::Text, &["https", "http"]);
         self.fact("request.protocol", Ty::Text, &["HTTP/1.1", "HTTP/2"]);
         self.fact(

@@ -48,6 +48,7 @@ impl Writer {
                     of.encoded_slash_as_data,
                     of.path_parameters_kept,
                     of.method_override_kept,
+                    of.encoded_backslash_as_data,
                 ];
                 for (bit, on) in bits.into_iter().enumerate() {
                     options |= u32::from(on) << bit;

@@ -118,7 +118,7 @@ fn authorities() {
         "user@a.com",
         "user:pw@a.com",
         "a%2ecom",
-        "a_b.com",
+        "a+b.com",
         "-a.com",
         "a-.com",
         "b\u{fc}.de",

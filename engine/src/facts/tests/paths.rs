@@ -6,6 +6,7 @@ use crate::value::json::{Item, Json, Member};
 const PLAIN: HostOptions = HostOptions {
     merge_slashes: false,
     encoded_slash_as_data: false,
+    encoded_backslash_as_data: false,
     path_parameters_kept: false,
     method_override_kept: false,
 };
@@ -16,6 +17,18 @@ const MERGE: HostOptions = HostOptions {
 const DATA: HostOptions = HostOptions {
     encoded_slash_as_data: true,
     ..PLAIN
+};
+const BACKSLASH: HostOptions = HostOptions {
+    encoded_backslash_as_data: true,
+    ..PLAIN
+};
+const BOTH: HostOptions = HostOptions {
+    encoded_slash_as_data: true,
+    ..BACKSLASH
+};
+const KEPT: HostOptions = HostOptions {
+    path_parameters_kept: true,
+    ..BOTH
 };
 const PARAMETERS: HostOptions = HostOptions {
     path_parameters_kept: true,
@@ -101,6 +114,20 @@ fn options_of_a_host() {
     check("//..", MERGE, Err("above_root"));
     check("/a%2fb", DATA, Ok("/a%2Fb"));
     check("/a%5cb", DATA, Err("backslash"));
+    check("/a%5cb%5C..c", BACKSLASH, Ok("/a%5Cb%5C..c"));
+    check("/a\\b", BACKSLASH, Err("backslash"));
+    check("/a%2fb", BACKSLASH, Err("encoded_slash"));
+    for dots in ["..%2fb", "b%2F..", "b%2f%2e%2e%2fc", ".%2fb", "%2f."] {
+        check(&format!("/a/{dots}/c"), DATA, Err("encoded_slash"));
+        check(&format!("/a/{dots}"), DATA, Err("encoded_slash"));
+        let dots = dots.replace("%2f", "%5c").replace("%2F", "%5C");
+        check(&format!("/a/{dots}/c"), BACKSLASH, Err("backslash"));
+    }
+    check("/a/b%5c..%2fc", BOTH, Err("backslash"));
+    check("/a/b%2f..%5cc", BOTH, Err("encoded_slash"));
+    check("/a/b%2f...%5cc", BOTH, Ok("/a/b%2F...%5Cc"));
+    check("/a/x%2f..;p/b", KEPT, Err("encoded_slash"));
+    check("/a/x;p%2f../b", KEPT, Err("encoded_slash"));
     check("/a;x=%7e%c3%a9/b;y?q", PARAMETERS, Ok("/a;x=~%C3%A9/b;y?q"));
     check("/a/..;x/b", PARAMETERS, Ok("/b"));
     check("/a%3bx", PARAMETERS, Err("path_parameter"));

@@ -176,7 +176,10 @@ pub(super) fn statement(b: &mut Build<'_>, pair: Statements<'_>) -> Option<Spann
         Rule::invalid_anonymous => Statement::InvalidCredentialsAnonymous,
         Rule::trailing_slash => Statement::TrailingSlashIgnored,
         Rule::merge_slashes => Statement::MergeSlashes,
-        Rule::encoded_slash => Statement::EncodedSlashAsData,
+        Rule::encoded_data => match kids(pair).next()?.as_rule() {
+            Rule::encoded_backslash => Statement::EncodedBackslashAsData,
+            _ => Statement::EncodedSlashAsData,
+        },
         Rule::path_parameters => Statement::PathParametersKept,
         Rule::method_override => Statement::MethodOverrideKept,
         _ => return None,

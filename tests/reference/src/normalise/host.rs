@@ -59,7 +59,9 @@ fn name(text: &str) -> Result<String, Detail> {
     let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let label_ok = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

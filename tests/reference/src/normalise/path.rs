@@ -12,8 +12,8 @@ pub(crate) struct Path {
     pub(crate) segments: Vec<String>,
     /// Whether it ends in `/`; `/` itself is no segments and a trailing slash.
     pub(crate) trailing: bool,
-    /// `request.path`.
-    pub(crate) canonical: String,
+    /// `request.path`: the decoded segments joined by `/`, within which `/`, `\` and `%` stay triples.
+    pub(crate) text: String,
     /// What goes upstream: with path parameters, where the host keeps them.
     pub(crate) upstream: String,
 }
@@ -31,7 +31,7 @@ pub(crate) fn check_bytes(target: &[u8], path_end: usize, options: HostOptions) 
                 None => return Err(bad(Detail::BadPercent)),
                 Some(0..=0x1f | 0x7f) => return Err(bad(Detail::ControlOrNul)),
                 Some(b'/') if !options.encoded_slash_as_data => return Err(bad(Detail::EncodedSlash)),
-                Some(b'\\') => return Err(bad(Detail::Backslash)),
+                Some(b'\\') if !options.encoded_backslash_as_data => return Err(bad(Detail::Backslash)),
                 Some(_) => {}
             },
             _ => {}
@@ -86,17 +86,18 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
         return Err(bad(Detail::TrailingDotOrSpace));
     }
 
-    let mut canonical = String::new();
+    let mut text = String::new();
     let mut upstream = String::new();
     for piece in &kept {
-        canonical.push('/');
-        canonical.push_str(&piece.spelling);
+        let shown = piece.decoded.replace('%', "%25");
+        text.push('/');
+        text.push_str(&shown.replace('/', "%2F").replace('\\', "%5C"));
         upstream.push('/');
         upstream.push_str(&piece.spelling);
         upstream.push_str(&piece.parameters);
     }
     if let Some(parameters) = &trailing {
-        canonical.push('/');
+        text.push('/');
         upstream.push('/');
         upstream.push_str(parameters);
     }
@@ -104,7 +105,7 @@ pub(crate) fn parse(path: &[u8], options: HostOptions) -> Result<Path, Malformed
     Ok(Path {
         segments,
         trailing: trailing.is_some(),
-        canonical,
+        text,
         upstream,
     })
 }
@@ -125,6 +126,7 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
         return Err(bad(Detail::DoubleEncoding));
     }
     let decoded = String::from_utf8(percent_decoded(name)).map_err(|_| bad(Detail::BadUtf8))?;
+    hides_dots(&whole)?;
     let has_encoded = raw.windows(3).any(|w| w.eq_ignore_ascii_case(b"%3b"));
     if decoded.contains(';') || has_encoded {
         return Err(bad(Detail::PathParameter));
@@ -132,11 +134,26 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
     if name.is_empty() && !is_last {
         return Err(bad(Detail::EmptySegment));
     }
+    hides_dots(&decoded)?;
     Ok(Piece {
         decoded,
         spelling: respelled(name),
         parameters: respelled(parameters),
     })
+}
+
+/// A dot segment for whoever takes the encoded separators of a segment for real ones.
+fn hides_dots(decoded: &str) -> Result<(), Malformed> {
+    let parts: Vec<&str> = decoded.split(['/', '\\']).collect();
+    if parts.len() == 1 || !parts.iter().any(|part| *part == "." || *part == "..") {
+        return Ok(());
+    }
+    Err(bad(
+        match decoded.find(['/', '\\']).and_then(|at| decoded.get(at..)) {
+            Some(rest) if rest.starts_with('/') => Detail::EncodedSlash,
+            _ => Detail::Backslash,
+        },
+    ))
 }
 
 fn percent_decoded(raw: &[u8]) -> Vec<u8> {

@@ -84,6 +84,7 @@ fn host_options_forgive_what_they_name() {
     policy.services[0].options = HostOptions {
         merge_slashes: true,
         encoded_slash_as_data: true,
+        encoded_backslash_as_data: true,
         path_parameters_kept: true,
         method_override_kept: true,
     };
