@@ -462,7 +462,7 @@ pub enum Requirement {
     MaxAge(Duration),
 }
 
-/// `respond 503 [retry after 10m]`, `respond 308 to ".."`
+/// `respond 503 [retry after 10m]`, `respond 301|302|303|307|308 to ".."`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Respond {
     /// Status.

@@ -312,7 +312,13 @@ impl Make<'_> {
             sunset_us: service.sunset_us,
             default_limit: service.default_limit.as_ref().and_then(|l| self.limit(l, None)),
             cors: service.cors.as_ref().map(|cors| Cors {
-                origins: cors.origins.clone(),
+                one_label: cors.origins.iter().filter_map(|o| one_label(o)).collect(),
+                origins: cors
+                    .origins
+                    .iter()
+                    .filter(|o| one_label(o).is_none())
+                    .cloned()
+                    .collect(),
                 any_origin: cors.any_origin,
                 methods: cors.methods.join(", "),
                 headers: cors.headers.join(", "),
@@ -321,6 +327,12 @@ impl Make<'_> {
             }),
         }
     }
+}
+
+/// What stands around the one label of an origin.
+fn one_label(origin: &str) -> Option<(String, String)> {
+    let (before, behind) = origin.split_once('*')?;
+    Some((before.to_owned(), behind.to_owned()))
 }
 
 fn ty(ty: model::Type) -> Type {

@@ -378,6 +378,8 @@ pub struct Limit {
 /// CORS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cors {
+    /// Before and behind the one label of an origin that is a pattern.
+    pub one_label: Vec<(String, String)>,
     /// Sorted exact origins.
     pub origins: Vec<String>,
     /// `*`

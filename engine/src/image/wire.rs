@@ -278,7 +278,7 @@ wire_struct! {
     KeyFact { text, slot, prefix, kind }
     Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied }
     Limit { quota, cost, cost_kind }
-    Cors { origins, any_origin, methods, headers, credentials, max_age_s }
+    Cors { one_label, origins, any_origin, methods, headers, credentials, max_age_s }
     HostOptions {
         merge_slashes, encoded_slash_as_data, encoded_backslash_as_data, path_parameters_kept, method_override_kept
     }

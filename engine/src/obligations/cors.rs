@@ -41,7 +41,7 @@ pub(super) fn answer<'b>(b: &Binding<'b>, cors: &'b Cors, headers: &mut Headers<
 }
 
 /// Headers of any other verdict: only for an origin that is allowed.
-pub(super) fn actual<'b>(canonical: &Canonical, cors: &'b Cors, headers: &mut Headers<'b>) {
+pub(super) fn actual<'b>(canonical: &'b Canonical, cors: &'b Cors, headers: &mut Headers<'b>) {
     let Some(origin) = allowed_origin(canonical, cors) else {
         return;
     };
@@ -55,7 +55,7 @@ pub(super) fn actual<'b>(canonical: &Canonical, cors: &'b Cors, headers: &mut He
 }
 
 /// What `access-control-allow-origin` says: the one origin of the request where it is listed, `*` for any.
-fn allowed_origin<'c>(canonical: &Canonical, cors: &'c Cors) -> Option<&'c str> {
+fn allowed_origin<'c>(canonical: &'c Canonical, cors: &'c Cors) -> Option<&'c str> {
     let mut origins = canonical.header_values("origin");
     let origin: &[u8] = origins.next()?;
     if origins.next().is_some() {
@@ -69,8 +69,26 @@ fn allowed_origin<'c>(canonical: &Canonical, cors: &'c Cors) -> Option<&'c str> 
             .origins
             .iter()
             .find(|o| o.as_bytes() == origin)
-            .map(String::as_str),
+            .map(String::as_str)
+            .or_else(|| one_label(origin, cors)),
     }
+}
+
+/// The origin, where a pattern of one label means it.
+fn one_label<'c>(origin: &'c [u8], cors: &Cors) -> Option<&'c str> {
+    let fits = |(before, behind): &(String, String)| {
+        let rest = origin.strip_prefix(before.as_bytes())?;
+        let label = rest.strip_suffix(behind.as_bytes())?;
+        let is_label = (1..=63).contains(&label.len())
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+            && label
+                .iter()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
+        is_label.then_some(())
+    };
+    cors.one_label.iter().find_map(fits)?;
+    std::str::from_utf8(origin).ok()
 }
 
 fn put<'b>(headers: &mut Headers<'b>, name: &'b str, value: &'b str) {

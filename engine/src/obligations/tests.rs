@@ -404,6 +404,7 @@ fn request_headers_that_the_policy_sets_are_removed_first() {
 #[test]
 fn our_own_headers_come_first_and_stay() {
     let cors = Cors {
+        one_label: Vec::new(),
         origins: vec!["https://b.example".into()],
         any_origin: false,
         methods: "GET, POST".into(),

@@ -79,6 +79,15 @@ impl Cx<'_> {
         }
         let start = self.ok(range.span, clock(&range.node.start, 1439))?;
         let end = self.ok(range.span, clock(&range.node.end, 1440))?;
+        if start == end {
+            let at = &range.node.start;
+            return self.report.invalid(
+                "G0315",
+                range.span,
+                format!("`{at}..{at}` ends when it begins, so it is no time at all or the whole day"),
+                "write `00:00..24:00` for the whole day, or leave the range out",
+            );
+        }
         Some(HoursSpan { days, start, end })
     }
 

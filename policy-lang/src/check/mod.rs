@@ -26,6 +26,7 @@ mod credentials;
 mod data;
 mod facts;
 mod obligations;
+mod origins;
 mod quotas;
 mod rules;
 mod services;

@@ -2,7 +2,7 @@
 
 use super::captures::Kept;
 use super::cx::{Captures, Cx, Env};
-use super::limits::{MAX_PERIOD_US, MIN_PERIOD_US};
+use super::limits::{MAX_AMOUNT, MAX_PERIOD_US, MIN_PERIOD_US};
 use super::literals::{amount, type_word, zone};
 use super::names::{Entry, Kind, Node};
 use crate::ast::{AmountExpr, Duration, KeyExpr, Name, PeriodExpr, QuotaSpec};
@@ -41,7 +41,20 @@ impl Cx<'_> {
         }
         let period = match &spec.period {
             PeriodExpr::Per(duration, burst) => Period::Rate {
-                period_us: self.period(duration)?,
+                period_us: match same_bucket(&limit, duration, burst.as_ref()) {
+                    None => self.period(duration)?,
+                    Some(same) => {
+                        return self.report.invalid(
+                            "G0513",
+                            duration.span,
+                            format!(
+                                "a quota cannot count by `{}`: its shortest period is 1s",
+                                duration.node.text
+                            ),
+                            format!("write `{same}`, which is the same bucket"),
+                        );
+                    }
+                },
                 burst: match burst {
                     Some(burst) => Some(self.ok(burst.span, amount(&burst.node))?),
                     None => None,
@@ -296,6 +309,22 @@ impl Cx<'_> {
             cost: pending.cost.clone(),
         })
     }
+}
+
+/// The bucket of a limit for less than a second, as a limit for whole seconds.
+fn same_bucket(limit: &Amount, per: &Spanned<Duration>, burst: Option<&Spanned<String>>) -> Option<String> {
+    let us = u64::try_from(per.node.us)
+        .ok()
+        .filter(|us| (1..1_000_000).contains(us))?;
+    let Amount::Fixed(n) = limit else { return None };
+    let (mut a, mut b) = (us, 1_000_000);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    let times = 1_000_000 / a;
+    let scaled = n.checked_mul(times).filter(|n| *n <= MAX_AMOUNT)?;
+    let burst = burst.map_or_else(|| n.to_string(), |burst| burst.node.clone());
+    Some(format!("{scaled} per {}s burst {burst}", us / a))
 }
 
 /// A limit by its quota's name: ids are given when all quotas are known.

@@ -10,6 +10,9 @@ use crate::source::{Span, Spanned};
 use portcullis_base::quote::GateString;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Statuses that lead to another place: permanent, found, see other, and those that keep the method.
+const REDIRECTS: [u32; 5] = [301, 302, 303, 307, 308];
+
 /// A service or guard while its rules are read.
 pub(super) struct OwnerCx<'t> {
     pub(super) name: &'t str,
@@ -250,17 +253,30 @@ impl Cx<'_> {
 
     fn respond(&self, respond: &Spanned<ast::Respond>) -> Option<Respond> {
         let status = &respond.node.status;
-        let fits = match &respond.node.to {
-            Some(_) => status.node == 308 && respond.node.retry_after.is_none(),
-            None => (400..=599).contains(&status.node),
+        let code = status.node;
+        let wrong = match (&respond.node.to, respond.node.retry_after.is_some()) {
+            (Some(_), false) if REDIRECTS.contains(&code) => None,
+            (Some(_), true) if REDIRECTS.contains(&code) => Some((
+                "a redirect cannot take `retry after`".to_owned(),
+                "leave `retry after` out".to_owned(),
+            )),
+            (Some(to), _) => Some((
+                format!("{code} does not lead to another place"),
+                format!("write `respond 308 to \"{}\"`, or leave `to` out", to.node),
+            )),
+            (None, _) if (400..=599).contains(&code) => None,
+            (None, _) if REDIRECTS.contains(&code) => Some((
+                format!("a redirect with {code} says where it leads"),
+                format!("write `respond {code} to \"https://www.example.com/\"`"),
+            )),
+            (None, _) => Some((
+                format!("a deny cannot answer {code}"),
+                "write a status in 400 ..= 599, as in `respond 403`, or a redirect, as in `respond 308 to \"/moved\"`"
+                    .to_owned(),
+            )),
         };
-        if !fits {
-            return self.report.invalid(
-                "G0505",
-                respond.span,
-                "a deny can not answer this",
-                "write a status in 400 ..= 599, or `respond 308 to \"..\"`",
-            );
+        if let Some((message, help)) = wrong {
+            return self.report.invalid("G0505", respond.span, message, help);
         }
         if let Some(to) = &respond.node.to {
             self.ok(to.span, super::literals::header_value(&to.node))?;

@@ -3,6 +3,7 @@
 use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::literals::{header_name, instant, is_token, method};
 use super::obligations::Marks;
+use super::origins::origin;
 use super::quotas::PendingLimit;
 use super::rules::{OwnerCx, PendingRule};
 use super::sources::Parsed;
@@ -284,20 +285,15 @@ impl Cx<'_> {
 
     fn cors(&self, clauses: &[Spanned<CorsClause>], span: Span) -> Cors {
         let mut cors = Cors::default();
+        let mut named = false;
         for Spanned { node: clause, span } in clauses {
             match clause {
                 CorsClause::Origins(texts) => {
                     for text in texts {
+                        named = true;
                         if text.node == "*" {
                             cors.any_origin = true;
-                        } else if let Some(fix) = origin_fix(&text.node) {
-                            self.report.error(
-                                "G0515",
-                                text.span,
-                                format!("`{}` is not a serialised origin", text.node),
-                                fix,
-                            );
-                        } else {
+                        } else if self.ok(text.span, origin(&text.node)).is_some() {
                             cors.origins.push(text.node.clone());
                         }
                     }
@@ -305,8 +301,8 @@ impl Cx<'_> {
                         self.report.error(
                             "G0515",
                             *span,
-                            "`*` covers every other origin",
-                            "keep one of them",
+                            "`*` allows every origin, and so the others in the list say nothing",
+                            "write `origins \"*\";`, or list origins alone",
                         );
                     }
                 }
@@ -316,8 +312,8 @@ impl Cx<'_> {
                             self.report.error(
                                 "G0515",
                                 name.span,
-                                format!("`{}` is not one method", name.node),
-                                "name the methods",
+                                format!("`{}` is not the name of one method", name.node),
+                                "list the methods that scripts may use, as in `methods GET, POST;`",
                             );
                         }
                         cors.methods.push(name.node.clone());
@@ -329,8 +325,8 @@ impl Cx<'_> {
                             self.report.error(
                                 "G0515",
                                 text.span,
-                                format!("`{}` is not one header", text.node),
-                                "name the headers",
+                                format!("`{}` is not the name of one header", text.node),
+                                "list the headers that scripts may send, as in `headers \"content-type\";`",
                             );
                         } else {
                             cors.headers.extend(self.ok(text.span, header_name(&text.node)));
@@ -362,46 +358,17 @@ impl Cx<'_> {
                 "name the origins, or leave `credentials` out",
             );
         }
-        if !cors.any_origin && cors.origins.is_empty() {
+        if !named {
             self.report.error(
                 "G0515",
                 span,
                 "`cors` names no origins",
-                "add `origins \"https://..\";`",
+                "add `origins \"https://app.example.com\";`",
             );
         }
         sort_dedup(&mut cors.origins);
         sort_dedup(&mut cors.methods);
         sort_dedup(&mut cors.headers);
         cors
-    }
-}
-
-/// How an origin is written right, or `None` where it is: scheme, host in lower case, port unless the default.
-fn origin_fix(text: &str) -> Option<String> {
-    let help = || Some("write scheme and host, as in `https://app.example.com`".to_owned());
-    let (scheme, default_port) = match text.split_once("://") {
-        Some(("https", _)) => ("https", "443"),
-        Some(("http", _)) => ("http", "80"),
-        _ => return help(),
-    };
-    let rest = text
-        .strip_prefix(scheme)
-        .and_then(|t| t.strip_prefix("://"))
-        .unwrap_or_default();
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    if port.is_some_and(|p| p == default_port || !p.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == p))
-    {
-        return Some(format!(
-            "leave the port out, or write another one: `{scheme}://{host}`"
-        ));
-    }
-    match hosts::host(host) {
-        Ok(HostPattern::Exact(canonical)) if canonical == host => None,
-        Ok(HostPattern::Exact(canonical)) => Some(format!("write `{scheme}://{canonical}`")),
-        _ => help(),
     }
 }

@@ -95,12 +95,12 @@ impl Requires {
     }
 }
 
-/// `respond STATUS [retry after D] | respond 308 to ".."`
+/// `respond STATUS [retry after D] | respond 301|302|303|307|308 to ".."`
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Respond {
-    /// 400..=599, or 308 with a location.
+    /// 400..=599; with a location 301, 302, 303, 307 or 308.
     pub status: u16,
-    /// Location of a 308.
+    /// Where a redirect leads.
     pub location: Option<String>,
     /// Retry-After in whole seconds, rounded up.
     pub retry_after_s: Option<u64>,

@@ -88,7 +88,8 @@ pub struct Guard {
 /// `cors { origins ..; methods ..; headers ..; credentials; max age 10m; }` (Fetch standard, CORS protocol)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
-    /// Serialised origins, exact; sorted. Empty with `any_origin`.
+    /// Serialised origins, sorted; the first label of a host may be `*`, which is any one label of lower-case LDH and
+    /// `_`. Empty with `any_origin`.
     pub origins: Vec<String>,
     /// `origins "*"`; never together with `credentials`.
     pub any_origin: bool,

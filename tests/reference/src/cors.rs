@@ -48,8 +48,23 @@ fn allowed(cors: &Cors, origin: &[u8]) -> Option<String> {
     if cors.any_origin {
         return Some("*".to_string());
     }
-    cors.origins
-        .iter()
-        .find(|allowed| allowed.as_bytes() == origin)
-        .cloned()
+    let origin = std::str::from_utf8(origin).ok()?;
+    let is_allowed = cors.origins.iter().any(|allowed| match allowed.split_once('*') {
+        None => allowed == origin,
+        Some((before, behind)) => origin
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(behind))
+            .is_some_and(is_label),
+    });
+    is_allowed.then(|| origin.to_string())
+}
+
+/// One label of lower-case letters, digits, `_` and, inside, `-`.
+fn is_label(text: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(inside)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }

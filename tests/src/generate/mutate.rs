@@ -12,7 +12,10 @@ pub(super) fn preflight(draft: &mut Draft, service: Option<&Service>, rng: &mut 
         return;
     };
     let origin = match cors.origins.first() {
-        Some(origin) if rng.chance(70) => origin.clone(),
+        Some(origin) if rng.chance(70) => origin.replace(
+            '*',
+            &rng.pick(&["www", "a-1", "_x", "a.b", "A", "-a", ""]).to_string(),
+        ),
         _ => "https://evil.example".to_string(),
     };
     if rng.chance(10) {

@@ -227,8 +227,9 @@ fn cors(rng: &mut Rng) -> String {
         return format!("cors {{ origins \"*\"; methods GET, POST;{headers}{age} }}");
     }
     let credentials = rng.pick(&["", " credentials;"]);
+    let star = rng.pick(&["https://*.example.com", "https://b.example.com"]);
     format!(
-        "cors {{ origins \"https://app.example.com\", \"https://b.example.com\"; methods GET, PUT;{headers}{credentials}{age} }}"
+        "cors {{ origins \"https://app.example.com\", \"{star}\"; methods GET, PUT;{headers}{credentials}{age} }}"
     )
 }
 
@@ -353,7 +354,13 @@ fn deny(rng: &mut Rng, world: &World, at_root: bool, unique: u64) -> String {
     };
     let respond = match rng.below(10) {
         0 => " respond 503 retry after 10m",
-        1 => " respond 308 to \"https://example.com/moved\"",
+        1 => rng.pick(&[
+            " respond 308 to \"https://example.com/moved\"",
+            " respond 301 to \"/moved\"",
+            " respond 302 to \"/moved\"",
+            " respond 303 to \"/see\"",
+            " respond 307 to \"/moved\"",
+        ]),
         2 => " respond 404",
         3 => " respond 451",
         _ => "",
