@@ -1,6 +1,6 @@
 //! A path -> the files of a policy: gate files, data beside them, vectors. Nothing outside the root is ever read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
@@ -16,6 +16,8 @@ pub const GATE_BYTES_MAX: u64 = 16 << 20;
 pub const SIDE_BYTES_MAX: u64 = 256 << 20;
 /// Most files and folders below a root.
 pub const ENTRIES_MAX: usize = 100_000;
+/// Why a pipe, a device or a folder is not read.
+const NOT_REGULAR: &str = "this is no regular file";
 /// Deepest folder below a root.
 pub const DEPTH_MAX: usize = 64;
 
@@ -28,8 +30,11 @@ pub struct Folder {
     pub gate_files: Vec<(String, Vec<u8>)>,
     /// Vector files (`*.jsonl`) below the path as given, sorted.
     pub vectors: Vec<PathBuf>,
+    /// Gate files, vectors and folders below the path that could not be read, each an error: without them the policy
+    /// is another.
+    pub broken: Vec<CliError>,
     /// Files that the policy names and that were refused, with the reason.
-    refused: Mutex<Vec<String>>,
+    refused: Mutex<BTreeMap<String, String>>,
 }
 
 /// A policy as it came out of the checker, with the folder it came from.
@@ -44,7 +49,10 @@ pub struct Loaded {
 /// Loads and checks a policy: a folder, or one gate file.
 pub fn load_policy(path: &Path) -> Result<Loaded, CliError> {
     let folder = Folder::open(path)?;
-    let checked = check::load(&folder.gate_files, &folder);
+    let mut checked = check::load(&folder.gate_files, &folder);
+    if !folder.broken.is_empty() {
+        checked.policy = None;
+    }
     Ok(Loaded { checked, folder })
 }
 
@@ -74,6 +82,7 @@ impl Folder {
             root,
             gate_files: vec![(name, bytes)],
             vectors: beside,
+            broken: Vec::new(),
             refused: Mutex::default(),
         })
     }
@@ -84,6 +93,7 @@ impl Folder {
         let mut seen = BTreeSet::from([root.clone()]);
         let mut open = vec![(root.clone(), 0)];
         let mut entries_seen = 0;
+        let mut broken = Vec::new();
         while let Some((folder, depth)) = open.pop() {
             if depth > DEPTH_MAX {
                 return Err(CliError::file(
@@ -91,7 +101,14 @@ impl Folder {
                     format!("more than {DEPTH_MAX} folders deep"),
                 ));
             }
-            for entry in entries(&folder)? {
+            let entries = match entries(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    broken.push(error);
+                    continue;
+                }
+            };
+            for entry in entries {
                 entries_seen += 1;
                 if entries_seen > ENTRIES_MAX {
                     return Err(CliError::file(
@@ -105,12 +122,15 @@ impl Folder {
                     Ok(real) => real,
                     // A dangling link that nobody asks for is no concern of ours.
                     Err(_) if is_link && !wanted => continue,
-                    Err(error) => return Err(CliError::file(&entry, error)),
+                    Err(error) => {
+                        broken.push(CliError::file(&entry, error));
+                        continue;
+                    }
                 };
                 let is_folder = real.is_dir();
                 if is_link && !real.starts_with(&root) {
                     if wanted || is_folder {
-                        return Err(CliError::file(&entry, "this link leaves the policy's folder"));
+                        broken.push(CliError::file(&entry, "this link leaves the policy's folder"));
                     }
                     continue;
                 }
@@ -118,6 +138,8 @@ impl Folder {
                     if seen.insert(real.clone()) {
                         open.push((real, depth + 1));
                     }
+                } else if wanted && !real.is_file() {
+                    broken.push(CliError::file(&entry, NOT_REGULAR));
                 } else if has_extension(&entry, "gate") {
                     gates.insert(real);
                 } else if has_extension(&entry, "jsonl") {
@@ -125,7 +147,7 @@ impl Folder {
                 }
             }
         }
-        if gates.is_empty() {
+        if gates.is_empty() && broken.is_empty() {
             return Err(CliError::file(
                 shown,
                 "there is no `*.gate` file below this folder",
@@ -133,9 +155,11 @@ impl Folder {
         }
         let mut gate_files = Vec::new();
         for real in gates {
-            let name =
-                relative(&root, &real).ok_or_else(|| CliError::file(&real, "its name is not UTF-8"))?;
-            gate_files.push((name, read_limited(&real, GATE_BYTES_MAX)?));
+            let name = relative(&root, &real).ok_or_else(|| CliError::file(&real, "its name is not UTF-8"));
+            match name.and_then(|name| Ok((name, read_limited(&real, GATE_BYTES_MAX)?))) {
+                Ok(file) => gate_files.push(file),
+                Err(error) => broken.push(error),
+            }
         }
         gate_files.sort();
         let vectors = vectors.into_iter().map(|real| match real.strip_prefix(&root) {
@@ -146,6 +170,7 @@ impl Folder {
             gate_files,
             vectors: vectors.collect(),
             root,
+            broken,
             refused: Mutex::default(),
         })
     }
@@ -157,21 +182,23 @@ impl Folder {
             root,
             gate_files: Vec::new(),
             vectors: Vec::new(),
+            broken: Vec::new(),
             refused: Mutex::default(),
         })
     }
 
     /// Why files that the policy names were not read, so far.
     pub fn refused(&self) -> Vec<String> {
-        self.refused.lock().map(|r| r.clone()).unwrap_or_default()
+        let line = |(name, reason): (&String, &String)| format!("`{name}`: {reason}");
+        let refused = self.refused.lock();
+        refused
+            .map(|refused| refused.iter().map(line).collect())
+            .unwrap_or_default()
     }
 
     fn refuse(&self, name: &str, reason: impl ToString) -> Option<Vec<u8>> {
         if let Ok(mut refused) = self.refused.lock() {
-            let line = format!("`{name}`: {}", reason.to_string());
-            if !refused.contains(&line) {
-                refused.push(line);
-            }
+            refused.insert(name.to_owned(), reason.to_string());
         }
         None
     }
@@ -188,11 +215,19 @@ impl Files for Folder {
         if !real.starts_with(&self.root) {
             return self.refuse(name, "this link leaves the policy's folder");
         }
+        // To open a pipe is to wait for whoever writes into it.
+        if !real.is_file() {
+            return self.refuse(name, NOT_REGULAR);
+        }
         match read_limited(&real, SIDE_BYTES_MAX) {
             Ok(bytes) => Some(bytes),
             Err(CliError::File { problem, .. }) => self.refuse(name, problem),
             Err(other) => self.refuse(name, other),
         }
+    }
+
+    fn problem(&self, name: &str) -> Option<String> {
+        self.refused.lock().ok()?.get(name).cloned()
     }
 }
 

@@ -120,10 +120,52 @@ fn links_that_leave_the_folder_are_refused() {
     std::os::unix::fs::symlink(outside.path().join("corp.jwks.json"), &keys).unwrap();
     folder
         .run(&["check", "."])
-        .is(1, &["refused", "leaves the policy's folder"]);
+        .is(1, &["G0631", "leaves the policy's folder"]);
     std::fs::remove_file(&keys).unwrap();
     std::os::unix::fs::symlink(outside.path().join("x.gate"), folder.path().join("x.gate")).unwrap();
-    folder.run(&["check", "."]).is(2, &["leaves the policy's folder"]);
+    // A file that cannot be read hides nothing of the others.
+    folder.run(&["check", "."]).is(
+        2,
+        &["leaves the policy's folder", "there is no file `corp.jwks.json`"],
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn pipes_and_devices_are_errors_and_not_waited_for() {
+    let folder = Folder::shop();
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.path().join(name))
+            .status();
+        assert!(made.unwrap().success());
+    };
+    folder.write("second.gate", b"list drop: string from \"drop.txt\";");
+    pipe("drop.txt");
+    pipe("third.gate");
+    let link = folder.path().join("fourth.jsonl");
+    std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+    folder.run(&["check", "."]).is(
+        2,
+        &[
+            "third.gate",
+            "fourth.jsonl",
+            "`drop.txt` cannot be read: this is no regular file",
+            "G0008",
+        ],
+    );
+    folder.run(&["test", "."]).is(2, &["this is no regular file"]);
+}
+
+#[test]
+fn a_policy_has_as_many_files_as_the_table_says() {
+    let folder = Folder::new(&[]);
+    for n in 0..portcullis_lang::check::limits::MAX_FILES {
+        folder.write(&format!("{n}.gate"), b"gate 1;");
+    }
+    folder.run(&["check", "."]).is(0, &["fine"]);
+    folder.write("one-more.gate", b"gate 1;");
+    folder.run(&["check", "."]).is(1, &["G0805", "4097"]);
 }
 
 #[test]

@@ -174,6 +174,11 @@ pub trait Files {
     /// The bytes of a file by its name relative to the policy's root (`/`-separated, no `.` or `..`),
     /// `None` where there is none or it lies outside the root.
     fn read(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Why a file that is there was not read; `None` where there is none.
+    fn problem(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Files in memory, for tests and for callers that hold text already.

@@ -260,3 +260,79 @@ fn warnings_are_suppressed_by_name_with_a_reason_only() {
     assert!(!warned("# allow unanchored-principal: the network is ours"));
     assert!(!warned("# allow W0001: the network is ours"));
 }
+
+/// The file of `keys` is read: what it is instead of a key set is said, with its line.
+#[test]
+fn a_file_of_keys_is_named_for_what_it_is() {
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","kid":"a""#;
+    let message = |file: &str| {
+        let files = BTreeMap::from([("k.json".to_owned(), file.as_bytes().to_vec())]);
+        let text =
+            "gate 1; issuer i { url \"https://i/\"; audience \"a\"; algorithms EdDSA; keys \"k.json\"; }";
+        let found = load_text_with(text, &files).diagnostics;
+        found.into_iter().find(|d| d.code == "G0630").map(|d| d.message)
+    };
+    for (file, wanted) in [
+        (
+            "<html><body>502</body></html>".to_owned(),
+            "k.json:1: this is an HTML page",
+        ),
+        (
+            "{\"issuer\": \"https://i/\", \"jwks_uri\": \"https://i/jwks\"}".to_owned(),
+            "discovery document",
+        ),
+        (format!("{key}}}"), "this is a single key"),
+        (
+            format!("{{\"keys\": [\n{key}, \"d\": \"AA\"}}]}}"),
+            "k.json:2: key 1 is a private key",
+        ),
+        (
+            format!("{{\"keys\": [{key}}},\n{key}}}]}}"),
+            "k.json:2: two keys have the `kid` \"a\"",
+        ),
+        (
+            "{\"keys\": [{\"kty\": \"oct\", \"k\": \"AA\"}]}".to_owned(),
+            "a shared secret",
+        ),
+        ("{\"keys\": [".to_owned(), "not JSON"),
+        (String::new(), "the file is empty"),
+    ] {
+        let found = message(&file).unwrap_or_default();
+        assert!(found.contains(wanted), "{file}: {found}");
+        assert!(!found.contains("AA"), "{found}");
+    }
+    for file in [
+        "{\"keys\": []}".to_owned(),
+        format!("{{\"keys\": [{key}}}, {{\"kty\": \"AKP\", \"alg\": \"ML-DSA-44\", \"pub\": \"AA\"}}]}}"),
+    ] {
+        assert_eq!(message(&file), None, "{file}");
+    }
+}
+
+/// One file that is missing hides nothing of the rest, and more files than the bound are an error and not cut off.
+#[test]
+fn missing_files_hide_nothing() {
+    let codes =
+        |text: &str| -> Vec<&str> { load_text(text).diagnostics.into_iter().map(|d| d.code).collect() };
+    let text = "gate 1; import \"a.gate\"; list l: string from \"l.txt\"; table t from \"t.json\" { n: int; }
+        issuer i { url \"https://i/\"; audience \"a\"; algorithms EdDSA; keys \"k.json\"; }
+        service s { openapi \"o.json\"; deny anyone to any /%61; allow anyone to GET /a when now > 3; }";
+    let found = codes(text);
+    for (code, count) in [("G0609", 1), ("G0610", 4), ("G0401", 1), ("G0201", 1)] {
+        assert_eq!(
+            found.iter().filter(|c| **c == code).count(),
+            count,
+            "{code}: {found:?}"
+        );
+    }
+    let files = |count: usize| -> Vec<(String, Vec<u8>)> {
+        (0..count)
+            .map(|n| (format!("{n}.gate"), b"gate 1;".to_vec()))
+            .collect()
+    };
+    let max = portcullis_lang::check::limits::MAX_FILES;
+    let check = |count| portcullis_lang::check::load(&files(count), &());
+    assert!(check(max).policy.is_some());
+    let many = check(max + 1);
+    assert!(many.policy.is_none() && many.diagnostics.iter().any(|d| d.code == "G0805"));
+}

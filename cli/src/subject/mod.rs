@@ -59,15 +59,12 @@ pub fn is_text(path: &Path) -> bool {
 
 /// A policy that checks, its diagnostics shown.
 pub fn checked_policy(path: &Path, output: &mut Output) -> Result<(Policy, Sources, Folder), CliError> {
-    let Loaded { checked, folder } = load_policy(path)?;
+    let Loaded { checked, mut folder } = load_policy(path)?;
     let errors = checked
         .diagnostics
         .iter()
         .filter(|d| d.severity == Severity::Error)
         .count();
-    for refused in folder.refused() {
-        output.note(format_args!("{}: {}", paint(DOUBT, "refused"), clean(&refused)))?;
-    }
     match checked.policy {
         Some(policy) if errors == 0 => Ok((policy, checked.sources, folder)),
         _ => {
@@ -77,10 +74,13 @@ pub fn checked_policy(path: &Path, output: &mut Output) -> Result<(Policy, Sourc
                 &checked.sources,
                 color,
             ))?;
-            Err(CliError::Policy {
-                path: shown(path),
-                errors,
-            })
+            match folder.broken.is_empty() {
+                true => Err(CliError::Policy {
+                    path: shown(path),
+                    errors,
+                }),
+                false => Err(folder.broken.swap_remove(0)),
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::error::{CliError, Exit, shown};
 use crate::folder::load_policy;
-use crate::output::{BAD, DOUBT, GOOD, Output, clean, count, paint};
+use crate::output::{BAD, GOOD, Output, clean, count, paint};
 use crate::subject;
 
 /// Arguments of `check`.
@@ -56,8 +56,9 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
                 continue;
             }
         };
-        for refused in loaded.folder.refused() {
-            output.note(format_args!("{}: {}", paint(DOUBT, "refused"), clean(&refused)))?;
+        for error in &loaded.folder.broken {
+            output.error(error);
+            exit = exit.and(error.exit());
         }
         let checked = &loaded.checked;
         let errors = checked
@@ -82,6 +83,12 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
             let rules = checked.policy.as_ref().map_or(0, |p| p.rules.len() as u64);
             let name = clean(&shown(path));
             let mut line = match errors {
+                0 if !loaded.folder.broken.is_empty() => {
+                    format!(
+                        "{}: {name}: not all of its files could be read",
+                        paint(BAD, "broken")
+                    )
+                }
                 0 => format!("{}: {name}: {}", paint(GOOD, "fine"), count(rules, "rule")),
                 _ => format!("{}: {name}: {}", paint(BAD, "broken"), count(errors, "error")),
             };

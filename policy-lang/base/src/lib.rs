@@ -8,6 +8,7 @@
 //! - [`instant`]: RFC 3339 texts and HTTP dates, days and their dates
 //! - [`json`]: JSON texts as tapes of nodes
 //! - [`list`]: list files as values
+//! - [`jwks`]: JSON Web Key Sets as public keys
 //! - [`media`]: which media types are gRPC's
 //!
 //! This crate depends on nothing and knows no policy, no request and no image.
@@ -21,6 +22,7 @@ pub mod credential;
 pub mod instant;
 pub mod invisible;
 pub mod json;
+pub mod jwks;
 pub mod list;
 pub mod media;
 pub mod quote;

@@ -89,6 +89,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0611", "a data file of another shape than declared"),
     ("G0612", "a default that is a path, or looks like one"),
     ("G0613", "a separator that is not one character"),
+    ("G0630", "a file of `keys` that is no key set"),
+    ("G0631", "a file that cannot be read"),
     (
         "G0701",
         "a persona with a member that is not declared or has no value",

@@ -143,7 +143,11 @@ impl Cx<'_> {
                     self.once(&mut algorithms, known, span, "algorithms");
                 }
                 IssuerClause::Keys(file) => {
-                    self.once(&mut keys, self.data_file(file).map(|f| f.0), span, "keys")
+                    let found = self.data_file(file);
+                    if let Some((path, bytes)) = &found {
+                        self.key_set(file.span, path, bytes);
+                    }
+                    self.once(&mut keys, found.map(|f| f.0), span, "keys");
                 }
                 IssuerClause::Leeway(duration) => {
                     if !(0..=MAX_LEEWAY_US).contains(&duration.node.us) {

@@ -187,12 +187,20 @@ impl<'a> Cx<'a> {
         };
         match self.files.read(&resolved) {
             Some(bytes) => Some((resolved, bytes)),
-            None => self.report.invalid(
-                "G0610",
-                name.span,
-                format!("there is no file `{resolved}`"),
-                "names are relative to the declaring file",
-            ),
+            None => match self.files.problem(&resolved) {
+                Some(problem) => self.report.invalid(
+                    "G0631",
+                    name.span,
+                    format!("`{resolved}` cannot be read: {problem}"),
+                    "name a file below the policy's folder",
+                ),
+                None => self.report.invalid(
+                    "G0610",
+                    name.span,
+                    format!("there is no file `{resolved}`"),
+                    "names are relative to the declaring file",
+                ),
+            },
         }
     }
 

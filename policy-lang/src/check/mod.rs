@@ -25,6 +25,7 @@ mod conditions;
 mod credentials;
 mod data;
 mod facts;
+mod keyset;
 mod obligations;
 mod origins;
 mod quotas;

@@ -5,7 +5,7 @@
 use super::limits::MAX_FILES;
 use super::report::Report;
 use crate::ast::{Decl, File};
-use crate::source::{FileId, Files, Sources};
+use crate::source::{FileId, Files, Sources, Span};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A file with its tree.
@@ -73,6 +73,23 @@ pub(super) fn read(
         let (text, problems) = crate::parse::decode(next, &bytes);
         problems.into_iter().for_each(|d| report.push(d));
         let id = sources.add(name.clone(), text.clone());
+        if parsed.len() == MAX_FILES {
+            let start = Span {
+                file: id,
+                start: 0,
+                end: 0,
+            };
+            report.error(
+                "G0805",
+                start,
+                format!(
+                    "a policy has at most {MAX_FILES} files, and there are {} below its folder",
+                    known.len()
+                ),
+                "join some of them, or move policies of their own into other folders",
+            );
+            break;
+        }
         let tree = crate::parse::parse(id, &text);
         tree.diagnostics.into_iter().for_each(|d| report.push(d));
         for item in &tree.file.items {
@@ -102,12 +119,20 @@ pub(super) fn read(
                         known.insert(target.clone());
                         queue.push_back((target, bytes));
                     }
-                    None => report.error(
-                        "G0609",
-                        path.span,
-                        format!("there is no file `{target}`"),
-                        "names are relative to the importing file",
-                    ),
+                    None => match files.problem(&target) {
+                        Some(problem) => report.error(
+                            "G0631",
+                            path.span,
+                            format!("`{target}` cannot be read: {problem}"),
+                            "name a file below the policy's folder",
+                        ),
+                        None => report.error(
+                            "G0609",
+                            path.span,
+                            format!("there is no file `{target}`"),
+                            "names are relative to the importing file",
+                        ),
+                    },
                 },
             }
         }
