@@ -10,11 +10,15 @@ use portcullis::image::seal::{PublicKey, is_key_id};
 use portcullis::image::{HighWater, WhenExpired};
 use serde::Deserialize;
 
+use crate::gzip::{GzipError, unpack};
 use crate::host::JOINT;
 
 /// Longest configuration, bytes: an image of some ten thousand rules in base64. Several copies of it live while it
 /// is taken, and a VM's memory never shrinks.
 pub const CONFIG_BYTES_MAX: usize = 32 << 20;
+
+/// Largest image that `image_gzip` unpacks to, bytes: as large as the one in base64 of the longest configuration.
+pub const IMAGE_BYTES_MAX: usize = CONFIG_BYTES_MAX / 4 * 3;
 
 /// Most issuers whose claims the gateway hands over: each is a look-up for every request.
 pub const TOKENS_MAX: usize = 16;
@@ -48,9 +52,12 @@ pub enum ConfigError {
     /// No JSON, or another shape.
     #[error("the configuration is not what it should be: {0}")]
     Json(#[from] serde_json::Error),
-    /// Neither or both of `image` and `policy`.
-    #[error("name one of `image` and `policy`")]
+    /// None or several of `image`, `image_gzip` and `policy`.
+    #[error("name one of `image`, `image_gzip` and `policy`")]
     OneSource,
+    /// What `image_gzip` holds.
+    #[error("`image_gzip` {0}")]
+    Gzip(#[from] GzipError),
     /// Something is not base64.
     #[error("`{0}` is not base64")]
     Base64(String),
@@ -199,6 +206,8 @@ struct Written<'c> {
     #[serde(borrow)]
     image: Option<Cow<'c, str>>,
     #[serde(borrow)]
+    image_gzip: Option<Cow<'c, str>>,
+    #[serde(borrow)]
     policy: Option<Cow<'c, str>>,
     #[serde(borrow, default)]
     data: BTreeMap<String, Cow<'c, str>>,
@@ -262,9 +271,12 @@ impl Config {
             return Err(ConfigError::Missing);
         }
         let written: Written<'_> = serde_json::from_slice(bytes)?;
-        let source = match (&written.image, &written.policy) {
-            (Some(image), None) => Source::Image(decode("image", image)?),
-            (None, Some(text)) => Source::Text(text.as_bytes().to_vec()),
+        let source = match (&written.image, &written.image_gzip, &written.policy) {
+            (Some(image), None, None) => Source::Image(decode("image", image)?),
+            (None, Some(packed), None) => {
+                Source::Image(unpack(&decode("image_gzip", packed)?, IMAGE_BYTES_MAX)?)
+            }
+            (None, None, Some(text)) => Source::Text(text.as_bytes().to_vec()),
             _ => return Err(ConfigError::OneSource),
         };
         if matches!(source, Source::Text(_)) && written.trust.is_some() {

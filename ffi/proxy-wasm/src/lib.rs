@@ -21,6 +21,7 @@ pub mod pairs;
 // configuration -> policy in force
 pub mod config;
 pub mod deployment;
+pub mod gzip;
 
 // request -> facts
 pub mod facts;

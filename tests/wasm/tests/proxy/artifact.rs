@@ -4,8 +4,8 @@ use crate::support::{POLICY, SHIPPED, SHIPPED_BYTES, TRAP, TRAP_BYTES, answered,
 use serde_json::json;
 use xtask::{step, wasm};
 
-/// Largest module that ships, bytes.
-const SHIPPED_MAX: usize = 600_000;
+/// Largest module that ships, bytes. Unpacking images takes 15,000 of them.
+const SHIPPED_MAX: usize = 620_000;
 
 /// What may be imported: Envoy has all of it. NGINX's proxy-wasm host lets a module refer to what it does not have, and
 /// traps where that is called. The SDK refers to most of these, and the plugin calls few.
