@@ -9,7 +9,7 @@ use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
 use portcullis::{Reads, claims_read};
 
-use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Options, Source};
+use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Kind, Options, Source};
 use crate::counters::Outcome;
 use crate::host::{Host, Level};
 use crate::shared::Shared;
@@ -76,14 +76,26 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
     if let Ok(mut worker) = shared.worker.try_borrow_mut() {
         worker.forget_policy();
     }
-    let plugin = plugin_name(host);
-    let last = shared.kept.try_borrow().ok().and_then(|kept| kept.last(&plugin));
-    let (outcome, deployment) = match deploy(host, last.as_deref()) {
+    let now_us = host.now_us();
+    let config = match host.configuration(CONFIG_BYTES_MAX) {
+        Some(bytes) => Config::read(&bytes, now_us),
+        None => Err(ConfigError::Missing),
+    };
+    let plugin = match &config {
+        Ok(config) if config.options.gateway == Kind::Nginx => None,
+        _ => plugin_name(host),
+    };
+    let kept = shared.kept.try_borrow().ok();
+    let last = kept.and_then(|kept| kept.last(plugin.as_deref()?));
+    let deployed = config
+        .map_err(DeployError::from)
+        .and_then(|config| deploy(host, config, last.as_deref(), now_us));
+    let (outcome, deployment) = match deployed {
         Ok(deployment) => {
             let deployment = Rc::new(deployment);
-            let forgotten = match shared.kept.try_borrow_mut() {
-                Ok(mut kept) => kept.keep(&plugin, &deployment),
-                Err(_) => None,
+            let forgotten = match (shared.kept.try_borrow_mut(), &plugin) {
+                (Ok(mut kept), Some(plugin)) => kept.keep(plugin, &deployment),
+                _ => None,
             };
             if let Some(name) = forgotten {
                 let mut line =
@@ -115,19 +127,27 @@ pub fn configure(host: &dyn Host, shared: &Shared) -> Rc<Deployment> {
     deployment
 }
 
-/// What tells the plugins of a VM apart.
-fn plugin_name(host: &dyn Host) -> Vec<u8> {
+/// What tells the plugins of a VM apart; `None` where nothing does, and then no policy is kept for a later
+/// configuration: it could be another plugin's.
+///
+/// NGINX's host says `0` as the root id of every plugin. Asked for the name while it configures, it ends the whole
+/// process with a segmentation fault, so where the root id is a number the name is not asked for.
+fn plugin_name(host: &dyn Host) -> Option<Vec<u8>> {
     let mut name = host.property("plugin_root_id").unwrap_or_default();
+    if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     name.push(0);
     name.extend(host.property("plugin_name").unwrap_or_default());
-    name
+    Some(name)
 }
 
-fn deploy(host: &dyn Host, last: Option<&Deployment>) -> Result<Deployment, DeployError> {
-    let now_us = host.now_us();
-    let bytes = host.configuration(CONFIG_BYTES_MAX).ok_or(ConfigError::Missing)?;
-    let mut config = Config::read(&bytes, now_us)?;
-    drop(bytes);
+fn deploy(
+    host: &dyn Host,
+    mut config: Config,
+    last: Option<&Deployment>,
+    now_us: Option<i64>,
+) -> Result<Deployment, DeployError> {
     let image = match &config.source {
         Source::Image(bytes) => {
             let trust = config.trust.clone().map_or(Trust::Unsigned, Trust::Keys);

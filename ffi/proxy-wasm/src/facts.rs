@@ -10,10 +10,16 @@ use portcullis::limits::CONTEXT_BYTES;
 use portcullis::{Credential, PeerCert, RequestView};
 use serde::de::IgnoredAny;
 
+use portcullis::decision::Reason;
+
 use crate::config::{JWT_AUTHN, Kind, Options, Place, Tls};
 use crate::host::{Host, Map, Refused};
 use crate::metadata::{self, Found};
 use crate::pairs::Pairs;
+
+/// So many header lines, pseudo-headers among them, may be a part of those that were sent: NGINX's proxy-wasm host hands
+/// over 96 of them as it is usually built, and what it leaves out it leaves out in silence.
+pub const NGINX_LINES_MAX: usize = 95;
 
 /// The bytes of one request; issuers are those of the options.
 #[derive(Debug, Default)]
@@ -27,11 +33,17 @@ pub struct Facts<'o> {
     token: Token<'o>,
     context: Vec<u8>,
     tls: bool,
-    nginx: Option<Target>,
+    nginx: Option<NginxLine>,
 }
 
-/// The target as NGINX got it. Its `:path` is decoded and its `:authority` is the server's name.
-type Target = Vec<u8>;
+/// The request line as NGINX got it. Its `:path` is decoded and its `:authority` is the server's name.
+#[derive(Debug)]
+struct NginxLine {
+    target: Vec<u8>,
+    /// The host that NGINX goes by, which is that of an absolute target where there is one, with the port of the Host
+    /// header; the engine compares it with that header. Absent where there is not one Host header.
+    authority: Option<Vec<u8>>,
+}
 
 /// Why no facts were read; the request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,12 +51,25 @@ pub enum FactError {
     /// The gateway does not give the header lines.
     #[error("headers_unreadable")]
     Headers,
-    /// NGINX does not say what the target was.
+    /// NGINX does not say what the target or its host was.
     #[error("target_unreadable")]
     Target,
+    /// More header lines than [`NGINX_LINES_MAX`] in NGINX.
+    #[error("headers_may_be_truncated")]
+    Lines,
     /// Context is there, and is no JSON object of at most [`CONTEXT_BYTES`].
     #[error("context_unreadable")]
     Context,
+}
+
+impl FactError {
+    /// The reason of the refusal; this error's text is its detail.
+    pub fn reason(self) -> Reason {
+        match self {
+            FactError::Lines => Reason::Malformed,
+            FactError::Headers | FactError::Target | FactError::Context => Reason::Internal,
+        }
+    }
 }
 
 /// Parts of a client certificate.
@@ -95,16 +120,16 @@ pub struct Line<'a> {
     authority: Option<&'a [u8]>,
 }
 
-/// Whether the target can be replaced.
+/// Whether the request can be changed on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rewriting {
-    /// By `:path`.
+    /// Header lines, and the target by `:path`.
     Path,
-    /// There is nothing to replace.
+    /// Header lines; there is no target to replace.
     #[default]
-    Nothing,
-    /// The gateway takes no other one.
-    Refused,
+    Lines,
+    /// Header lines can be added. Those that came, and the target, go on as they are, whatever NGINX's host says.
+    Additions,
 }
 
 impl Pseudo {
@@ -135,15 +160,11 @@ impl<'o> Facts<'o> {
         let pseudo = Pseudo::find(&pairs);
         let nginx = match options.gateway {
             Kind::Envoy => None,
-            Kind::Nginx => {
-                let target = host.property("request\0path");
-                Some(
-                    target
-                        .filter(|target| !target.is_empty())
-                        .ok_or(FactError::Target)?,
-                )
-            }
+            Kind::Nginx => Some(NginxLine::read(host, &pairs)?),
         };
+        // A request of HTTP/1.0 need not name a host.
+        let names_host =
+            pairs.values("host").next().is_some() || (nginx.is_none() && pseudo.authority.is_some());
         let asked = |read: bool, path: &str| read.then(|| host.property(path)).flatten();
         let mut sources = Sources { host, metadata: None };
         let context = options.context.as_ref().filter(|_| reads.context);
@@ -157,7 +178,7 @@ impl<'o> Facts<'o> {
             socket_peer: reads.address.then(|| socket_peer(host)).flatten(),
             certificate: reads.certificate.then(|| certificate(host, options)).flatten(),
             sni: asked(reads.sni, "connection\0requested_server_name").filter(|name| !name.is_empty()),
-            protocol: asked(reads.protocol, "request\0protocol").unwrap_or_default(),
+            protocol: protocol(asked(reads.protocol || !names_host, "request\0protocol").unwrap_or_default()),
             token: token(&mut sources, options),
             context: match context.map(|place| sources.find(place, None)) {
                 None | Some(Found::Absent) => Vec::new(),
@@ -174,9 +195,13 @@ impl<'o> Facts<'o> {
         let authority = value(self.pseudo.authority);
         let of_connect = authority.filter(|_| method == b"CONNECT").unwrap_or_default();
         let (target, rewriting, authority) = match (&self.nginx, value(self.pseudo.path)) {
-            (Some(target), _) => (target.as_slice(), Rewriting::Refused, None),
+            (Some(line), _) => (
+                line.target.as_slice(),
+                Rewriting::Additions,
+                line.authority.as_deref(),
+            ),
             (None, Some(target)) => (target, Rewriting::Path, authority),
-            (None, None) => (of_connect, Rewriting::Nothing, authority),
+            (None, None) => (of_connect, Rewriting::Lines, authority),
         };
         Line {
             method,
@@ -187,14 +212,14 @@ impl<'o> Facts<'o> {
         }
     }
 
+    /// The values of a header, in order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.pairs.values(name)
+    }
+
     /// The one value of a header; `None` where there is none or several.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self
-            .pairs
-            .iter()
-            .filter(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes()));
-        let first = values.next();
-        first.filter(|_| values.next().is_none()).map(|(_, value)| value)
+        self.pairs.only(name)
     }
 
     /// Hands the request as the engine reads it to `f`. A pseudo-header that is not of the request line stays among
@@ -228,6 +253,45 @@ impl<'o> Facts<'o> {
             context: &self.context,
         })
     }
+}
+
+impl NginxLine {
+    fn read(host: &dyn Host, pairs: &Pairs) -> Result<NginxLine, FactError> {
+        if pairs.count() > NGINX_LINES_MAX {
+            return Err(FactError::Lines);
+        }
+        let text = |path: &str| {
+            let text = host.property(path).filter(|text| !text.is_empty());
+            text.ok_or(FactError::Target)
+        };
+        let target = text("request\0path")?;
+        let authority = match pairs.only("host") {
+            // An empty one is none that NGINX could go by.
+            None | Some([]) => None,
+            Some(given) => {
+                // It has no port.
+                let mut authority = text("ngx\0host")?;
+                authority.extend_from_slice(port(given));
+                Some(authority)
+            }
+        };
+        Ok(NginxLine { target, authority })
+    }
+}
+
+/// What follows the host of `host:port`, with its colon.
+fn port(authority: &[u8]) -> &[u8] {
+    let colon = authority.iter().rposition(|byte| matches!(byte, b':' | b']'));
+    let rest = colon.and_then(|at| authority.get(at..)).unwrap_or_default();
+    rest.strip_prefix(b"]").unwrap_or(rest)
+}
+
+/// One spelling of what NGINX calls `HTTP/2.0` and Envoy `HTTP/2`.
+fn protocol(mut name: Vec<u8>) -> Vec<u8> {
+    if matches!(name.as_slice(), b"HTTP/2.0" | b"HTTP/3.0") {
+        name.truncate(name.len() - b".0".len());
+    }
+    name
 }
 
 /// Whether the client's connection is TLS. Envoy and NGINX have the version under the same path.

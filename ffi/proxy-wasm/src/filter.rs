@@ -11,11 +11,12 @@ use portcullis::decision::{Effect, HeaderLines, Reason};
 use portcullis::exchange::{End, ResponseEdits, Rewrites};
 use portcullis::{Carries, Exchange, Next, Now, RequestView, ResponseNext};
 
-use crate::config::Logged;
+use crate::config::{Kind, Logged};
 use crate::deployment::Deployment;
 use crate::facts::{Facts, Line, Rewriting};
 use crate::host::{Host, Level, Map, Refused};
 use crate::log;
+use crate::pairs::Pairs;
 use crate::reply::{DECISION_HEADER, Refusal};
 use crate::shared::Shared;
 
@@ -86,7 +87,7 @@ impl Filter {
                 self.settle(&mut exchange, host, shared, &facts)
             }
             Err(error) => {
-                exchange.reject(Reason::Internal, &error.to_string());
+                exchange.reject(error.reason(), &error.to_string());
                 self.settle(&mut exchange, host, shared, &Facts::default())
             }
         };
@@ -128,8 +129,7 @@ impl Filter {
         facts: &Facts<'_>,
     ) -> Step {
         if let Next::Forward(rewrites) = exchange.next()
-            && !self.deployment.options.shadow
-            && let Err((reason, detail)) = carry_out(host, &facts.line(), &rewrites)
+            && let Err((reason, detail)) = self.carry_out(host, facts, &rewrites)
         {
             let _ = exchange.failed(reason, detail);
         }
@@ -173,6 +173,9 @@ impl Filter {
             return Step::Continue;
         }
         host.log(Level::Error, "portcullis: response trailers were not rewritten");
+        if self.in_nginx() {
+            return Step::Continue;
+        }
         self.state = State::Replied;
         host.close();
         Step::Stop
@@ -190,6 +193,7 @@ impl Filter {
     /// Response headers are there: of the upstream, of this filter's own reply, or of a reply that the gateway made
     /// before this filter saw a request. Only the first is touched.
     pub fn response_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
+        let in_nginx = self.in_nginx();
         let (State::Forwarded, Some(exchange)) = (self.state, &mut self.exchange) else {
             return Step::Continue;
         };
@@ -199,10 +203,41 @@ impl Filter {
             Ok(ResponseNext::CarryOut(_) | ResponseNext::Replace(_)) => None,
             Err(_) => exchange.response_edits().ok(),
         };
+        // Looking costs a call. NGINX's host makes empty lines of what is removed and was not there.
+        let seen = in_nginx.then(|| host.headers(Map::Response)).flatten();
         match edits {
-            Some(edits) if apply(host, &edits, self.id.as_deref()).is_ok() => Step::Continue,
+            Some(edits) if apply(host, &edits, self.id.as_deref(), seen.as_ref()).is_ok() => Step::Continue,
+            // No response is held back there, and a trap lets it pass too.
+            _ if in_nginx => {
+                host.log(Level::Error, "portcullis: the response was not rewritten");
+                Step::Continue
+            }
             _ => self.replace(host, shared, "response_not_rewritten"),
         }
+    }
+
+    fn in_nginx(&self) -> bool {
+        self.deployment.options.gateway == Kind::Nginx
+    }
+
+    /// Makes the request what was decided on, unless in shadow mode; where the gateway cannot, the reason and detail of
+    /// a refusal.
+    fn carry_out(
+        &self,
+        host: &dyn Host,
+        facts: &Facts<'_>,
+        rewrites: &Rewrites<'_>,
+    ) -> Result<(), (Reason, &'static str)> {
+        let line = facts.line();
+        if line.rewriting == Rewriting::Additions
+            && let Some(detail) = obstacle(facts, &line, rewrites)
+        {
+            return Err((Reason::Malformed, detail));
+        }
+        if self.deployment.options.shadow {
+            return Ok(());
+        }
+        rewrite(host, &line, rewrites).map_err(|Refused(_)| (Reason::Internal, "request_not_rewritten"))
     }
 
     /// Answers in the place of what was on its way under an allow that cannot be carried out.
@@ -307,25 +342,37 @@ impl Filter {
     }
 }
 
-/// Makes the request what was decided on; where the gateway does not, the reason and detail of a refusal.
-fn carry_out(
-    host: &dyn Host,
-    line: &Line<'_>,
-    rewrites: &Rewrites<'_>,
-) -> Result<(), (Reason, &'static str)> {
-    if line.rewriting == Rewriting::Refused && rewrites.target.as_bytes() != line.target {
-        return Err((Reason::Malformed, "not_canonical"));
+/// What of a request that can only be added to is not what was decided on: the detail of a refusal.
+fn obstacle(facts: &Facts<'_>, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Option<&'static str> {
+    let set = rewrites.set.clone().map(|(name, _)| name);
+    let mut replaced = rewrites.drop.clone().chain(set);
+    let asks = |value: &[u8]| {
+        let mut options = value.split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    };
+    if rewrites.target.as_bytes() != line.target {
+        Some("not_canonical")
+    } else if replaced.any(|name| facts.values(name).next().is_some()) {
+        Some("header_not_removable")
+    } else if facts.values("upgrade").next().is_some() && !facts.values("connection").any(asks) {
+        // Not an upgrade, so it was decided on as a plain request. Configurations that look at `$http_upgrade` alone
+        // make an upgrade of it.
+        Some("upgrade_without_connection")
+    } else {
+        None
     }
-    rewrite(host, line, rewrites).map_err(|Refused(_)| (Reason::Internal, "request_not_rewritten"))
 }
 
 fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Refused> {
-    for name in rewrites.drop.clone() {
-        host.remove(Map::Request, name)?;
+    // Where nothing can be removed, there is none of these.
+    if line.rewriting != Rewriting::Additions {
+        let set = rewrites.set.clone().map(|(name, _)| name);
+        for name in rewrites.drop.clone().chain(set) {
+            host.remove(Map::Request, name)?;
+        }
     }
+    // Replacing may leave a second line of the name behind.
     for (name, value) in rewrites.set.clone() {
-        // Replacing may leave a second line of the name behind.
-        host.remove(Map::Request, name)?;
         host.add(Map::Request, name, value)?;
     }
     if line.rewriting == Rewriting::Path && rewrites.target.as_bytes() != line.target {
@@ -334,18 +381,40 @@ fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<
     Ok(())
 }
 
-fn apply(host: &dyn Host, edits: &ResponseEdits<'_>, id: Option<&str>) -> Result<(), Refused> {
+/// Edits the response's headers. `seen` are those that are there; without it, everything is removed that may be there.
+/// What fails does not keep the rest from being done: the first failure is told.
+fn apply(
+    host: &dyn Host,
+    edits: &ResponseEdits<'_>,
+    id: Option<&str>,
+    seen: Option<&Pairs>,
+) -> Result<(), Refused> {
+    let is_there = |name: &str| seen.is_none_or(|seen| seen.values(name).next().is_some());
+    // One line that becomes one line: removed and added it would leave an empty one behind in NGINX.
+    let is_replaced = |name: &str| {
+        seen.is_some_and(|seen| seen.only(name).is_some())
+            && edits.add().filter(|(own, _)| *own == name).count() == 1
+            && name != "vary"
+    };
+    let mut done = Ok(());
     for name in edits.remove() {
-        host.remove(Map::Response, name)?;
+        if is_there(name) && !is_replaced(name) {
+            done = done.and(host.remove(Map::Response, name));
+        }
     }
     for (name, value) in edits.add() {
-        host.add(Map::Response, name, value)?;
+        done = done.and(match is_replaced(name) {
+            true => host.replace(Map::Response, name, value),
+            false => host.add(Map::Response, name, value),
+        });
     }
     // With an id or without, the header is never somebody else's.
-    host.remove(Map::Response, DECISION_HEADER)?;
+    if is_there(DECISION_HEADER) {
+        done = done.and(host.remove(Map::Response, DECISION_HEADER));
+    }
     match id {
-        Some(id) => host.add(Map::Response, DECISION_HEADER, id),
-        None => Ok(()),
+        Some(id) => done.and(host.add(Map::Response, DECISION_HEADER, id)),
+        None => done,
     }
 }
 

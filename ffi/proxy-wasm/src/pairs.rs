@@ -50,6 +50,19 @@ impl Pairs {
         self.bytes.get(self.spans.get(at)?.1.clone())
     }
 
+    /// Values of the pairs of a name, ASCII case ignored, in order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let pairs = self.iter();
+        pairs.filter_map(move |(own, value)| own.eq_ignore_ascii_case(name.as_bytes()).then_some(value))
+    }
+
+    /// The one value of a name; `None` where there is none or several.
+    pub fn only(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.values(name);
+        let first = values.next();
+        first.filter(|_| values.next().is_none())
+    }
+
     /// How many pairs there are.
     pub fn count(&self) -> usize {
         self.spans.len()

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::nginx::Nginx;
+
 /// Name and value of each line, in order.
 pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -70,6 +72,16 @@ impl Reply {
     }
 }
 
+/// A change of header lines.
+pub(super) enum Edit {
+    /// Without the lines of a name.
+    Remove(Vec<u8>),
+    /// With one more line.
+    Add(Vec<u8>, Vec<u8>),
+    /// With another value of the line of a name.
+    Replace(Vec<u8>, Vec<u8>),
+}
+
 /// A log line and its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -82,6 +94,8 @@ pub struct LogLine {
 /// The gateway's side of one VM.
 #[derive(Debug, Default)]
 pub struct Gateway {
+    /// It is NGINX, and behaves like it; `None` is Envoy.
+    pub nginx: Option<Nginx>,
     /// The exchange that calls are about.
     pub request: Request,
     /// Response header lines.
@@ -116,7 +130,38 @@ impl Gateway {
         self.faults.get(function).copied()
     }
 
-    pub(super) fn lines(&mut self, map: u32) -> Option<&mut Pairs> {
+    /// Header lines as the plugin sees them.
+    pub(super) fn shown(&mut self, map: u32) -> Option<Pairs> {
+        match (&self.nginx, map) {
+            (Some(nginx), 0) => Some(nginx.shown(&self.request.headers)),
+            _ => self.lines(map).cloned(),
+        }
+    }
+
+    /// Changes header lines; `None` where there are none to change.
+    pub(super) fn edit(&mut self, map: u32, edit: Edit) -> Option<()> {
+        match (&mut self.nginx, map) {
+            (Some(nginx), 0) => return nginx.edit_request(&mut self.request.headers, edit),
+            (Some(nginx), 2) => return nginx.edit_response(&mut self.response, edit),
+            (Some(_), _) => return None,
+            (None, _) => {}
+        }
+        let lines = self.lines(map)?;
+        match edit {
+            Edit::Remove(name) => lines.retain(|(own, _)| !own.eq_ignore_ascii_case(&name)),
+            Edit::Add(name, value) => lines.push((name, value)),
+            // As Envoy does: the first line of the name gets the value, a second one stays.
+            Edit::Replace(name, value) => {
+                match lines.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+                    Some((_, own)) => *own = value,
+                    None => lines.push((name, value)),
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn lines(&mut self, map: u32) -> Option<&mut Pairs> {
         match map {
             0 => Some(&mut self.request.headers),
             1 => self.request_trailers.as_mut(),

@@ -3,7 +3,8 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::gateway::{Fault, Gateway, LogLine, Reply, deserialize, serialize};
+use super::gateway::{Edit, Fault, Gateway, LogLine, Reply, deserialize, serialize};
+use super::nginx::{Phase, Property};
 use crate::HostError;
 
 const OK: u32 = 0;
@@ -83,57 +84,41 @@ fn get_buffer(mut caller: Called<'_>, buffer: u32, start: u32, max: u32, at: u32
 
 fn get_pairs(mut caller: Called<'_>, map: u32, at: u32, len: u32) -> Answer {
     note(&mut caller, "get_header_map_pairs");
-    let pairs = caller.data_mut().lines(map).map(|lines| serialize(lines));
+    let pairs = caller.data_mut().shown(map).map(|lines| serialize(&lines));
     give(&mut caller, "proxy_get_header_map_pairs", pairs, at, len)
 }
 
 fn remove(mut caller: Called<'_>, map: u32, name: u32, name_len: u32) -> Answer {
     let name = get(&mut caller, name, name_len)?;
-    change(&mut caller, "proxy_remove_header_map_value", map, |lines| {
-        lines.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
-    })
-}
-
-fn add(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
-    let line = (
-        get(&mut caller, name, name_len)?,
-        get(&mut caller, value, value_len)?,
-    );
-    change(&mut caller, "proxy_add_header_map_value", map, |lines| {
-        lines.push(line)
-    })
-}
-
-/// As Envoy does: the first line of the name gets the value, a second one stays.
-fn replace(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
-    let name = get(&mut caller, name, name_len)?;
-    let value = get(&mut caller, value, value_len)?;
     change(
         &mut caller,
-        "proxy_replace_header_map_value",
+        "proxy_remove_header_map_value",
         map,
-        |lines| match lines.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
-            Some((_, own)) => *own = value,
-            None => lines.push((name, value)),
-        },
+        Edit::Remove(name),
     )
 }
 
-fn change(
-    caller: &mut Called<'_>,
-    function: &str,
-    map: u32,
-    change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>),
-) -> Answer {
+fn add(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
+    let name = get(&mut caller, name, name_len)?;
+    let value = get(&mut caller, value, value_len)?;
+    let edit = Edit::Add(name, value);
+    change(&mut caller, "proxy_add_header_map_value", map, edit)
+}
+
+fn replace(mut caller: Called<'_>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32) -> Answer {
+    let name = get(&mut caller, name, name_len)?;
+    let value = get(&mut caller, value, value_len)?;
+    let edit = Edit::Replace(name, value);
+    change(&mut caller, "proxy_replace_header_map_value", map, edit)
+}
+
+fn change(caller: &mut Called<'_>, function: &str, map: u32, edit: Edit) -> Answer {
     note(caller, function.trim_start_matches("proxy_"));
     if let Some(Fault::Status(status)) = caller.data().fault(function) {
         return Ok(status);
     }
-    match caller.data_mut().lines(map) {
-        Some(lines) => {
-            change(lines);
-            Ok(OK)
-        }
+    match caller.data_mut().edit(map, edit) {
+        Some(()) => Ok(OK),
         None => Ok(BAD_ARGUMENT),
     }
 }
@@ -142,9 +127,21 @@ fn get_property(mut caller: Called<'_>, path: u32, path_len: u32, at: u32, len: 
     let path = get(&mut caller, path, path_len)?;
     let path = String::from_utf8_lossy(&path).replace('\0', "/");
     note(&mut caller, format!("get_property {path}"));
+    let gateway = caller.data_mut();
+    let value = match &mut gateway.nginx {
+        Some(nginx) => match nginx.property(&path, &gateway.request) {
+            Property::Value(value) => value,
+            Property::Crash => {
+                nginx.crashed = true;
+                return Err(wasmtime::Error::msg(format!("segmentation fault: {path}")));
+            }
+        },
+        None => {
+            let value = gateway.request.properties.get(&path);
+            value.or_else(|| gateway.plugin.get(&path)).cloned()
+        }
+    };
     let gateway = caller.data();
-    let value = gateway.request.properties.get(&path);
-    let value = value.or_else(|| gateway.plugin.get(&path)).cloned();
     let one = format!("proxy_get_property/{path}");
     let function = match gateway.fault(&one) {
         Some(_) => one.as_str(),
@@ -166,8 +163,16 @@ fn send_local_response(
     grpc_status: i32,
 ) -> Answer {
     note(&mut caller, "send_local_response");
-    let body = get(&mut caller, body, body_len)?;
+    let mut body = get(&mut caller, body, body_len)?;
     let headers = get(&mut caller, headers, headers_len)?;
+    if let Some(nginx) = &caller.data().nginx {
+        if nginx.phase != Phase::Request {
+            return Ok(INTERNAL_FAILURE);
+        }
+        if !body.is_empty() {
+            body.push(b'\n');
+        }
+    }
     let Some(headers) = deserialize(&headers) else {
         return Ok(BAD_ARGUMENT);
     };
@@ -185,6 +190,9 @@ fn send_local_response(
 
 fn close_stream(mut caller: Called<'_>, stream: u32) -> Answer {
     note(&mut caller, "close_stream");
+    if caller.data().nginx.is_some() {
+        return Err(wasmtime::Error::msg("proxy_close_stream is not implemented"));
+    }
     if let Some(Fault::Status(status)) = caller.data().fault("proxy_close_stream") {
         return Ok(status);
     }

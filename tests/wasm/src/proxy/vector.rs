@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::gateway::Request;
 use super::protobuf;
 
-/// Why a vector can not come to a plugin by a gateway.
+/// Why a vector cannot come to a plugin by a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
     /// Keys and signatures are not verified by a gateway yet.
@@ -30,6 +30,10 @@ pub enum Unfit {
     ForwardedProto,
     /// The gateway itself refuses: no address, no bytes.
     Malformed,
+    /// NGINX says that there is a certificate, but not whose.
+    Certificate,
+    /// NGINX answers such a target itself.
+    Target,
 }
 
 /// The request of a vector as the configuration of a test must read it: the token's

@@ -4,6 +4,7 @@ use wasmtime::{Config, Engine, Instance, Linker, Memory, Store, WasmParams, Wasm
 
 use super::gateway::{Gateway, Pairs, Reply, Request};
 use super::imports;
+use super::nginx::{Nginx, Phase};
 use crate::{HostError, export_names, import_names};
 
 /// A compiled plugin.
@@ -34,6 +35,23 @@ pub struct Outcome {
     pub reply: Option<Reply>,
     /// Response headers towards the client, of the upstream's response or of the reply.
     pub response: Pairs,
+}
+
+impl Outcome {
+    /// NGINX's own answer.
+    fn of_a_trap() -> Outcome {
+        let reply = Reply {
+            status: 500,
+            headers: Pairs::new(),
+            body: Vec::new(),
+            grpc_status: -1,
+        };
+        Outcome {
+            upstream: None,
+            reply: Some(reply),
+            response: Pairs::new(),
+        }
+    }
 }
 
 impl Plugin {
@@ -78,6 +96,20 @@ impl Plugin {
         Ok(vm)
     }
 
+    /// A fresh instance of an NGINX worker.
+    pub fn instantiate_in_nginx(&self) -> Result<Vm, HostError> {
+        let mut vm = self.instantiate()?;
+        vm.gateway().nginx = Some(Nginx::default());
+        Ok(vm)
+    }
+
+    /// As [`Plugin::start`], in NGINX.
+    pub fn start_in_nginx(&self, configuration: &str) -> Result<Vm, HostError> {
+        let mut vm = self.instantiate_in_nginx()?;
+        vm.configure(configuration)?;
+        Ok(vm)
+    }
+
     /// A fresh instance with a configured plugin.
     pub fn start(&self, configuration: &str) -> Result<Vm, HostError> {
         let mut vm = self.instantiate()?;
@@ -106,9 +138,17 @@ impl Vm {
         self.memory.data_size(&self.store)
     }
 
-    /// Configures anew as Envoy does: a new root context in the same VM, and the old one ends after that. An error
-    /// where the plugin says no, for then a gateway could go on without it.
+    fn enter(&mut self, phase: Phase) {
+        if let Some(nginx) = &mut self.gateway().nginx {
+            nginx.phase = phase;
+        }
+    }
+
+    /// Configures anew as Envoy does: a new root context in the same VM, and the old one ends after that. NGINX makes
+    /// another plugin of the same module so, and the old one stays. Exchanges begin under the new one. An error where
+    /// the plugin says no, for then a gateway could go on without it.
     pub fn configure(&mut self, configuration: &str) -> Result<(), HostError> {
+        self.enter(Phase::Configure);
         self.gateway().configuration = configuration.as_bytes().to_vec();
         let root = self.create(0)?;
         let size = configuration.len() as i32;
@@ -117,7 +157,8 @@ impl Vm {
         if started != 1 || configured != 1 {
             return Err(HostError::Wasm("the plugin refused to start".into()));
         }
-        if let Some(old) = self.root.replace(root) {
+        let old = self.root.replace(root);
+        if let Some(old) = old.filter(|_| self.gateway().nginx.is_none()) {
             self.close(old)?;
         }
         Ok(())
@@ -139,6 +180,7 @@ impl Vm {
     /// The request headers callback.
     pub fn request_headers(&mut self, context: Context, end_of_stream: bool) -> Result<Action, HostError> {
         let count = self.gateway().request.headers.len() as i32;
+        self.enter(Phase::Request);
         self.phase("proxy_on_request_headers", context, count, end_of_stream)
     }
 
@@ -167,6 +209,7 @@ impl Vm {
     /// The response headers callback.
     pub fn response_headers(&mut self, context: Context, end_of_stream: bool) -> Result<Action, HostError> {
         let count = self.gateway().response.len() as i32;
+        self.enter(Phase::Response);
         self.phase("proxy_on_response_headers", context, count, end_of_stream)
     }
 
@@ -205,7 +248,13 @@ impl Vm {
         gateway.request = request.clone();
         gateway.replies.clear();
         gateway.calls.clear();
-        let action = self.request_headers(context, true)?;
+        if let Some(nginx) = &mut gateway.nginx {
+            nginx.begin();
+        }
+        let action = match self.request_headers(context, true) {
+            Err(_) if self.survives() => return Ok(Outcome::of_a_trap()),
+            action => action?,
+        };
         let gateway = self.gateway();
         let reply = gateway.replies.first().cloned();
         gateway.response = match &reply {
@@ -219,7 +268,17 @@ impl Vm {
         };
         let upstream = (action == Action::Continue).then(|| gateway.request.headers.clone());
         if action == Action::Continue || reply.is_some() {
-            self.response_headers(context, true)?;
+            match self.response_headers(context, true) {
+                Err(_) if self.survives() => {
+                    let response = self.gateway().response.clone();
+                    return Ok(Outcome {
+                        upstream,
+                        reply,
+                        response,
+                    });
+                }
+                action => action?,
+            };
         }
         let response = self.gateway().response.clone();
         self.close(context)?;
@@ -230,11 +289,19 @@ impl Vm {
         })
     }
 
+    /// A trap ends an exchange in NGINX: in the request's headers with an error page, in the response's not at all.
+    fn survives(&mut self) -> bool {
+        matches!(&self.gateway().nginx, Some(nginx) if !nginx.crashed)
+    }
+
     fn call<P: WasmParams, R: WasmResults>(
         &mut self,
         export: &'static str,
         params: P,
     ) -> Result<R, HostError> {
+        if matches!(&self.gateway().nginx, Some(nginx) if nginx.crashed) {
+            return Err(HostError::Wasm("the process has ended".into()));
+        }
         let function = self.instance.get_typed_func::<P, R>(&mut self.store, export)?;
         Ok(function.call(&mut self.store, params)?)
     }

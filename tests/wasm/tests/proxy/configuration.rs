@@ -1,11 +1,12 @@
 //! Configurations good and bad, one after the other in the same VM.
 
 use portcullis::image::seal::{Seal, public_key, sign};
-use portcullis_tests_wasm::proxy::{Request, Vm};
+use portcullis_tests_wasm::proxy::{DIRECTIVE_BYTES_MAX, Request, Vm};
 use serde_json::{Value, json};
 
 use crate::support::{
-    NOON_NS, POLICY, SHIPPED, TRAP, answered, base64, configuration, decisions, exchange, get, image, start,
+    NOON_NS, POLICY, SHIPPED, TRAP, answered, base64, configuration, decisions, exchange, get, gzip, image,
+    start,
 };
 
 const SECRET: [u8; 32] = [7; 32];
@@ -27,6 +28,8 @@ fn bad() -> Vec<(String, &'static str)> {
     let good = base64(&only("/a"));
     let mut broken = only("/a");
     broken[90] ^= 1;
+    let packed = gzip(&only("/a"));
+    let gz = |packed: &[u8]| json!({"image_gzip": base64(packed)}).to_string();
     let with = |more: Value| configuration(&only("/a"), more);
     let property = |path: Value| json!({"image": good, "context_property": path}).to_string();
     vec![
@@ -37,7 +40,20 @@ fn bad() -> Vec<(String, &'static str)> {
         ("{}".into(), "one of"),
         (format!(r#"{{"image":"{good}","image":"{good}"}}"#), "duplicate"),
         (json!({"image": good, "policy": "gate 1;"}).to_string(), "one of"),
+        (
+            json!({"image": good, "image_gzip": base64(&packed)}).to_string(),
+            "one of",
+        ),
         (json!({"image": "%%%"}).to_string(), "base64"),
+        (
+            json!({"image_gzip": "%%%"}).to_string(),
+            "`image_gzip` is not base64",
+        ),
+        (json!({"image_gzip": good}).to_string(), "not one member of gzip"),
+        (gz(&packed[..packed.len() - 1]), "not one member of gzip"),
+        (gz(&[&packed[..], &[0]].concat()), "not one member of gzip"),
+        (gz(&gzip(&broken)), "digest"),
+        (gz(&gzip(&vec![0; (24 << 20) + 1])), "more than 25165824 bytes"),
         (json!({"image": ""}).to_string(), "bytes long"),
         (json!({"image": base64(&broken)}).to_string(), "digest"),
         (json!({"image": good, "imago": 1}).to_string(), "imago"),
@@ -139,6 +155,35 @@ fn a_bad_configuration_keeps_the_last_good_one_whole() {
     vm.configure(&configuration(&only("/b"), json!({}))).unwrap();
     assert_eq!(answered(&mut vm, &get("/a")).0, 404);
     assert_eq!(answered(&mut vm, &get("/b")).0, 200);
+}
+
+/// A directive of NGINX takes no longer configuration, and images have long runs of zeros.
+#[test]
+fn a_packed_image_of_twenty_rules_fits_a_directive() {
+    let rules =
+        (0..20).map(|n| format!("allow anyone to GET /shop/{n}/{{item}}, POST /orders/{n} as rule{n};"));
+    let text = format!(
+        "gate 1; service s on \"a.example\" {{ {} }}",
+        rules.collect::<String>()
+    );
+    let checked = portcullis_lang::check::load_text(&text).policy.unwrap();
+    let options = portcullis_compile::CompileOptions {
+        symbols: false,
+        ..Default::default()
+    };
+    let image = portcullis_compile::compile_with(&checked, &options).unwrap();
+    let packed = json!({"image_gzip": base64(&gzip(&image)), "gateway": "nginx"}).to_string();
+    let plain = json!({"image": base64(&image), "gateway": "nginx"}).to_string();
+    println!("{} bytes packed, {} plain", packed.len(), plain.len());
+    assert!(packed.len() <= DIRECTIVE_BYTES_MAX && plain.len() > DIRECTIVE_BYTES_MAX);
+    let mut vm = SHIPPED.start_in_nginx(&packed).unwrap();
+    for (path, status) in [("/shop/19/x", 200), ("/shop/20/x", 404)] {
+        assert_eq!(answered(&mut vm, &crate::nginx::get(path)).0, status, "{path}");
+    }
+    let mut vm = SHIPPED
+        .start(&json!({"image_gzip": base64(&gzip(&image))}).to_string())
+        .unwrap();
+    assert_eq!(answered(&mut vm, &get("/shop/19/x")).0, 200);
 }
 
 #[test]

@@ -14,6 +14,32 @@ use crate::support::{SHIPPED, base64, lines};
 
 #[test]
 fn crate_and_plugin_do_the_same() {
+    let in_envoy = Host {
+        start: |configuration| SHIPPED.start(configuration).unwrap(),
+        place: |issuer| json!({"issuer": issuer, "payload": issuer}),
+        more: json!({"context": "context"}),
+        request_of,
+        compare,
+    };
+    counts::executed("proxy_vectors", run(&in_envoy)).unwrap();
+}
+
+/// A gateway that the corpus is run through.
+pub(crate) struct Host {
+    /// A plugin with this configuration in it.
+    pub(crate) start: fn(&str) -> Vm,
+    /// Where claims of an issuer are found, for the configuration.
+    pub(crate) place: fn(&str) -> Value,
+    /// What the configuration says beside that.
+    pub(crate) more: Value,
+    /// What the gateway has of a vector.
+    pub(crate) request_of: fn(&Vector, Option<i64>) -> Result<Request, Unfit>,
+    /// Asks the plugin, and compares what it does with the verdict.
+    pub(crate) compare: fn(&str, &mut Vm, &Vector, &Request, &Verdict),
+}
+
+/// Every vector of the corpus that the gateway can have; how many these are.
+pub(crate) fn run(host: &Host) -> u64 {
     let mut compared = 0;
     let mut unfit = BTreeMap::new();
     for case in corpus::cases().unwrap() {
@@ -30,7 +56,7 @@ fn crate_and_plugin_do_the_same() {
                 .iter()
                 .any(|own| own.name == issuer)
         };
-        let mut vm = SHIPPED.start(&configuration(&case, &image, &declared)).unwrap();
+        let mut vm = (host.start)(&configuration(host, &case, &image, &declared));
         for vector in &case.vectors {
             if vector
                 .token
@@ -40,7 +66,7 @@ fn crate_and_plugin_do_the_same() {
                 *unfit.entry(Unfit::Undeclared).or_insert(0) += 1;
                 continue;
             }
-            let request = match request_of(vector, now_of(vector).unwrap().wall_us) {
+            let request = match (host.request_of)(vector, now_of(vector).unwrap().wall_us) {
                 Ok(request) => request,
                 Err(reason) => {
                     *unfit.entry(reason).or_insert(0) += 1;
@@ -49,7 +75,7 @@ fn crate_and_plugin_do_the_same() {
             };
             let line = subject.line(vector).unwrap();
             let verdict: Verdict = serde_json::from_str(&line).unwrap();
-            compare(
+            (host.compare)(
                 &format!("{} {}", case.name, vector.id),
                 &mut vm,
                 vector,
@@ -60,10 +86,15 @@ fn crate_and_plugin_do_the_same() {
         }
     }
     println!("{compared} vectors compared, unfit: {unfit:?}");
-    counts::executed("proxy_vectors", compared).unwrap();
+    compared
 }
 
-fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str) -> bool) -> String {
+fn configuration(
+    host: &Host,
+    case: &corpus::CorpusCase,
+    image: &[u8],
+    declared: &dyn Fn(&str) -> bool,
+) -> String {
     let issuers: BTreeSet<&str> = case
         .vectors
         .iter()
@@ -71,22 +102,22 @@ fn configuration(case: &corpus::CorpusCase, image: &[u8], declared: &dyn Fn(&str
         .map(|token| token.issuer.as_str())
         .filter(|issuer| declared(issuer))
         .collect();
-    let tokens: Vec<Value> = issuers
-        .iter()
-        .map(|issuer| json!({"issuer": issuer, "payload": issuer}))
-        .collect();
+    let tokens: Vec<Value> = issuers.iter().map(|issuer| (host.place)(issuer)).collect();
     let data: BTreeMap<&str, String> = case
         .files
         .iter()
         .map(|(name, bytes)| (name.as_str(), base64(bytes)))
         .collect();
-    json!({"image": base64(image), "data": data, "tokens": tokens, "context": "context", "log": "all",
-        "certificates_validated": true, "first_dns_san": true, "explain": true})
-    .to_string()
+    let mut all = json!({"image": base64(image), "data": data, "tokens": tokens, "log": "all",
+        "certificates_validated": true, "first_dns_san": true, "explain": true});
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), host.more.clone()) {
+        all.extend(more);
+    }
+    all.to_string()
 }
 
 /// What a plugin without quota store and bodies makes of a verdict: its status and reason.
-fn expected(verdict: &Verdict) -> (u16, &str) {
+pub(crate) fn expected(verdict: &Verdict) -> (u16, &str) {
     match verdict.effect.as_str() {
         "allow" if verdict.request_body.is_some() || verdict.response.is_some() => (500, "internal"),
         "allow" | "answer" if !verdict.quotas.is_empty() => (503, "store_unavailable"),
@@ -119,7 +150,8 @@ fn compare(name: &str, vm: &mut Vm, vector: &Vector, request: &Request, verdict:
             }
         }
     }
-    logged(name, vm, vector, (status, reason), own.then_some(verdict));
+    let target = vector.request.target_bytes().unwrap();
+    logged(name, vm, &target, (status, reason), own.then_some(verdict));
 }
 
 /// The request as the verdict wants it upstream, written down a second time.
@@ -165,7 +197,7 @@ fn after(response: &Pairs, verdict: &Verdict) -> Pairs {
 }
 
 /// The response without the decision's id, which must be there.
-fn without_id(outcome: &Outcome) -> Pairs {
+pub(crate) fn without_id(outcome: &Outcome) -> Pairs {
     let mut lines = outcome.response.clone();
     let before = lines.len();
     lines.retain(|(name, _)| name != b"x-portcullis-decision");
@@ -174,7 +206,7 @@ fn without_id(outcome: &Outcome) -> Pairs {
 }
 
 /// A reply carries the verdict's headers in order, its id, and a problem document that says no more than it may.
-fn replied(name: &str, outcome: &Outcome, verdict: &Verdict) {
+pub(crate) fn replied(name: &str, outcome: &Outcome, verdict: &Verdict) {
     let reply = outcome.reply.as_ref().unwrap();
     let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
     let mut sent: Vec<(String, String)> = reply
@@ -217,7 +249,14 @@ fn replied(name: &str, outcome: &Outcome, verdict: &Verdict) {
     }
 }
 
-fn logged(name: &str, vm: &mut Vm, vector: &Vector, (status, reason): (u16, &str), own: Option<&Verdict>) {
+/// The one line in the log is about this request. Where the verdict is `own` it says it.
+pub(crate) fn logged(
+    name: &str,
+    vm: &mut Vm,
+    target: &[u8],
+    (status, reason): (u16, &str),
+    own: Option<&Verdict>,
+) {
     let log = std::mem::take(&mut vm.gateway().log);
     let [line] = log.as_slice() else {
         panic!("{name}: {log:?}");
@@ -226,8 +265,7 @@ fn logged(name: &str, vm: &mut Vm, vector: &Vector, (status, reason): (u16, &str
     let said: Value = serde_json::from_str(&line.text).unwrap();
     assert_eq!(said["status"], status, "{name}");
     assert_eq!(said["reason"], reason, "{name}");
-    let target = vector.request.target_bytes().unwrap();
-    let path = String::from_utf8_lossy(&target);
+    let path = String::from_utf8_lossy(target);
     let path: String = path.split(['?', '#']).next().unwrap().chars().take(256).collect();
     let logged: String = said["path"]
         .as_str()

@@ -1,7 +1,7 @@
 //! The proxy-wasm plugin as it ships, in wasmtime behind a gateway of our own. Names begin with the row of the
 //! hostile catalogue that a test is about.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 // what tests share
 mod support;
@@ -16,6 +16,7 @@ mod corpus;
 mod faults;
 mod host_calls;
 mod log_lines;
+mod nginx;
 mod phases;
 mod trailers;
 mod trust;

@@ -1,5 +1,6 @@
 //! Plugins, built once for all tests, and the policies and requests that most of them use.
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -72,6 +73,13 @@ pub(crate) fn image(text: &str) -> Vec<u8> {
 /// Base64.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Gzip, as small as it gets.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// A configuration with an image, claims of its issuers, and what else is said.

@@ -87,38 +87,6 @@ fn context_that_can_not_be_read_is_not_absent() {
     }
 }
 
-/// NGINX's `:path` is decoded and its `:authority` is the server's name.
-#[test]
-fn in_nginx_the_target_is_what_the_client_sent_and_is_never_replaced() {
-    let mut vm = with(POLICY, json!({"gateway": "nginx"}));
-    let ask = |target: &str| {
-        let mut asked = get("/open").with_header("host", "a.example");
-        asked.headers.retain(|(name, _)| name != b":authority");
-        asked
-            .with_header(":authority", "server.example")
-            .with_property("request/path", target)
-    };
-    let outcome = exchange(&mut vm, &ask("/files/x?a=b"));
-    assert_eq!(outcome.upstream, Some(ask("/files/x?a=b").headers));
-    for target in ["/files/a/../b", "/files/%61", "/files/x/./y"] {
-        vm.gateway().log.clear();
-        assert_eq!(
-            answered(&mut vm, &ask(target)),
-            (400, "malformed".into()),
-            "{target}"
-        );
-        assert!(decisions(&mut vm)[0]["detail"].is_string(), "{target}");
-    }
-    assert_eq!(answered(&mut vm, &ask("/admin/x")).0, 403);
-    let mut silent = ask("/open");
-    silent.properties.remove("request/path");
-    assert_eq!(answered(&mut vm, &silent), (500, "internal".into()));
-    assert_eq!(
-        answered(&mut vm, &ask("/open").with_header("host", "b.example")).0,
-        400
-    );
-}
-
 #[test]
 fn l03_the_client_is_told_no_reason_unless_the_operator_wants_it() {
     let body = |more: Value| {
