@@ -39,8 +39,10 @@ const ROWS: &[(&str, &str)] = &[
 ];
 
 fn pasted(statement: &str, code: &str) -> String {
-    let (before, rest) = statement.split_once('«').unwrap();
-    let (_, after) = rest.split_once('»').unwrap();
+    let parts: Vec<_> = statement.split(['«', '»']).collect();
+    let [before, _, after] = parts[..] else {
+        panic!("{statement} marks no place");
+    };
     format!("gate 1;\n{before}{code}{after}\n")
 }
 

@@ -12,10 +12,9 @@ pub(super) fn preflight(draft: &mut Draft, service: Option<&Service>, rng: &mut 
         return;
     };
     let origin = match cors.origins.first() {
-        Some(origin) if rng.chance(70) => origin.replace(
-            '*',
-            &rng.pick(&["www", "a-1", "_x", "a.b", "A", "-a", ""]).to_string(),
-        ),
+        Some(origin) if rng.chance(70) => {
+            origin.replace('*', rng.pick(&["www", "a-1", "_x", "a.b", "A", "-a", ""]))
+        }
         _ => "https://evil.example".to_string(),
     };
     if rng.chance(10) {
