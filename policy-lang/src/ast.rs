@@ -53,6 +53,8 @@ pub enum Decl {
     Signature(Name, Vec<Spanned<SignatureClause>>),
     /// `secret NAME from file "F";`
     Secret(Name, Text),
+    /// `methods NAME, ..;`
+    Methods(Vec<Name>),
     /// `redaction key NAME;`
     RedactionKey(Name),
     /// `trust { .. }`

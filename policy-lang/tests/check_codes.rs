@@ -41,6 +41,7 @@ const BAD: &[(&str, &str)] = &[
         "G0317",
         "service s { allow anyone to GET /a with scope \"a b\"; }",
     ),
+    ("G0318", "condition c = request.host == \"A.example\";"),
     ("G0401", "service s { deny anyone to any /%61; }"),
     ("G0402", "service s { deny anyone to GET|any /a; }"),
     ("G0403", "service s { deny anyone to any /a/../b; }"),

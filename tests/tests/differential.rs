@@ -89,6 +89,7 @@ impl Tally {
                         .as_deref()
                         .is_some_and(|target| target.to_ascii_lowercase().contains("%5c")),
             ),
+            ("declared method", policy.methods.contains(&vector.request.method)),
             (
                 "set header as a fact",
                 policy
@@ -270,6 +271,7 @@ const WORDS: &[&str] = &[
     "no host",
     "underscore in a host",
     "encoded backslash as data",
+    "declared method",
     "set header as a fact",
 ];
 

@@ -1,5 +1,6 @@
 //! Condition trees -> conditions over typed facts, named ones expanded within bounds.
 
+use super::canonical::Test;
 use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::facts::single;
 use super::limits::{MAX_CONDITION_ATOMS, MAX_CONDITION_DEPTH};
@@ -171,9 +172,25 @@ impl<'a> Cx<'a> {
     }
 
     /// A literal that a fact of a type is compared with; an open fact takes integers too.
-    fn value_beside(&self, env: Env<'_>, fact: &Fact, ty: Type, literal: &Spanned<Literal>) -> Option<Value> {
+    fn value_beside(
+        &self,
+        env: Env<'_>,
+        fact: &Fact,
+        ty: Type,
+        literal: &Spanned<Literal>,
+        ignore_case: bool,
+    ) -> Option<Value> {
         let integer = self.is_open(env, fact) && matches!(literal.node, Literal::Int(_));
-        self.value(literal, if integer { Type::Int } else { ty })
+        let value = self.value(literal, if integer { Type::Int } else { ty })?;
+        if let Value::String(text) = &value {
+            let test = if ignore_case {
+                Test::EqualIgnoringCase
+            } else {
+                Test::Equal
+            };
+            self.may_be(env, fact, text, literal.span, test)?;
+        }
+        Some(value)
     }
 
     fn atom(&self, env: Env<'_>, expr: &Expr) -> Option<Atom> {
@@ -217,6 +234,7 @@ impl<'a> Cx<'a> {
             ExprKind::Like(reference, text) => {
                 let fact = self.string(env, reference, "like")?;
                 self.ok(text.span, glob(&text.node))?;
+                self.may_be(env, &fact, &text.node, text.span, Test::Like)?;
                 Some(Atom::Like {
                     fact,
                     glob: text.node.clone(),
@@ -225,6 +243,7 @@ impl<'a> Cx<'a> {
             ExprKind::Matches(reference, text) => {
                 let fact = self.string(env, reference, "matches")?;
                 self.ok(text.span, regex(&text.node))?;
+                self.may_be(env, &fact, &text.node, text.span, Test::Matches)?;
                 Some(Atom::Matches {
                     fact,
                     regex: text.node.clone(),
@@ -329,7 +348,9 @@ impl<'a> Cx<'a> {
         };
         let (left, ty) = self.fact_beside(env, fact, other)?;
         let right = match other {
-            OperandExpr::Literal(literal) => Operand::Value(self.value_beside(env, &left, ty, literal)?),
+            OperandExpr::Literal(literal) => {
+                Operand::Value(self.value_beside(env, &left, ty, literal, ignore_case)?)
+            }
             OperandExpr::Fact(reference) => {
                 let (right, found) = self.fact_as(env, reference, ty)?;
                 if found != ty && !self.is_open(env, &left) && !self.is_open(env, &right) {
@@ -400,7 +421,9 @@ impl<'a> Cx<'a> {
             self.operator(span, "in [..]", ty, "strings and integers");
             return None;
         }
-        let values = items.iter().map(|item| self.value_beside(env, &fact, ty, item));
+        let values = items
+            .iter()
+            .map(|item| self.value_beside(env, &fact, ty, item, false));
         let mut values = values.collect::<Option<Vec<_>>>()?;
         sort_dedup(&mut values);
         Some(Atom::OneOf { fact, values })

@@ -230,9 +230,11 @@ mod tests {
     use crate::model::{HeaderAction, HeaderValue, Policy};
 
     fn policy(rules: &[String]) -> Policy {
+        let methods: Vec<String> = (0..=rules.len()).map(|n| format!("X{n}")).collect();
         let text = format!(
-            "gate 1;\nissuer main {{ url \"https://id.example.com\"; audience \"a\"; verified by gateway; }}\n\
+            "gate 1;\nmethods {};\nissuer main {{ url \"https://id.example.com\"; audience \"a\"; verified by gateway; }}\n\
              service s {{\n{}\n}}\nguard g {{ on any /guarded/** {{ tag \"g\"; }} }}",
+            methods.join(", "),
             rules.join("\n")
         );
         load_text(&text).policy.unwrap()

@@ -20,12 +20,14 @@ mod paths;
 
 // declarations -> model
 mod accept;
+mod canonical;
 mod captures;
 mod conditions;
 mod credentials;
 mod data;
 mod facts;
 mod keyset;
+mod methods;
 mod obligations;
 mod origins;
 mod quotas;
@@ -71,6 +73,7 @@ pub fn load(gate_files: &[(String, Vec<u8>)], files: &dyn Files) -> Checked {
     let unparsed = report.count() > 0;
     let names = names::Names::collect(&parsed, &report);
     let mut cx = cx::Cx::new(&sources, files, report, names, &parsed);
+    cx.declare_methods(&parsed);
     cx.credentials(&parsed);
     cx.data(&parsed);
     cx.named_quotas();

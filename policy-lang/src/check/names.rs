@@ -291,6 +291,7 @@ fn declared(decl: &Decl) -> Option<(Kind, &Name, Node<'_>)> {
         Decl::Persona(name, persona) => (Kind::Persona, name, Node::Persona(persona)),
         Decl::Import(_)
         | Decl::RedactionKey(_)
+        | Decl::Methods(_)
         | Decl::Trust(_)
         | Decl::Context(_)
         | Decl::Test(..)

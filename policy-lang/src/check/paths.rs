@@ -4,6 +4,7 @@
 
 use super::limits::MAX_SEGMENTS;
 use super::literals::{Bad, bad, canonical, regex};
+use crate::ast::Path;
 use crate::model::{Base, CaptureKind, HostOptions, Pattern, Segment, Tail};
 
 /// A pattern below a base.
@@ -62,6 +63,30 @@ pub(super) fn pattern(text: &str, base: &Base, options: HostOptions) -> Result<P
         );
     }
     Ok(Pattern { segments, tail })
+}
+
+/// `/users/:id` without quotes: other routers capture there, this one would look for a colon.
+pub(super) fn colon_capture(path: &Path) -> Result<(), Bad> {
+    let is_name = |part: &&str| {
+        part.strip_prefix(':')
+            .is_some_and(|name| capture_name(name).is_ok())
+    };
+    match path.text.split('/').find(is_name) {
+        Some(part) if !path.quoted => {
+            let captured = path
+                .text
+                .replace(part, &format!("{{{}}}", part.trim_start_matches(':')));
+            bad(
+                "G0406",
+                format!("`{part}` in `{}` is no capture", path.text),
+                format!(
+                    "write `{captured}`; text that begins with a colon is quoted, as in `\"{}\"`",
+                    path.text
+                ),
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The literal segments of `under`.

@@ -1,7 +1,7 @@
 //! Services and guards with everything in them but what compares several rules.
 
 use super::cx::{Captures, Cx, Env, sort_dedup};
-use super::literals::{header_name, instant, is_token, method};
+use super::literals::{header_name, instant, is_token};
 use super::obligations::Marks;
 use super::origins::origin;
 use super::quotas::PendingLimit;
@@ -100,7 +100,12 @@ impl Cx<'_> {
             host_patterns.insert(HostPattern::Any);
         }
         let base: Base = base
-            .and_then(|b| self.ok(b.span, paths::base(&b.node.text)))
+            .and_then(|b| {
+                self.ok(
+                    b.span,
+                    paths::colon_capture(&b.node).and_then(|()| paths::base(&b.node.text)),
+                )
+            })
             .unwrap_or_default();
         let host_label = labels.pop_first().flatten().filter(|_| labels.is_empty());
         let has = |wanted: &Statement| body.iter().any(|s| s.node == *wanted);
@@ -308,13 +313,15 @@ impl Cx<'_> {
                 }
                 CorsClause::Methods(names) => {
                     for name in names {
-                        if name.node == "*" || self.ok(name.span, method(&name.node)).is_none() {
+                        if name.node == "*" {
                             self.report.error(
                                 "G0515",
                                 name.span,
                                 format!("`{}` is not the name of one method", name.node),
                                 "list the methods that scripts may use, as in `methods GET, POST;`",
                             );
+                        } else {
+                            self.known_method(&name.node, name.span);
                         }
                         cors.methods.push(name.node.clone());
                     }

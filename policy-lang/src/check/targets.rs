@@ -1,12 +1,12 @@
 //! Target expressions -> methods, patterns and kinds below a base.
 
 use super::cx::{Cx, sort_dedup};
-use super::literals::method;
+use super::literals::Bad;
 use super::names::{Kind, Node, ScopeId};
 use super::paths;
 use crate::ast::{self, Name, TargetExpr};
 use crate::model::{Base, HostOptions, Methods, Pattern, Segment, Tail, Target, TargetKind};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 /// Where targets stand.
 #[derive(Clone, Copy)]
@@ -14,6 +14,11 @@ pub(super) struct Place<'t> {
     pub(super) scope: Option<ScopeId>,
     pub(super) base: &'t Base,
     pub(super) options: HostOptions,
+}
+
+fn bare_or_quoted(path: &Spanned<ast::Path>, place: Place<'_>) -> Result<Pattern, Bad> {
+    paths::colon_capture(&path.node)?;
+    paths::pattern(&path.node.text, place.base, place.options)
 }
 
 impl Cx<'_> {
@@ -39,10 +44,7 @@ impl Cx<'_> {
         let (methods, pattern, kind) = match &target.kind {
             TargetExpr::Path(names, path) => {
                 let methods = self.methods(names, outer, span);
-                let pattern = self.ok(
-                    path.span,
-                    paths::pattern(&path.node.text, place.base, place.options),
-                );
+                let pattern = self.ok(path.span, bare_or_quoted(path, place));
                 (methods?, pattern?, TargetKind::Http)
             }
             TargetExpr::Routes(names, name) => {
@@ -75,10 +77,7 @@ impl Cx<'_> {
                 return Some(());
             }
             TargetExpr::WebSocket(path) => {
-                let pattern = self.ok(
-                    path.span,
-                    paths::pattern(&path.node.text, place.base, place.options),
-                )?;
+                let pattern = self.ok(path.span, bare_or_quoted(path, place))?;
                 (
                     Methods::Only(vec!["GET".to_owned()]),
                     pattern,
@@ -173,7 +172,15 @@ impl Cx<'_> {
                             "leave the other methods out",
                         );
                     }
-                    self.ok(name.span, method(&name.node))?;
+                    self.known_method(&name.node, name.span)?;
+                    if out.contains(&name.node) {
+                        return self.report.invalid(
+                            "G0402",
+                            name.span,
+                            format!("`{}` stands twice in this target", name.node),
+                            "name it once",
+                        );
+                    }
                     out.push(name.node.clone());
                 }
                 sort_dedup(&mut out);

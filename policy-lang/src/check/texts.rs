@@ -134,6 +134,13 @@ impl Texts {
         Some(self)
     }
 
+    /// Whether a text is one of them.
+    pub(super) fn holds(&self, text: &[u8]) -> bool {
+        let start = self.closure(vec![0]);
+        let states = text.iter().fold(start, |states, byte| self.step(&states, *byte));
+        states.binary_search(&self.end).is_ok()
+    }
+
     /// Whether a byte occurs in some text, as far as edges tell.
     pub(super) fn mentions(&self, byte: u8) -> bool {
         let edges = self.states.iter().flat_map(|state| &state.edges);

@@ -93,6 +93,7 @@ pub(super) fn item(item: &Item) -> Node {
             span,
             one(format!("secret {} from file {}", name.node, quote(&file.node))),
         ),
+        Decl::Methods(names) => leaf(span, prefixed("methods", plain(names))),
         Decl::RedactionKey(name) => leaf(span, one(format!("redaction key {}", name.node))),
         Decl::Trust(clauses) => bare(span, "trust", clauses, trust_clause),
         Decl::Context(items) => bare(span, "context", items, field),

@@ -120,6 +120,8 @@ pub struct Policy {
     pub tests: Vec<TestBlock>,
     /// `prove` blocks in file order.
     pub proofs: Vec<Proof>,
+    /// Methods that are declared beside the registered ones; sorted, unique.
+    pub methods: Vec<String>,
     /// Lower-case names of every request header that any rule of the policy sets, sorted, unique: each is
     /// removed from what came in, on all routes (section 4).
     pub request_headers_set: Vec<String>,

@@ -32,6 +32,7 @@ pub(super) fn starters(level: Level) -> &'static [(&'static str, Rule)] {
             ("issuer", Rule::issuer),
             ("keys", Rule::keys),
             ("list", Rule::list),
+            ("methods", Rule::methods_decl),
             ("network", Rule::network),
             ("peers", Rule::peers),
             ("persona", Rule::persona),

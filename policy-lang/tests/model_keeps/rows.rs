@@ -26,6 +26,8 @@ use Place::{Given, Guard, Head, Prove, Service, Test, Top, Used};
 /// Rows, by the order of the grammar.
 pub(super) const ROWS: &[(Place, &str)] = &[
     (Top, "import \"«a→b».gate\";"),
+    (Top, "methods «PURGE→BAN»;"),
+    (Top, "methods BAN«→, PURGE»;"),
     // issuers
     (Top, "issuer «x→y» { url \"https://x.example/\"; }"),
     (Top, "issuer x { url \"https://«x→y».example/\"; }"),

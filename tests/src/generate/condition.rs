@@ -114,11 +114,23 @@ fn text(rng: &mut Rng, world: &World, fact: &Fact) -> String {
     match rng.below(11) {
         0 => format!("{name} != \"{value}\""),
         1 => format!("{name} == \"{}\" ignore case", value.to_ascii_uppercase()),
-        2 => format!("{name} in [\"{value}\", \"zz\"]"),
+        2 => {
+            let other = if fact.exact { rng.pick(&fact.values) } else { "zz" };
+            format!("{name} in [\"{value}\", \"{other}\"]")
+        }
         3 => match world.lists.iter().find(|(_, ty)| *ty == Ty::Text) {
             Some((list, _)) => format!("{name} in {list}"),
             None => format!("{name} == \"{value}\""),
         },
+        4 if fact.exact => {
+            let mut head = value.to_string();
+            head.pop();
+            format!("{name} like \"{head}{}\"", rng.pick(&["*", "**"]))
+        }
+        5 if fact.exact => {
+            let head: String = value.chars().take(1).collect();
+            format!("{name} matches '{head}{}'", rng.pick(&[".*", ".{2,}", "[^ ]*"]))
+        }
         4 => {
             let head: String = value.chars().take(2).collect();
             let glob = rng.pick(&["*", "**", "*/*", "\\\\*"]);

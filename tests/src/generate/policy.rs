@@ -328,7 +328,9 @@ fn allow(rng: &mut Rng, world: &World, at_root: bool, unique: u64) -> String {
     } else {
         ";".to_string()
     };
-    let more = if target.captures.is_empty() && rng.chance(20) {
+    let more = if target.captures.is_empty() && world.own_methods && rng.chance(20) {
+        ", PURGE|BAN /second".to_string()
+    } else if target.captures.is_empty() && rng.chance(20) {
         format!(", {}", target_without_captures(rng))
     } else {
         String::new()

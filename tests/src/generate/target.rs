@@ -106,6 +106,7 @@ fn path(rng: &mut Rng, wide: bool) -> (String, Vec<Fact>) {
                 text: "path.rest".to_string(),
                 ty: Ty::Text,
                 values: vec!["t1", "u1/t2", "gold/"],
+                exact: false,
             });
         }
         _ => {}
@@ -117,12 +118,14 @@ fn capture(name: &str, kind: &str, ty: Ty, captures: &mut Vec<Fact>) -> String {
     let values = match (ty, kind) {
         (Ty::Int, _) => vec!["0", "1", "42", "80"],
         (_, ":uuid") => vec!["123e4567-e89b-12d3-a456-426614174000"],
+        (_, kind) if kind.starts_with(":'") => vec!["t1", "t2", "u1"],
         _ => vec!["t1", "t2", "u1", "gold"],
     };
     captures.push(Fact {
         text: format!("path.{name}"),
         ty,
         values,
+        exact: kind == ":uuid" || kind.starts_with(":'"),
     });
     format!("{{{name}{kind}}}")
 }

@@ -32,6 +32,8 @@ pub(super) struct Fact {
     pub(super) text: String,
     pub(super) ty: Ty,
     pub(super) values: Vec<&'static str>,
+    /// Its values have one spelling: the checker refuses texts that none of them can be.
+    pub(super) exact: bool,
 }
 
 /// What the rules of a policy may name.
@@ -54,6 +56,8 @@ pub(super) struct World {
     pub(super) named: bool,
     /// Allows have no bodies.
     pub(super) plain: bool,
+    /// Methods of its own are declared.
+    pub(super) own_methods: bool,
     /// Bodies may set [`FLAG`] on requests, so that its fact is absent and no condition may ask `exists` of it.
     pub(super) sets_flag: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
@@ -77,6 +81,14 @@ impl World {
             text: text.to_string(),
             ty,
             values: values.to_vec(),
+            exact: [
+                "request.method",
+                "request.host",
+                "request.path",
+                "request.content_type",
+                "request.protocol",
+            ]
+            .contains(&text),
         });
     }
 
@@ -100,6 +112,10 @@ impl World {
             sets_flag: rng.chance(25),
             ..World::default()
         };
+        if rng.chance(30) {
+            world.own_methods = true;
+            world.declarations.push("methods PURGE, BAN;".to_string());
+        }
         world.request_facts();
         world.context(rng);
         world.trust(rng);

@@ -14,6 +14,7 @@ impl Build<'_> {
         let mut k = kids(pair);
         Some(match rule {
             Rule::import => Decl::Import(self.text(k.next()?)?),
+            Rule::methods_decl => Decl::Methods(k.map(|m| self.raw(&m)).collect()),
             Rule::trust => Decl::Trust(self.each_spanned(k, Build::trust_clause)),
             Rule::context => Decl::Context(self.fields(k.next()?)),
             _ => {
