@@ -229,7 +229,13 @@ fn bearers_are_not_found_where_somebody_else_would_have_verified_them() {
     let bound = br#"{"tenant":"t1","scope":"orders:read","cnf":{"x5t#S256":"a"}}"#;
     assert_eq!(of(&corp, read(&corp, bound), bearer), unknown);
     let proof: Asked<'_> = ("/orders", &[(b"authorization", b"DPoP eyJ.a.b")]);
-    assert_eq!(of(&corp, read(&corp, CLAIMS), proof), unknown);
+    let unproven = Some("proof_not_supported".to_string());
+    assert_eq!(of(&corp, read(&corp, CLAIMS), proof).2, unproven);
+    let key_bound = KnownToken::read(&corp.image, "corp", br#"{"cnf":{"jkt":"a"}}"#);
+    assert_eq!(
+        key_bound.err().map(|NoToken(detail)| detail.code().to_string()),
+        unproven
+    );
     assert_eq!(of(&corp, read(&corp, CLAIMS).until(1_000_000), bearer), unknown);
     let many: String = (0..400).map(|i| format!("s{i} ")).collect();
     let large = format!("{{\"tenant\":\"t1\",\"scope\":\"orders:read {many}\"}}");

@@ -171,6 +171,8 @@ pub enum Literal {
 pub enum IssuerClause {
     /// `url "..";`
     Url(Text),
+    /// `url like "..";`
+    UrlLike(Text),
     /// `audience "..", ..;`
     Audience(Vec<Text>),
     /// `algorithms ES256, EdDSA;`
@@ -183,6 +185,10 @@ pub enum IssuerClause {
     FromHeader(Text),
     /// `from cookie "n";`
     FromCookie(Text),
+    /// `from query "n";`
+    FromQuery(Text),
+    /// `secret NAME;`
+    Secret(Name),
     /// `verified by gateway;`
     VerifiedByGateway,
     /// `scopes from PATH;`
@@ -230,12 +236,23 @@ pub enum SignatureClause {
         /// Prefix.
         prefix: Option<Text>,
     },
-    /// `over body;`
-    OverBody,
-    /// `secret NAME;`
-    Secret(Name),
+    /// `over timestamp "." body;`
+    Over(Vec<Spanned<SignedPart>>),
+    /// `secret NAME, ..;`
+    Secret(Vec<Name>),
     /// `timestamp header "n" within 5m;`
     Timestamp(Text, Spanned<Duration>),
+}
+
+/// A part of what is signed, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedPart {
+    /// `timestamp`
+    Timestamp,
+    /// `body`
+    Body,
+    /// A text as it stands.
+    Text(String),
 }
 
 /// Clauses of `trust`.
@@ -352,6 +369,8 @@ pub enum Statement {
     InvalidCredentialsAnonymous,
     /// `trailing slash ignored;`
     TrailingSlashIgnored,
+    /// `resource metadata "..";`
+    ResourceMetadata(Text),
     /// `merge slashes;`
     MergeSlashes,
     /// `encoded slash as data;`

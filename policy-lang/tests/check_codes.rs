@@ -94,7 +94,7 @@ const BAD: &[(&str, &str)] = &[
     ("G0603", "issuer j { audience \"a\"; }"),
     ("G0604", "issuer j { url \"https://i/\"; }"),
     ("G0605", "issuer j { url \"https://j/\"; claims { n: string; } }"),
-    ("G0606", "issuer j { url \"https://j/\"; algorithms HS256; }"),
+    ("G0606", "issuer j { url \"https://j/\"; algorithms none; }"),
     ("G0607", "issuer j { url \"https://j/\"; leeway 301s; }"),
     ("G0608", "import \"../x.gate\";"),
     ("G0609", "import \"x.gate\";"),
@@ -127,6 +127,16 @@ const BAD: &[(&str, &str)] = &[
     ("G0601", "issuer j { url \"https://j/\"; url \"https://k/\"; }"),
     ("G0602", "table t from \"t.json\" { c: bool = true; }"),
     ("G0612", "context { c: string = \"https://a.example/role\"; }"),
+    ("G0614", "issuer j { url \"https://j/\"; algorithms HS256; }"),
+    (
+        "G0615",
+        "secret x from file \"bad.txt\"; signature g { header \"x\"; hmac sha256 hex; over body; secret x; timestamp header \"y\" within 5m; }",
+    ),
+    ("G0616", "issuer j { url \"https://j/*/\"; }"),
+    (
+        "G0617",
+        "issuer j { url \"https://j/\"; from query \"t\"; } condition c = exists request.query.t;",
+    ),
     ("G0613", "context { c: set separated by \", \"; }"),
     (
         "G0701",

@@ -37,6 +37,7 @@ impl Files for SideFiles {
         match name {
             "partners.json" | "plans.json" => Some(b"{}".to_vec()),
             "i.jwks.json" => Some(b"{\"keys\":[]}".to_vec()),
+            "hook.key" => Some(vec![b'k'; 32]),
             "revoked.txt" => Some(b"x\n".to_vec()),
             _ => None,
         }

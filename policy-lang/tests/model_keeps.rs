@@ -45,7 +45,6 @@ persona bob = token from corp { sub "bob"; };
 /// Parts of statements that have no row, each with its reason.
 const WITHOUT: &[(&str, &str, &str)] = &[
     ("gate", "count", "there is one version of the language"),
-    ("signature_clause", "over_body", "must stand in every signature"),
     ("deny", "rule_body", "an error: a deny obliges to nothing"),
     ("field_decl", "misplaced_path", "an error: a default is a literal"),
     (

@@ -201,6 +201,10 @@ const CLAUSES: &[&str] = &[
     "acr: string = ",
     "scopes from realm_access",
     "with scope like",
+    "url like",
+    "from query",
+    "resource metadata",
+    "HS256",
 ];
 const REASONS: &[&str] = &[
     "allowed",

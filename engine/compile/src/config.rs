@@ -325,6 +325,7 @@ impl Make<'_> {
                 credentials: cors.credentials,
                 max_age_s: cors.max_age_s,
             }),
+            resource_metadata: service.resource_metadata.clone(),
         }
     }
 }
@@ -388,6 +389,8 @@ fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
     Issuer {
         name: issuer.name.clone(),
         url: issuer.url.clone(),
+        url_like: issuer.url_like,
+        query: issuer.query.clone(),
         place: match &issuer.source {
             model::TokenSource::Authorization => TokenPlace::Authorization,
             model::TokenSource::Header(name) => TokenPlace::Header(name.clone()),

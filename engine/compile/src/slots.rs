@@ -39,6 +39,7 @@ impl Slots {
             Fact::Host => Source::Host,
             Fact::Port => Source::Port,
             Fact::Path => Source::Path,
+            Fact::Query(name) if policy.presents_token(name) => NEVER,
             Fact::Query(name) => Source::Query(name.clone()),
             // What the policy sets is removed from what came in, on all routes.
             Fact::Header(name) if policy.request_headers_set.contains(name) => NEVER,

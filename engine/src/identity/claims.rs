@@ -34,6 +34,7 @@ impl<'a> Claims<'a> {
         match Json::parse(claims, limits::CLAIMS_BYTES, arena) {
             Ok(claims) if claims.object().is_none() => Err(Detail::MalformedToken),
             Ok(claims) if claims.has_duplicate_members() => Err(Detail::DuplicateMember),
+            Ok(claims) if is_bound_to_key(&claims) => Err(Detail::ProofNotSupported),
             Ok(claims) => Ok(Claims::Json(claims)),
             Err(_) => Err(Detail::MalformedToken),
         }
@@ -57,6 +58,25 @@ impl<'a> Claims<'a> {
             },
         };
         fetched(sent, &declared.field, arena)
+    }
+
+    /// The text of `iss`, as sent.
+    pub(crate) fn iss(&self, arena: &'a Arena) -> Option<&'a [u8]> {
+        match self {
+            Claims::Json(claims) => match claims.object()?.member(b"iss") {
+                Member::Once(iss) => iss.string(),
+                Member::Absent | Member::Twice => None,
+            },
+            Claims::Known(token) => {
+                // The claims were read before.
+                let claims = Json::object_or_none(token.claims(), limits::CLAIMS_BYTES, arena)?;
+                Claims::Json(claims).iss(arena)
+            }
+            Claims::Split(claims) => match only(claims, "iss") {
+                Some(Ok(Claim::Text(iss))) => Some(iss.as_bytes()),
+                _ => None,
+            },
+        }
     }
 
     /// The scopes of a token, implied ones among them.
@@ -135,6 +155,15 @@ fn walk<'j, 'a>(object: &'j Json<'a>, path: &[String]) -> Member<'j, 'a> {
         }
     }
     Member::Once(item)
+}
+
+/// Whether the token is good only beside a proof that its holder has a key (RFC 9449, section 6.1).
+fn is_bound_to_key(claims: &Json<'_>) -> bool {
+    let confirmation = claims.object().map(|claims| claims.member(b"cnf"));
+    match confirmation {
+        Some(Member::Once(confirmation)) => !matches!(confirmation.member(b"jkt"), Member::Absent),
+        _ => false,
+    }
 }
 
 /// `None` where the fact is not there, `Some(None)` where it is ill-typed or given twice.

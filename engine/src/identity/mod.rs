@@ -9,7 +9,7 @@ pub(crate) use cached::TokenCache;
 
 use crate::image::config::{Config, Issuer, KeySet, TokenPlace};
 use crate::limits;
-use crate::request::{Canonical, headers};
+use crate::request::{Canonical, Upgrade, headers};
 use crate::value::json::Json;
 use crate::value::{Arena, List, text};
 use crate::view::{Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact};
@@ -114,20 +114,41 @@ impl Seen<'_, 'static> {
     }
 }
 
-/// How often a kind is presented in the headers.
+/// How often a kind is presented in the request.
 enum Presented {
     No,
     Once,
     Malformed,
+    /// Once, with a scheme that asks for a proof of each request.
+    WithProof,
     Ambiguous,
 }
 
+/// The form of one that is presented.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    WellFormed,
+    Malformed,
+    WithProof,
+}
+
+impl Shape {
+    fn of(is_well_formed: bool) -> Shape {
+        if is_well_formed {
+            Shape::WellFormed
+        } else {
+            Shape::Malformed
+        }
+    }
+}
+
 impl Presented {
-    /// With further ones: `well_formed` of each presented credential.
-    fn and(self, found: impl Iterator<Item = bool>) -> Presented {
-        found.fold(self, |before, well_formed| match (before, well_formed) {
-            (Presented::No, true) => Presented::Once,
-            (Presented::No, false) => Presented::Malformed,
+    /// With further ones, in the form of each.
+    fn and(self, found: impl Iterator<Item = Shape>) -> Presented {
+        found.fold(self, |before, shape| match (before, shape) {
+            (Presented::No, Shape::WellFormed) => Presented::Once,
+            (Presented::No, Shape::Malformed) => Presented::Malformed,
+            (Presented::No, Shape::WithProof) => Presented::WithProof,
             _ => Presented::Ambiguous,
         })
     }
@@ -137,6 +158,7 @@ impl Presented {
         match (self, handed_over) {
             (Presented::Ambiguous, _) => Some(Kind::Invalid(Detail::AmbiguousCredential.code())),
             (Presented::Malformed, _) => Some(Kind::Invalid(Detail::MalformedCredential.code())),
+            (Presented::WithProof, _) => Some(Kind::Invalid(Detail::ProofNotSupported.code())),
             (Presented::Once, false) => Some(Kind::Invalid(Detail::NotVerified.code())),
             (Presented::No, false) => Some(Kind::Absent),
             (_, true) => None,
@@ -255,14 +277,29 @@ fn token<'a>(
     }
     let token = handed_over_token(view, config, seen, arena);
     // What is presented where its issuer does not look is a second one, which nobody has verified.
-    let place = |issuer: usize| config.issuers.get(issuer).map(|of| &of.place);
     match &token {
-        Kind::Valid(of)
-            if is_presented && of.issuer != presented_by && place(of.issuer) != place(presented_by) =>
-        {
+        Kind::Valid(of) if is_presented && !presented_by.is_read_by(of.issuer, config) => {
             Kind::Invalid(Detail::AmbiguousCredential.code())
         }
         _ => token,
+    }
+}
+
+/// Where a token is presented: at the place of an issuer, the first of those that look there.
+#[derive(Clone, Copy)]
+struct PresentedAt {
+    issuer: usize,
+    in_query: bool,
+}
+
+impl PresentedAt {
+    fn is_read_by(self, issuer: usize, config: &Config) -> bool {
+        let of = |index: usize| config.issuers.get(index);
+        issuer == self.issuer
+            || match self.in_query {
+                true => of(issuer).map(|i| &i.query) == of(self.issuer).map(|i| &i.query),
+                false => of(issuer).map(|i| &i.place) == of(self.issuer).map(|i| &i.place),
+            }
     }
 }
 
@@ -333,12 +370,8 @@ fn the_bearer<'a>(canonical: &Canonical<'a>) -> Option<&'a [u8]> {
     })
 }
 
-fn is_bearer(scheme: &[u8]) -> bool {
-    scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop")
-}
-
-/// How often tokens are presented, and the first issuer that looks where the first one is.
-fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, usize) {
+/// How often tokens are presented, and where the first one is.
+fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, PresentedAt) {
     // Several issuers may look at one place, which presents its tokens once.
     let places = config
         .issuers
@@ -346,7 +379,11 @@ fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, u
         .enumerate()
         .filter(|(at, issuer)| !config.issuers.iter().take(*at).any(|i| i.place == issuer.place))
         .map(|(at, issuer)| (at, &issuer.place));
-    let (mut presented, mut by) = (Presented::No, 0);
+    let mut presented = Presented::No;
+    let mut by = PresentedAt {
+        issuer: 0,
+        in_query: false,
+    };
     for (at, place) in places {
         let before = matches!(presented, Presented::No);
         presented = match place {
@@ -356,14 +393,49 @@ fn presented_tokens(canonical: &Canonical<'_>, config: &Config) -> (Presented, u
                     .framing(headers::name::AUTHORIZATION, "authorization")
                     .flat_map(bearer),
             ),
-            TokenPlace::Header(name) => presented.and(canonical.headers.all(name).map(is_token68)),
-            TokenPlace::Cookie(name) => presented.and(canonical.cookie_values(name).map(is_token68)),
+            TokenPlace::Header(name) => presented.and(canonical.headers.all(name).map(token68)),
+            TokenPlace::Cookie(name) => presented.and(canonical.cookie_values(name).map(token68)),
         };
         if before && !matches!(presented, Presented::No) {
-            by = at;
+            by.issuer = at;
+        }
+    }
+    if canonical.upgrade == Upgrade::WebSocket {
+        for (at, issuer) in config.issuers.iter().enumerate() {
+            let Some(name) = issuer.query.as_deref() else {
+                continue;
+            };
+            if config
+                .issuers
+                .iter()
+                .take(at)
+                .any(|i| i.query.as_deref() == Some(name))
+            {
+                continue;
+            }
+            let before = matches!(presented, Presented::No);
+            let values = in_query(canonical, name);
+            presented = presented.and(values.map(|value| value.map_or(Shape::Malformed, token68)));
+            if before && !matches!(presented, Presented::No) {
+                by = PresentedAt {
+                    issuer: at,
+                    in_query: true,
+                };
+            }
         }
     }
     (presented, by)
+}
+
+/// The values of a query parameter, decoded; `None` for one that does not decode.
+fn in_query<'c, 'a>(
+    canonical: &'c Canonical<'a>,
+    name: &'c str,
+) -> impl Iterator<Item = Option<&'a [u8]>> + use<'c, 'a> {
+    let params = canonical.params().iter();
+    params
+        .filter(|param| param.name == Some(name.as_bytes()))
+        .map(|param| param.value)
 }
 
 /// The one token that the request presents, where an issuer of opaque tokens looks.
@@ -371,39 +443,45 @@ pub(crate) fn presented_opaque_token<'a>(canonical: &Canonical<'a>, config: &Con
     let (Presented::Once, by) = presented_tokens(canonical, config) else {
         return None;
     };
-    let place = &config.issuers.get(by)?.place;
-    let is_opaque = |issuer: &Issuer| issuer.opaque && issuer.place == *place;
-    if !config.issuers.iter().any(is_opaque) {
+    let is_opaque = |(at, issuer): (usize, &Issuer)| issuer.opaque && by.is_read_by(at, config);
+    if !config.issuers.iter().enumerate().any(is_opaque) {
         return None;
     }
-    match place {
+    let issuer = config.issuers.get(by.issuer)?;
+    if by.in_query {
+        return in_query(canonical, issuer.query.as_deref()?).next()?;
+    }
+    match &issuer.place {
         TokenPlace::Authorization => the_bearer(canonical),
         TokenPlace::Header(name) => canonical.headers.all(name).next(),
         TokenPlace::Cookie(name) => canonical.cookie_values(name).next(),
     }
 }
 
-/// The tokens of an Authorization line, each well-formed or not; none for another scheme.
-fn bearer(line: &[u8]) -> impl Iterator<Item = bool> + use<> {
+/// The tokens of an Authorization line; none for another scheme.
+fn bearer(line: &[u8]) -> impl Iterator<Item = Shape> + use<> {
     let end = line
         .iter()
         .position(|b| !text::is_token_byte(*b))
         .unwrap_or(line.len());
     let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
-    let found = if !is_bearer(scheme) {
+    let with_proof = scheme.eq_ignore_ascii_case(b"dpop");
+    let found = if !with_proof && !scheme.eq_ignore_ascii_case(b"bearer") {
         [None, None]
     } else if rest.contains(&b',') {
-        [Some(false), Some(false)]
+        [Some(Shape::Malformed), Some(Shape::Malformed)]
     } else {
-        [Some(rest.strip_prefix(b" ").is_some_and(is_token68)), None]
+        let shape = rest.strip_prefix(b" ").map_or(Shape::Malformed, token68);
+        let proven = with_proof && shape == Shape::WellFormed;
+        [Some(if proven { Shape::WithProof } else { shape }), None]
     };
     found.into_iter().flatten()
 }
 
-fn is_token68(value: &[u8]) -> bool {
+fn token68(value: &[u8]) -> Shape {
     let end = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let token = value.get(..end).unwrap_or_default();
-    !token.is_empty() && text::is_token68(token)
+    Shape::of(!token.is_empty() && text::is_token68(token))
 }
 
 fn key<'a>(
@@ -412,7 +490,7 @@ fn key<'a>(
     config: &Config,
     arena: &'a Arena,
 ) -> Kind<'a, Key<'a>> {
-    let not_empty = |value: &[u8]| !value.is_empty();
+    let not_empty = |value: &[u8]| Shape::of(!value.is_empty());
     let mut presented = Presented::No;
     for (at, keys) in config.keys.iter().enumerate() {
         let mut before = config.keys.iter().take(at);
@@ -504,7 +582,12 @@ fn signature<'a>(view: &'a RequestView<'a>, canonical: &Canonical<'_>, config: &
             .take(at)
             .any(|(_, other)| other == header)
         {
-            presented = presented.and(canonical.headers.all(header).map(|value| !value.is_empty()));
+            presented = presented.and(
+                canonical
+                    .headers
+                    .all(header)
+                    .map(|value| Shape::of(!value.is_empty())),
+            );
         }
     }
     let is_presented = matches!(presented, Presented::Once);

@@ -204,8 +204,12 @@ pub struct Issuer {
     pub name: String,
     /// `iss`
     pub url: String,
+    /// Several texts of `iss` are this issuer's.
+    pub url_like: bool,
     /// Where it is presented.
     pub place: TokenPlace,
+    /// The query parameter in which a websocket request may present it too, decoded.
+    pub query: Option<String>,
     /// Members to walk to the scopes.
     pub scopes: Vec<String>,
     /// Each scope with what it implies, sorted by scope.
@@ -426,6 +430,8 @@ pub struct Service {
     pub default_limit: Option<Limit>,
     /// CORS.
     pub cors: Option<Cors>,
+    /// `resource_metadata` of its Bearer challenges.
+    pub resource_metadata: Option<String>,
 }
 
 /// Obligations of a rule.

@@ -267,7 +267,7 @@ wire_struct! {
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
-    Issuer { name, url, place, scopes, implies, claims, opaque }
+    Issuer { name, url, url_like, place, query, scopes, implies, claims, opaque }
     IssuerClaim { claim, field }
     JsonField { path, form, default }
     KeySet { name, header, cookie, fields }
@@ -282,7 +282,7 @@ wire_struct! {
     HostOptions {
         merge_slashes, encoded_slash_as_data, encoded_backslash_as_data, path_parameters_kept, method_override_kept
     }
-    Service { name, anonymous, require_tls, require_sni, sunset_us, default_limit, cors }
+    Service { name, anonymous, require_tls, require_sni, sunset_us, default_limit, cors, resource_metadata }
     Answer { message, location, retry_after_s }
     Profile { answer, acr, max_age_us, kinds, body }
     Body {

@@ -246,6 +246,18 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
 pub(crate) fn refuse<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     let standing = b.list(b.standing_rules());
     let charged = quotas::on_denial(b, &standing);
+    let service = b.config.services.get(b.service as usize);
+    if let Some(url) = service.and_then(|service| service.resource_metadata.as_deref()) {
+        for (name, value) in &mut draft.response_set {
+            if *name == "www-authenticate" && value.starts_with("Bearer") {
+                let comma = if value.len() > "Bearer".len() { "," } else { "" };
+                *value = text(
+                    b.arena,
+                    format_args!("{value}{comma} resource_metadata=\"{url}\""),
+                );
+            }
+        }
+    }
     own_headers(b, draft);
     carry_after_own(b, &standing, charged, draft);
 }

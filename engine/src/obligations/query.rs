@@ -45,10 +45,18 @@ pub(super) fn judge<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Result<&'b str,
     for param in b.canonical.params() {
         all.push(given(param).ok_or(SYNTAX)?);
     }
-    let known = |name: &str| {
-        accepts
+    // A token is no parameter of the application's.
+    let presents_token = |name: &str| {
+        b.config
+            .issuers
             .iter()
-            .all(|accept| accept.fields.iter().any(|f| f.name == name))
+            .any(|issuer| issuer.query.as_deref() == Some(name))
+    };
+    let known = |name: &str| {
+        presents_token(name)
+            || accepts
+                .iter()
+                .all(|accept| accept.fields.iter().any(|f| f.name == name))
     };
     let stripped = all.iter().any(|param| !known(param.name));
     if stripped && accepts.iter().any(|accept| !accept.strip_unknown) {

@@ -236,7 +236,13 @@ fn push_fact<'b>(b: &Binding<'b>, fact: &KeyFact, issuer_told: &mut bool, key: &
         else {
             return false;
         };
-        push_part("token.iss", issuer.name.as_bytes(), key);
+        // Behind a pattern of URLs stand many that may name one subject.
+        let own = b
+            .credentials
+            .token()
+            .filter(|_| issuer.url_like)
+            .and_then(|token| token.claims.iss(b.arena));
+        push_part("token.iss", own.unwrap_or(issuer.name.as_bytes()), key);
         *issuer_told = true;
     }
     match &value {

@@ -67,6 +67,7 @@ fn scene<'s>(bodies: Vec<Body>, granting: &[u32], standing: &[(u32, bool)]) -> S
         sunset_us: None,
         default_limit: None,
         cors: None,
+        resource_metadata: None,
     };
     let config = Config {
         sources: vec![

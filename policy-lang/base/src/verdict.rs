@@ -179,6 +179,8 @@ closed_set! {
         MalformedCredential = "malformed_credential";
         /// Presented, and the host has verified nothing.
         NotVerified = "not_verified";
+        /// The token is good only beside a proof that its holder has a key (RFC 9449), and proofs are not verified.
+        ProofNotSupported = "proof_not_supported";
         /// More bytes of claims, or more claims, than the limit.
         TokenTooLarge = "token_too_large";
         /// The policy has no such issuer.

@@ -90,6 +90,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0611", "a data file of another shape than declared"),
     ("G0612", "a default that is a path, or looks like one"),
     ("G0613", "a separator that is not one character"),
+    ("G0614", "keys of another kind than the algorithms"),
+    ("G0615", "a signature that does not cover what it must"),
+    ("G0616", "a URL of an issuer that is neither exact nor a pattern"),
+    ("G0617", "the existence of a parameter that presents a token"),
     ("G0630", "a file of `keys` that is no key set"),
     ("G0631", "a file that cannot be read"),
     (

@@ -1,6 +1,7 @@
 //! Issuers, keys, peers, signatures, `trust` and `context`.
 
 use super::cx::{Cx, by_name, sort_dedup};
+use super::issuer_url;
 use super::limits::MAX_LEEWAY_US;
 use super::literals::{self, header_name};
 use super::names::Kind;
@@ -10,7 +11,7 @@ use crate::ast::{self, Decl, IssuerClause, KeysClause, Name, SignatureClause, Te
 use crate::diagnostic::Diagnostic;
 use crate::model::{
     Algorithm, Claim, ContextFact, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet, PeerSet, Secret,
-    SecretId, SetForm, SignatureScheme, TokenSource, TrustedHeader, Type, Value,
+    SecretId, SetForm, SignatureScheme, SignedPart, TokenSource, TrustedHeader, Type, Value,
 };
 use crate::source::{Span, Spanned};
 use portcullis_base::quote::GateString;
@@ -109,13 +110,19 @@ impl Cx<'_> {
 
     fn unique_urls(&self) {
         for (i, issuer) in self.policy.issuers.iter().enumerate() {
-            if let Some(earlier) = self.policy.issuers.iter().take(i).find(|e| e.url == issuer.url) {
+            let mut earlier = self.policy.issuers.iter().take(i);
+            if let Some(earlier) = earlier.find(|earlier| issuer_url::overlap(earlier, issuer)) {
+                let message = if earlier.url == issuer.url {
+                    format!("two issuers have the URL `{}`", issuer.url)
+                } else {
+                    format!("`{}` and `{}` can be one URL", earlier.url, issuer.url)
+                };
                 self.report.error_at_both(
                     "G0604",
                     issuer.span,
-                    format!("two issuers have the URL `{}`", issuer.url),
+                    message,
                     (earlier.span, "the other one"),
-                    "a token names its issuer by URL; join them",
+                    "a token names its issuer by URL; join them, or write URLs that differ",
                 );
             }
         }
@@ -123,13 +130,35 @@ impl Cx<'_> {
 
     fn issuer(&self, name: &Name, clauses: &[Spanned<IssuerClause>], types: &mut Types) -> Issuer {
         let (mut url, mut audience, mut algorithms, mut keys, mut leeway) = (None, None, None, None, None);
+        let (mut secret, mut query) = (None, None);
         let (mut source, mut scopes, mut declared, mut typ, mut max_age) = (None, None, None, None, None);
         let mut implies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let (mut verified, mut bound, mut opaque, mut no_expiry) = (false, false, false, false);
         for Spanned { node: clause, span } in clauses {
             let span = *span;
             match clause {
-                IssuerClause::Url(text) => self.once(&mut url, text.node.clone(), span, "url"),
+                IssuerClause::Url(text) => {
+                    self.exact_url(text);
+                    self.once(&mut url, (text.node.clone(), false), span, "url");
+                }
+                IssuerClause::UrlLike(text) => {
+                    self.url_pattern(text);
+                    self.once(&mut url, (text.node.clone(), true), span, "url");
+                }
+                IssuerClause::Secret(name) => {
+                    self.once(&mut secret, (self.secret(name), span), span, "secret")
+                }
+                IssuerClause::FromQuery(text) => {
+                    if text.node.is_empty() {
+                        self.report.error(
+                            "G0602",
+                            text.span,
+                            "a parameter needs a name",
+                            "write `from query \"access_token\";`",
+                        );
+                    }
+                    self.once(&mut query, text.node.clone(), span, "from query");
+                }
                 IssuerClause::Audience(texts) => {
                     self.once(
                         &mut audience,
@@ -140,7 +169,7 @@ impl Cx<'_> {
                 }
                 IssuerClause::Algorithms(names) => {
                     let known: Vec<_> = names.iter().filter_map(|n| self.algorithm(n)).collect();
-                    self.once(&mut algorithms, known, span, "algorithms");
+                    self.once(&mut algorithms, (known, span), span, "algorithms");
                 }
                 IssuerClause::Keys(file) => {
                     let found = self.data_file(file);
@@ -184,7 +213,7 @@ impl Cx<'_> {
                     entry.extend(implied.iter().map(|t| t.node.clone()));
                 }
                 IssuerClause::Claims(fields) => self.once(&mut declared, fields, span, "claims"),
-                IssuerClause::Type(text) => self.once(&mut typ, text.node.clone(), span, "type"),
+                IssuerClause::Type(text) => self.once(&mut typ, (text.node.clone(), span), span, "type"),
                 IssuerClause::MaxAge(duration) => {
                     let age = self.max_age(Some(duration));
                     self.once(&mut max_age, age, span, "max age");
@@ -194,7 +223,22 @@ impl Cx<'_> {
                 IssuerClause::NoExpiry => no_expiry = true,
             }
         }
-        if url.as_ref().is_none_or(String::is_empty) {
+        if let Some((_, span)) = typ.as_ref().filter(|_| verified) {
+            self.report.error(
+                "G0602",
+                *span,
+                "`verified by gateway` hands over claims alone, so `type` cannot be judged",
+                "remove `type`, and have the gateway check it",
+            );
+        }
+        let (algorithms, algorithms_span) = algorithms.unwrap_or((Vec::new(), name.span));
+        self.keys_fit(
+            &algorithms,
+            algorithms_span,
+            secret.as_ref().map(|s| s.1),
+            keys.is_some(),
+        );
+        if url.as_ref().is_none_or(|(url, _)| url.is_empty()) {
             self.report.error(
                 "G0603",
                 name.span,
@@ -205,17 +249,20 @@ impl Cx<'_> {
         Issuer {
             name: name.node.clone(),
             span: name.span,
-            url: url.unwrap_or_default(),
+            url_like: url.as_ref().is_some_and(|(_, like)| *like),
+            url: url.map(|(url, _)| url).unwrap_or_default(),
             audiences: audience.unwrap_or_default(),
-            algorithms: algorithms.unwrap_or_default(),
+            algorithms,
             keys_file: keys.flatten(),
+            secret: secret.and_then(|(id, _)| id),
             leeway_us: leeway.unwrap_or(30_000_000),
             source: source.unwrap_or(TokenSource::Authorization),
+            query,
             verified_by_gateway: verified,
             scopes: scopes.unwrap_or_else(|| vec!["scope".to_owned()]),
             implies: closure(implies),
             claims: self.claims(declared.map_or(&[], Vec::as_slice), types),
-            typ,
+            typ: typ.map(|(typ, _)| typ),
             max_age_us: max_age.flatten(),
             bound_to_certificate: bound,
             opaque,
@@ -230,13 +277,62 @@ impl Cx<'_> {
                 "G0606",
                 name.span,
                 format!("`{}` is not an algorithm for tokens of an issuer", name.node),
-                format!(
-                    "use public keys: {}",
-                    Algorithm::ALL.map(Algorithm::code).join(", ")
-                ),
+                format!("use one of {}", Algorithm::ALL.map(Algorithm::code).join(", ")),
             );
         }
         algorithm
+    }
+
+    /// The key decides, so an issuer has one kind of keys: public ones in a file, or one secret for HMAC.
+    fn keys_fit(&self, algorithms: &[Algorithm], span: Span, secret: Option<Span>, has_file: bool) {
+        let symmetric = algorithms
+            .iter()
+            .filter(|algorithm| algorithm.is_symmetric())
+            .count();
+        let problem = match secret {
+            _ if symmetric > 0 && symmetric < algorithms.len() => Some((
+                span,
+                "an issuer cannot have both public keys and a secret",
+                "keep the algorithms of one kind; a public key taken for a secret lets everybody sign",
+            )),
+            None if symmetric > 0 => Some((
+                span,
+                "these algorithms need a secret that both sides hold",
+                "add `secret NAME;` in place of `keys`",
+            )),
+            Some(secret) if symmetric == 0 => Some((
+                secret,
+                "only HS256, HS384 and HS512 have a secret",
+                "write `keys \"FILE.jwks.json\";`, or `algorithms HS256;`",
+            )),
+            Some(secret) if has_file => Some((
+                secret,
+                "an issuer has `keys` or `secret`, not both",
+                "remove `keys`: HS256, HS384 and HS512 have no public keys",
+            )),
+            _ => None,
+        };
+        if let Some((span, message, help)) = problem {
+            self.report.error("G0614", span, message, help);
+        }
+    }
+
+    fn signed_parts(&self, parts: &[Spanned<SignedPart>], span: Span, has_timestamp: bool) {
+        let count = |wanted: &SignedPart| parts.iter().filter(|part| part.node == *wanted).count();
+        let (message, help) = match (count(&SignedPart::Body), count(&SignedPart::Timestamp)) {
+            (0, _) => ("the signature does not cover the body", "name `body` in `over`"),
+            (2.., _) | (_, 2..) => ("`over` names a part twice", "keep one of each"),
+            (1, 0) if has_timestamp => (
+                "the signature does not cover the timestamp, so anybody can write a new one",
+                "name it as the sender signs it, as in `over timestamp \".\" body;`",
+            ),
+            (1, 1) if !has_timestamp => (
+                "no timestamp is declared",
+                "add `timestamp header \"..\" within 5m;`",
+            ),
+            _ => return,
+        };
+        self.report.error("G0615", span, message, help);
     }
 
     fn secret(&self, name: &Name) -> Option<SecretId> {
@@ -457,7 +553,7 @@ impl Cx<'_> {
     }
 
     fn signature(&self, name: &Name, clauses: &[Spanned<SignatureClause>]) -> Option<SignatureScheme> {
-        let (mut header, mut hmac, mut body, mut secret, mut timestamp) = (None, None, None, None, None);
+        let (mut header, mut hmac, mut over, mut secrets, mut timestamp) = (None, None, None, None, None);
         for Spanned { node: clause, span } in clauses {
             match clause {
                 SignatureClause::Header(text) => {
@@ -497,9 +593,12 @@ impl Cx<'_> {
                     let prefix = prefix.as_ref().map_or_else(String::new, |p| p.node.clone());
                     self.once(&mut hmac, (encoding, prefix), *span, "hmac");
                 }
-                SignatureClause::OverBody => self.once(&mut body, (), *span, "over body"),
-                SignatureClause::Secret(secret_name) => {
-                    self.once(&mut secret, self.secret(secret_name), *span, "secret");
+                SignatureClause::Over(parts) => {
+                    self.once(&mut over, (parts.as_slice(), *span), *span, "over")
+                }
+                SignatureClause::Secret(names) => {
+                    let ids: Vec<SecretId> = names.iter().filter_map(|name| self.secret(name)).collect();
+                    self.once(&mut secrets, ids, *span, "secret");
                 }
                 SignatureClause::Timestamp(text, within) => {
                     let header = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
@@ -511,8 +610,8 @@ impl Cx<'_> {
         for (missing, what) in [
             (header.is_none(), "header \"..\";"),
             (hmac.is_none(), "hmac sha256 hex;"),
-            (body.is_none(), "over body;"),
-            (secret.is_none(), "secret NAME;"),
+            (over.is_none(), "over body;"),
+            (secrets.is_none(), "secret NAME;"),
         ] {
             if missing {
                 self.report.error(
@@ -523,6 +622,9 @@ impl Cx<'_> {
                 );
             }
         }
+        if let Some((parts, span)) = over {
+            self.signed_parts(parts, span, timestamp.is_some());
+        }
         let (encoding, prefix) = hmac?;
         Some(SignatureScheme {
             name: name.node.clone(),
@@ -530,7 +632,8 @@ impl Cx<'_> {
             header: header.flatten()?,
             encoding,
             prefix,
-            secret: secret.flatten()?,
+            secrets: secrets?,
+            over: over?.0.iter().map(|part| part.node.clone()).collect(),
             timestamp,
         })
     }

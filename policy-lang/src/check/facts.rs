@@ -100,6 +100,16 @@ impl Cx<'_> {
             return Some(Fact::Response { path, ty });
         }
         let fact = self.resolve(env, reference)?;
+        if let Fact::Query(name) = &fact
+            && self.policy.presents_token(name)
+        {
+            return self.report.invalid(
+                "G0617",
+                reference.span,
+                format!("`request.query.{name}` presents a token and is never known"),
+                "ask `exists token`",
+            );
+        }
         match self.replaced(&fact) {
             None => Some(fact),
             Some(name) => self.report.invalid(

@@ -13,6 +13,7 @@ mod sources;
 
 // text -> canonical values
 mod hosts;
+mod issuer_url;
 mod json;
 mod jsonpath;
 mod literals;

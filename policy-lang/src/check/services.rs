@@ -129,6 +129,7 @@ impl Cx<'_> {
             sunset_us: None,
             default_limit: None,
             cors: None,
+            resource_metadata: None,
             openapi: None,
             penalties: Vec::new(),
             public: false,
@@ -166,6 +167,25 @@ impl Cx<'_> {
                     }
                     let found = self.data_file(file).map(|f| f.0).unwrap_or_default();
                     self.once(&mut service.openapi, found, *span, "openapi");
+                }
+                Statement::ResourceMetadata(url) => {
+                    let plain = |b: u8| b.is_ascii_graphic() && !b"\"\\#".contains(&b);
+                    if url.node.strip_prefix("https://").is_none_or(str::is_empty)
+                        || !url.node.bytes().all(plain)
+                    {
+                        self.report.error(
+                            "G0602",
+                            url.span,
+                            format!("`{}` is not an https URL", url.node),
+                            "write `resource metadata \"https://api.example.com/.well-known/oauth-protected-resource\";`",
+                        );
+                    }
+                    self.once(
+                        &mut service.resource_metadata,
+                        url.node.clone(),
+                        *span,
+                        "resource metadata",
+                    );
                 }
                 Statement::Endpoint(kind, _) => self.report.error(
                     "G0902",

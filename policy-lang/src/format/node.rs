@@ -190,6 +190,9 @@ fn issuer_clause(clause: &Spanned<IssuerClause>) -> Node {
     let span = clause.span;
     let words = match &clause.node {
         IssuerClause::Url(t) => one(format!("url {}", quote(&t.node))),
+        IssuerClause::UrlLike(t) => one(format!("url like {}", quote(&t.node))),
+        IssuerClause::FromQuery(t) => one(format!("from query {}", quote(&t.node))),
+        IssuerClause::Secret(n) => one(format!("secret {}", n.node)),
         IssuerClause::Audience(items) => prefixed("audience", texts(items)),
         IssuerClause::Algorithms(items) => prefixed("algorithms", plain(items)),
         IssuerClause::Keys(t) => one(format!("keys {}", quote(&t.node))),
@@ -234,8 +237,15 @@ fn signature_clause(clause: &Spanned<SignatureClause>) -> Node {
                 .map_or_else(String::new, |p| format!(" prefix {}", quote(&p.node)));
             format!("hmac {} {}{prefix}", hash.node, encoding.node)
         }
-        SignatureClause::OverBody => "over body".to_owned(),
-        SignatureClause::Secret(n) => format!("secret {}", n.node),
+        SignatureClause::Over(parts) => {
+            let part = |part: &Spanned<SignedPart>| match &part.node {
+                SignedPart::Timestamp => "timestamp".to_owned(),
+                SignedPart::Body => "body".to_owned(),
+                SignedPart::Text(text) => quote(text),
+            };
+            format!("over {}", parts.iter().map(part).collect::<Vec<_>>().join(" "))
+        }
+        SignatureClause::Secret(names) => format!("secret {}", plain(names).join(" ")),
         SignatureClause::Timestamp(t, d) => {
             format!("timestamp header {} within {}", quote(&t.node), d.node.text)
         }
@@ -321,6 +331,9 @@ fn statement(s: &Spanned<Statement>) -> Node {
         Statement::Mark(m) => leaf(span, one(super::rule::mark(m))),
         Statement::InvalidCredentialsAnonymous => leaf(span, one("invalid credentials anonymous".to_owned())),
         Statement::TrailingSlashIgnored => leaf(span, one("trailing slash ignored".to_owned())),
+        Statement::ResourceMetadata(url) => {
+            leaf(span, one(format!("resource metadata {}", quote(&url.node))))
+        }
         Statement::MergeSlashes => leaf(span, one("merge slashes".to_owned())),
         Statement::EncodedSlashAsData => leaf(span, one("encoded slash as data".to_owned())),
         Statement::EncodedBackslashAsData => leaf(span, one("encoded backslash as data".to_owned())),

@@ -75,7 +75,7 @@ pub enum SetForm {
     Separated(char),
 }
 
-/// A signature algorithm of a token: public keys only (RFC 7518, RFC 8037, RFC 9864).
+/// A signature algorithm of a token (RFC 7518, RFC 8037, RFC 9864).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// ECDSA, P-256, SHA-256.
@@ -88,6 +88,12 @@ pub enum Algorithm {
     Ed25519,
     /// EdDSA; the key names the curve.
     EdDsa,
+    /// HMAC with SHA-256: its key is a secret.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
     /// RSASSA-PSS, SHA-256.
     Ps256,
     /// RSASSA-PSS, SHA-384.
@@ -104,12 +110,15 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them, in the order of their codes.
-    pub const ALL: [Algorithm; 11] = [
+    pub const ALL: [Algorithm; 14] = [
         Algorithm::Es256,
         Algorithm::Es384,
         Algorithm::Es512,
         Algorithm::Ed25519,
         Algorithm::EdDsa,
+        Algorithm::Hs256,
+        Algorithm::Hs384,
+        Algorithm::Hs512,
         Algorithm::Ps256,
         Algorithm::Ps384,
         Algorithm::Ps512,
@@ -126,6 +135,9 @@ impl Algorithm {
             Algorithm::Es512 => "ES512",
             Algorithm::Ed25519 => "Ed25519",
             Algorithm::EdDsa => "EdDSA",
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Hs384 => "HS384",
+            Algorithm::Hs512 => "HS512",
             Algorithm::Ps256 => "PS256",
             Algorithm::Ps384 => "PS384",
             Algorithm::Ps512 => "PS512",
@@ -133,6 +145,11 @@ impl Algorithm {
             Algorithm::Rs384 => "RS384",
             Algorithm::Rs512 => "RS512",
         }
+    }
+
+    /// Whether its key is a secret that both sides hold.
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
     }
 
     /// The algorithm of a code.
@@ -148,18 +165,24 @@ pub struct Issuer {
     pub name: String,
     /// Where it is declared.
     pub span: Span,
-    /// `iss`, exact; unique in the policy.
+    /// `iss`: exact, or a pattern of whole path parts; no two issuers can mean one text.
     pub url: String,
+    /// `url like`: each path part of `url` that is `*` stands for one of one or more unreserved characters.
+    pub url_like: bool,
     /// Accepted `aud` values; empty where none is asked for.
     pub audiences: Vec<String>,
     /// Accepted algorithms, as written.
     pub algorithms: Vec<Algorithm>,
     /// JWKS file, relative to the root.
     pub keys_file: Option<String>,
+    /// The key of HMAC algorithms.
+    pub secret: Option<SecretId>,
     /// Clock skew allowed, µs; default 30 s, at most 300 s.
     pub leeway_us: i64,
     /// Where it is presented.
     pub source: TokenSource,
+    /// `from query NAME`: where a websocket request may present it too; decoded.
+    pub query: Option<String>,
     /// `verified by gateway`
     pub verified_by_gateway: bool,
     /// `scopes from PATH`: members to walk from the top of the claims, at least one; default `scope`.
@@ -245,7 +268,9 @@ pub enum HmacEncoding {
     Base64,
 }
 
-/// `signature NAME { header ..; hmac sha256 hex prefix "sha256="; over body; secret ..; }`
+pub use crate::ast::SignedPart;
+
+/// `signature NAME { header ..; hmac sha256 hex prefix "sha256="; over timestamp "." body; secret ..; }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignatureScheme {
     /// Name.
@@ -258,8 +283,10 @@ pub struct SignatureScheme {
     pub encoding: HmacEncoding,
     /// Text before the MAC.
     pub prefix: String,
-    /// The key of the MAC.
-    pub secret: SecretId,
+    /// The keys of the MAC, any of which may have made it; at least one.
+    pub secrets: Vec<SecretId>,
+    /// What is signed, in order; the body is among it, and the timestamp where one is declared.
+    pub over: Vec<SignedPart>,
     /// Header of the timestamp and how old it may be, µs.
     pub timestamp: Option<(String, i64)>,
 }

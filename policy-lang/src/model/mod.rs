@@ -16,7 +16,7 @@ mod text;
 pub use condition::{Anchor, Atom, Comparison, Cond, Operand};
 pub use credential::{
     Algorithm, Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet,
-    PeerSet, Secret, SetForm, SignatureScheme, TokenSource, Trust, TrustedHeader,
+    PeerSet, Secret, SetForm, SignatureScheme, SignedPart, TokenSource, Trust, TrustedHeader,
 };
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{
@@ -196,6 +196,13 @@ pub struct Table {
 }
 
 impl Policy {
+    /// Whether a query parameter of this decoded name presents tokens of some issuer (`from query`).
+    pub fn presents_token(&self, parameter: &str) -> bool {
+        self.issuers
+            .iter()
+            .any(|issuer| issuer.query.as_deref() == Some(parameter))
+    }
+
     /// The rule of an id. Rule ids come from this policy, so the index is in range.
     #[expect(clippy::indexing_slicing, reason = "an id comes from this policy")]
     pub fn rule(&self, id: RuleId) -> &Rule {

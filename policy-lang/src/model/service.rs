@@ -62,6 +62,8 @@ pub struct Service {
     pub default_limit: Option<super::Limit>,
     /// `cors { .. }`
     pub cors: Option<Cors>,
+    /// `resource metadata "..";`, an https URL: a parameter of its Bearer challenges (RFC 9728, section 5.1).
+    pub resource_metadata: Option<String>,
     /// `openapi FILE;`, relative to the root.
     pub openapi: Option<String>,
     /// `block by ..`

@@ -69,6 +69,7 @@ pub(super) fn starters(level: Level) -> &'static [(&'static str, Rule)] {
             ("quota", Rule::quota),
             ("report", Rule::rule_statement),
             ("require", Rule::mark_statement),
+            ("resource", Rule::resource_metadata),
             ("routes", Rule::routes),
             ("sunset", Rule::mark_statement),
             ("trailing", Rule::trailing_slash),

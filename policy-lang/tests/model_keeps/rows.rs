@@ -31,6 +31,12 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     // issuers
     (Top, "issuer «x→y» { url \"https://x.example/\"; }"),
     (Top, "issuer x { url \"https://«x→y».example/\"; }"),
+    (Top, "issuer x { url like \"https://x/«a→b»/*\"; }"),
+    (Top, "issuer x { url \"https://x/\"; from query \"«t→u»\"; }"),
+    (
+        Top,
+        "issuer x { url \"https://x/\"; algorithms HS256; secret «hook→salt»; }",
+    ),
     (Top, "issuer x { url \"https://x/\"; audience \"«a→b»\"; }"),
     (Top, "issuer x { url \"https://x/\"; algorithms «ES256→EdDSA»; }"),
     (
@@ -125,15 +131,24 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     ),
     (
         Top,
-        "signature x { header \"x-s\"; hmac sha256 hex; over body; secret hook; timestamp header \"x-«t→u»\" within 5m; }",
+        "signature x { header \"x-s\"; hmac sha256 hex; over timestamp \".\" body; secret hook; timestamp header \"x-«t→u»\" within 5m; }",
     ),
     (
         Top,
-        "signature x { header \"x-s\"; hmac sha256 hex; over body; secret hook; timestamp header \"x-t\" within «5→6»m; }",
+        "signature x { header \"x-s\"; hmac sha256 hex; over timestamp \".\" body; secret hook; timestamp header \"x-t\" within «5→6»m; }",
+    ),
+    (
+        Top,
+        "signature x { header \"x-s\"; hmac sha256 hex; over \"«a→b»\" body; secret hook; }",
+    ),
+    (
+        Top,
+        "signature x { header \"x-s\"; hmac sha256 hex; over «timestamp body→body timestamp»; secret hook; timestamp header \"x-t\" within 5m; }",
     ),
     (Top, "secret «m→n» from file \"hook.secret\";"),
     (Top, "secret n from file \"«hook→other».secret\";"),
     (Top, "redaction key «hook→salt»;"),
+    (Service, "resource metadata \"https://«a→b».example/\";"),
     // trust, context
     (Top, "trust { proxies 10.0.0.0/«8→9»; }"),
     (Top, "trust { proxies 10.0.0.0/8 hops «1→2»; }"),

@@ -63,7 +63,7 @@ impl OwnedRequest {
             protocol: request.protocol.clone().unwrap_or_default().into_bytes(),
             token: vector.token.as_ref().map(|token| Handed {
                 name: token.issuer.clone(),
-                outcome: outcome(&token.invalid, token.claims.as_ref().map(|c| c.get()), "{}"),
+                outcome: outcome(&token.invalid, token.claims.as_ref().map(|c| c.get()), ""),
             }),
             key: vector.key.as_ref().map(|key| {
                 let outcome = outcome(&key.invalid, key.fields.as_ref().map(|f| f.get()), "");

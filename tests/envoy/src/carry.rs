@@ -95,7 +95,8 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     if let Some(token) = &vector.token {
         let claims = match (&token.invalid, &token.claims) {
             (Some(_), _) => return Err("a token that fails is refused by `jwt_authn` itself"),
-            (None, claims) => claims.as_ref().map_or("{}", |claims| claims.get()),
+            (None, None) => return Err("a token without claims is refused by `jwt_authn` itself"),
+            (None, Some(claims)) => claims.get(),
         };
         let place = lanes.issuers.iter().position(|own| *own == token.issuer);
         let place = place.ok_or("no plugin has claims of an issuer that is not the policy's")?;

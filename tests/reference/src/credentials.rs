@@ -9,7 +9,7 @@ use portcullis_vectors::{PeerCert, Vector};
 
 use crate::facts::cookies;
 use crate::json::{self, Json};
-use crate::normalise::{Canonical, is_token_byte};
+use crate::normalise::{Canonical, Upgrade, is_token_byte};
 
 /// One kind's state.
 pub(crate) enum Credential<T> {
@@ -95,12 +95,10 @@ impl Credentials {
         };
         Credentials {
             token: settle(&presented_tokens(policy, request), token, |token, place| {
-                policy
-                    .issuers
-                    .get(token.issuer)
-                    .map(|issuer| place_of(&issuer.source))
-                    .as_ref()
-                    == Some(place)
+                policy.issuers.get(token.issuer).is_some_and(|issuer| {
+                    let query = issuer.query.clone().map(Place::Query);
+                    place_of(&issuer.source) == *place || query.as_ref() == Some(place)
+                })
             }),
             key: settle(&presented_keys(policy, request), key, |key, place| {
                 policy.keys.get(key.set).is_some_and(|set| {
@@ -174,6 +172,7 @@ impl Credentials {
 enum Place {
     Header(String),
     Cookie(String),
+    Query(String),
 }
 
 fn place_of(source: &TokenSource) -> Place {
@@ -190,6 +189,8 @@ enum Presented {
     /// A list where one is expected.
     Several,
     Malformed,
+    /// With a scheme that asks for a proof of each request.
+    WithProof,
 }
 
 /// Headers say what was presented, the host says what it is worth. What is presented where nobody looks for the
@@ -204,6 +205,7 @@ fn settle<T>(
         ([], None) => Credential::Absent,
         ([_, _, ..] | [(_, Presented::Several)], _) => invalid(Detail::AmbiguousCredential),
         ([(_, Presented::Malformed)], _) => invalid(Detail::MalformedCredential),
+        ([(_, Presented::WithProof)], _) => invalid(Detail::ProofNotSupported),
         ([(place, Presented::Once)], Some(Credential::Valid(facts))) if !looks_there(&facts, place) => {
             invalid(Detail::AmbiguousCredential)
         }
@@ -253,6 +255,25 @@ fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<(Place, Present
         };
         found.extend(here.into_iter().map(|presented| (place_of(place), presented)));
     }
+    let names: BTreeSet<&String> = policy
+        .issuers
+        .iter()
+        .filter_map(|issuer| issuer.query.as_ref())
+        .collect();
+    // a parameter is a credential on websocket requests alone
+    let names = names
+        .into_iter()
+        .filter(|_| request.upgrade == Upgrade::WebSocket);
+    for name in names {
+        let named = request
+            .parameters
+            .iter()
+            .filter(|p| p.name.as_deref() == Some(name.as_bytes()));
+        found.extend(named.map(|parameter| {
+            let presented = parameter.value.as_deref().map_or(Presented::Malformed, token68);
+            (Place::Query(name.clone()), presented)
+        }));
+    }
     found
 }
 
@@ -266,7 +287,10 @@ fn authorization(line: &[u8]) -> Option<Presented> {
     if rest.contains(&b',') {
         return Some(Presented::Several);
     }
-    Some(rest.strip_prefix(b" ").map_or(Presented::Malformed, token68))
+    match rest.strip_prefix(b" ").map_or(Presented::Malformed, token68) {
+        Presented::Once if scheme.eq_ignore_ascii_case(b"dpop") => Some(Presented::WithProof),
+        presented => Some(presented),
+    }
 }
 
 fn in_header(request: &Canonical, name: &str) -> Vec<(Place, Presented)> {
@@ -339,10 +363,15 @@ fn verified_token(
         if text.len() > 65_536 {
             return Err(Detail::TokenTooLarge.code().to_string());
         }
-        Ok(TokenFacts {
-            issuer,
-            claims: members(text, Detail::MalformedToken)?,
-        })
+        let claims = members(text, Detail::MalformedToken)?;
+        let is_bound_to_key = claims.iter().any(|(name, json)| match json {
+            Json::Object(confirmation) => name == "cnf" && confirmation.iter().any(|(name, _)| name == "jkt"),
+            _ => false,
+        });
+        if is_bound_to_key {
+            return Err(Detail::ProofNotSupported.code().to_string());
+        }
+        Ok(TokenFacts { issuer, claims })
     };
     facts().map_or_else(Credential::Invalid, Credential::Valid)
 }

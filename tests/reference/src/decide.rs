@@ -230,7 +230,10 @@ fn own_headers(case: &Case<'_>, refusal: Option<&Refusal>) -> Vec<(String, Strin
     let mut push = |name: &str, value: String| ours.push((name.to_string(), value));
     if let Some(refusal) = refusal {
         for challenge in &refusal.challenges {
-            push("www-authenticate", challenge.clone());
+            push(
+                "www-authenticate",
+                with_metadata(challenge, case.service.resource_metadata.as_deref()),
+            );
         }
         if let Some(allow) = &refusal.allow {
             push("allow", allow.clone());
@@ -294,6 +297,17 @@ fn grpc_status(status: u16) -> u8 {
         429 => 8,
         503 => 14,
         _ => 2,
+    }
+}
+
+/// RFC 9728, section 5.1.
+fn with_metadata(challenge: &str, url: Option<&str>) -> String {
+    match (challenge, url) {
+        ("Bearer", Some(url)) => format!("Bearer resource_metadata=\"{url}\""),
+        (challenge, Some(url)) if challenge.starts_with("Bearer ") => {
+            format!("{challenge}, resource_metadata=\"{url}\"")
+        }
+        _ => challenge.to_string(),
     }
 }
 

@@ -289,6 +289,8 @@ impl<'a> World<'a> {
                 .path
                 .as_ref()
                 .map_or_else(Found::absent, |path| Found::text(&path.text)),
+            // it presents tokens and is never a fact
+            Fact::Query(name) if self.policy.presents_token(name) => Found::absent(),
             Fact::Query(name) => self.query(name),
             // what the policy sets is removed from what came in
             Fact::Header(name) if self.policy.request_headers_set.contains(name) => Found::absent(),
@@ -402,6 +404,15 @@ impl<'a> World<'a> {
             walked => walked.read(ty, claim.set),
         };
         found.or_default(claim.default.as_ref())
+    }
+
+    /// `iss` as the token says it.
+    pub(crate) fn sent_issuer(&self) -> Option<String> {
+        let token = self.credentials.token.valid()?;
+        token.claims.iter().find_map(|(name, json)| match json {
+            Json::String(text) if name == "iss" => Some(text.clone()),
+            _ => None,
+        })
     }
 
     fn scopes(&self) -> Found {

@@ -3,7 +3,7 @@
 use portcullis_base::Detail;
 use std::net::IpAddr;
 
-use portcullis_lang::model::{Accept, AcceptedField, AcceptedType};
+use portcullis_lang::model::{Accept, AcceptedField, AcceptedType, Policy};
 
 use crate::facts::{parse_int, parse_ip};
 use crate::hours::parse_instant;
@@ -14,6 +14,7 @@ const SHAPE: (u16, Detail) = (422, Detail::QueryShape);
 
 /// What stands after the `?`, `None` without one. All clauses apply; a name is unknown if any does not know it.
 pub(crate) fn accepted(
+    policy: &Policy,
     accepts: &[&Accept],
     request: &Canonical,
     patterns: &Patterns,
@@ -29,10 +30,12 @@ pub(crate) fn accepted(
             _ => return Err((400, Detail::QuerySyntax)),
         }
     }
+    // what presents a token is passed over
     let is_known = |name: &str| {
-        accepts
-            .iter()
-            .all(|a| a.fields.iter().any(|field| field.path == name))
+        policy.presents_token(name)
+            || accepts
+                .iter()
+                .all(|a| a.fields.iter().any(|field| field.path == name))
     };
     let known: Vec<_> = parameters.iter().filter(|(_, name, _)| is_known(name)).collect();
     let strips = accepts.iter().all(|accept| accept.strip_unknown);

@@ -203,7 +203,11 @@ fn key(
         // two issuers' subjects are two callers
         if is_of_token(&key.fact) && !texts.iter().any(|text| text.starts_with("token.")) {
             let issuer = policy.issuers.get(view.world.credentials.token.valid()?.issuer)?;
-            texts.push(part_text("token.iss", issuer.name.as_bytes()));
+            let sent = view.world.sent_issuer().filter(|_| issuer.url_like);
+            texts.push(part_text(
+                "token.iss",
+                sent.as_deref().unwrap_or(&issuer.name).as_bytes(),
+            ));
         }
         texts.push(part_text(&key.text, &value));
     }

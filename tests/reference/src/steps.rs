@@ -367,7 +367,7 @@ impl<'a> Case<'a> {
             .flat_map(|binding| &binding.rule.obligations.accept)
             .filter(|accept| accept.kind == AcceptKind::Query)
             .collect();
-        let query = query_accept::accepted(&accepts, self.request, &self.reference.patterns);
+        let query = query_accept::accepted(self.policy(), &accepts, self.request, &self.reference.patterns);
         let query = query.map_err(|(status, detail)| Refusal {
             detail: Some(detail.code().to_string()),
             ..Refusal::new(status, Reason::QueryRefused)

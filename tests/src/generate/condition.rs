@@ -53,7 +53,9 @@ fn atom(rng: &mut Rng, world: &World, captures: &[Fact]) -> String {
     }
     let fact = pick_fact(rng, world, captures);
     if rng.chance(7) && fact.text != "now" && !(world.sets_flag && fact.text == FLAG) {
-        return format!("exists {}", fact.text);
+        // Where it presents tokens, to ask for it is an error.
+        let text = fact.text.replace("request.query.q", "request.query.role");
+        return format!("exists {text}");
     }
     if rng.chance(5) && matches!(fact.ty, Ty::Text | Ty::Int | Ty::Ip) {
         let share = rng.pick(&["10", "50", "0.5", "99.99", "100"]);

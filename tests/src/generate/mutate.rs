@@ -215,7 +215,14 @@ fn forwarding(draft: &mut Draft, rng: &mut Rng) {
 fn token(draft: &mut Draft, rng: &mut Rng) {
     let claims = serde_json::Value::Object(draft.claims.clone()).to_string();
     let inner = claims.trim_start_matches('{').to_string();
-    match rng.below(16) {
+    match rng.below(19) {
+        16 => draft
+            .headers
+            .push(("authorization".to_string(), b"DPoP abc.def.ghi".to_vec())),
+        17 => drop(draft.claims.insert("cnf".to_string(), json!({"jkt": "x"}))),
+        18 => draft
+            .query
+            .push(("access_token".to_string(), "a.b.c".to_string())),
         0 => draft.raw_claims = Some(format!("{{\"sub\":\"x\",\"sub\":\"y\",\"pad\":0,{}", pad(&inner))),
         1 => draft.raw_claims = Some("[]".to_string()),
         2 => drop(draft.claims.insert("tenant".to_string(), json!(7))),

@@ -205,6 +205,10 @@ fn marks(rng: &mut Rng, world: &World) -> Vec<String> {
         (45, cors(rng)),
         (10, "public;".to_string()),
         (
+            15,
+            "resource metadata \"https://api.example.com/.well-known/oauth-protected-resource\";".to_string(),
+        ),
+        (
             if quota.is_empty() { 0 } else { 35 },
             format!("default limit {quota};"),
         ),

@@ -177,6 +177,10 @@ impl<'p> Requests<'p> {
                 draft.claims.entry(name).or_insert_with(|| json!(value));
             }
             draft.claims.entry("exp").or_insert_with(|| json!(1_895_435_200));
+            if rng.chance(30) {
+                let iss = format!("https://idp0.example.com/{}/v2.0", rng.pick(&["t1", "t2"]));
+                draft.claims.entry("iss").or_insert_with(|| json!(iss));
+            }
         }
         if draft.key.is_none() && rng.chance(12) {
             draft.key = self.policy.keys.first().map(|k| k.name.clone());
@@ -244,6 +248,11 @@ fn aim_target(draft: &mut Draft, target: &Target, service: Option<&Service>, rng
 
 /// In either version of HTTP, now and then with a second protocol.
 fn websocket(draft: &mut Draft, rng: &mut Rng) {
+    if rng.chance(40) {
+        let name = rng.pick(&["access_token", "access_token", "q"]);
+        let value = rng.pick(&["a.b.c", "a.b.c", "a.b.c", "a b", ""]);
+        draft.query.push((name.to_string(), value.to_string()));
+    }
     let extended = rng.chance(50);
     if extended {
         draft.method = "CONNECT".to_string();

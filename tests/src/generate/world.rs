@@ -332,8 +332,25 @@ impl World {
         ];
         let mut seen: Vec<&str> = Vec::new();
         for index in 0..count {
-            let mut text = format!("issuer i{index} {{\n  url \"https://idp{index}.example.com/\";\n");
-            text += &format!("  audience \"svc\";\n  algorithms ES256;\n  keys \"i{index}.jwks.json\";\n");
+            let url = rng.pick(&["url", "url", "url like"]);
+            let path = if url == "url" { "" } else { "*/v2.0" };
+            let mut text =
+                format!("issuer i{index} {{\n  {url} \"https://idp{index}.example.com/{path}\";\n");
+            text += "  audience \"svc\";\n";
+            if rng.chance(15) {
+                text += &format!("  algorithms HS256;\n  secret i{index}_secret;\n");
+                self.declarations
+                    .push(format!("secret i{index}_secret from file \"hook.secret\";"));
+                self.files.insert("hook.secret".to_string(), vec![b'x'; 32]);
+            } else {
+                text += &format!("  algorithms ES256;\n  keys \"i{index}.jwks.json\";\n");
+            }
+            text += rng.pick(&[
+                "",
+                "",
+                "  from query \"q\";\n",
+                "  from query \"access_token\";\n",
+            ]);
             self.files
                 .insert(format!("i{index}.jwks.json"), br#"{"keys":[]}"#.to_vec());
             text += rng.pick(&["", "  scopes from scp;\n", "  scopes from realm_access.scopes;\n"]);
@@ -434,7 +451,7 @@ impl World {
             b"0123456789abcdef0123456789abcdef".to_vec(),
         );
         self.declarations.push(
-            "signature hook { header \"x-hub-signature-256\"; hmac sha256 hex prefix \"sha256=\"; over body; secret hook_secret; }"
+            "signature hook { header \"x-hub-signature-256\"; hmac sha256 hex prefix \"sha256=\"; over \"v0:\" body; secret hook_secret; }"
                 .to_string(),
         );
         self.fact("signature.name", Ty::Text, &["hook", "other"]);

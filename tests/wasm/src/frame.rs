@@ -190,7 +190,7 @@ impl Frame {
                     self.text(request::TOKEN_FAULT, fault);
                 }
                 None => {
-                    let claims = token.claims.as_ref().map_or("{}", |claims| claims.get());
+                    let claims = token.claims.as_ref().map_or("", |claims| claims.get());
                     self.claims(&token.issuer, claims);
                 }
             }

@@ -12,6 +12,8 @@ fn config() -> Config {
         url: format!("https://{name}"),
         place,
         scopes: vec!["scope".into()],
+        url_like: false,
+        query: None,
         implies: vec![],
         claims: vec![],
         opaque: false,

@@ -132,6 +132,8 @@ fn token_config() -> Config {
             url: "https://idp".into(),
             place: TokenPlace::Authorization,
             scopes: vec!["scope".into()],
+            url_like: false,
+            query: None,
             implies: vec![("w".into(), vec!["r".into()])],
             claims: declared.collect(),
             opaque: false,

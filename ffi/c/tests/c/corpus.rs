@@ -106,7 +106,7 @@ impl Script {
             self.field('i', &token.issuer);
             match &token.invalid {
                 Some(fault) => self.field('f', fault),
-                None => self.field('j', token.claims.as_ref().map_or("{}", |claims| claims.get())),
+                None => self.field('j', token.claims.as_ref().map_or("", |claims| claims.get())),
             }
         }
         if let Some(key) = &vector.key {

@@ -157,7 +157,14 @@ impl Build<'_> {
     fn issuer_clause(&mut self, pair: Pair<'_, Rule>) -> Option<IssuerClause> {
         let (rule, mut k) = inner(pair)?;
         Some(match rule {
-            Rule::issuer_url => IssuerClause::Url(self.text(k.next()?)?),
+            Rule::issuer_url => match k.next()? {
+                like if like.as_rule() == Rule::url_like => {
+                    IssuerClause::UrlLike(self.text(kids(like).next()?)?)
+                }
+                exact => IssuerClause::Url(self.text(exact)?),
+            },
+            Rule::issuer_secret => IssuerClause::Secret(self.name(k.next()?)?),
+            Rule::from_query => IssuerClause::FromQuery(self.text(k.next()?)?),
             Rule::issuer_audience => IssuerClause::Audience(self.texts(k.next()?)),
             Rule::issuer_algorithms => IssuerClause::Algorithms(self.each(k.next()?, Build::name)),
             Rule::issuer_keys => IssuerClause::Keys(self.text(k.next()?)?),
@@ -201,8 +208,23 @@ impl Build<'_> {
                     prefix,
                 }
             }
-            Rule::over_body => SignatureClause::OverBody,
-            Rule::sig_secret => SignatureClause::Secret(self.raw(&k.next()?)),
+            Rule::over => {
+                let parts = k.map(|part| {
+                    let node = match part.as_str() {
+                        "timestamp" => SignedPart::Timestamp,
+                        "body" => SignedPart::Body,
+                        _ => {
+                            return self.text(part).map(|text| Spanned {
+                                node: SignedPart::Text(text.node),
+                                span: text.span,
+                            });
+                        }
+                    };
+                    Some(self.spanned(&part, node))
+                });
+                SignatureClause::Over(parts.collect::<Option<_>>()?)
+            }
+            Rule::sig_secret => SignatureClause::Secret(self.each(k.next()?, Build::name)),
             Rule::timestamp => SignatureClause::Timestamp(self.text(k.next()?)?, self.duration(k.next()?)?),
             _ => return None,
         })

@@ -175,6 +175,7 @@ pub(super) fn statement(b: &mut Build<'_>, pair: Statements<'_>) -> Option<Spann
         Rule::mark_statement => Statement::Mark(b.mark(kids(pair).next()?)?),
         Rule::invalid_anonymous => Statement::InvalidCredentialsAnonymous,
         Rule::trailing_slash => Statement::TrailingSlashIgnored,
+        Rule::resource_metadata => Statement::ResourceMetadata(b.text(kids(pair).next()?)?),
         Rule::merge_slashes => Statement::MergeSlashes,
         Rule::encoded_data => match kids(pair).next()?.as_rule() {
             Rule::encoded_backslash => Statement::EncodedBackslashAsData,

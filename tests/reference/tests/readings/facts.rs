@@ -88,7 +88,12 @@ fn a_presented_credential_is_never_absent() {
         (
             json!([["authorization", "DPoP a"]]),
             json!({"token": {"issuer": "corp", "claims": {}}}),
-            "200 allowed -",
+            "401 invalid_token proof_not_supported",
+        ),
+        (
+            json!([]),
+            json!({"token": {"issuer": "corp", "claims": {"cnf": {"jkt": "x"}}}}),
+            "401 invalid_token proof_not_supported",
         ),
         (
             json!([]),

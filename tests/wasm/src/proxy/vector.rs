@@ -117,8 +117,8 @@ fn handed_over(vector: &Vector, request: Request) -> Result<Request, Unfit> {
         if token.invalid.is_some() {
             return Err(Unfit::Failed);
         }
-        let claims = token.claims.as_ref().map_or("{}", |claims| claims.get());
-        let claims = exact(claims)?;
+        let claims = token.claims.as_ref().ok_or(Unfit::Json)?;
+        let claims = exact(claims.get())?;
         let of_issuer = [(token.issuer.as_str(), &claims)];
         namespaces.push(("envoy.filters.http.jwt_authn", protobuf::fields(of_issuer)));
     }
