@@ -21,7 +21,9 @@ fn crate_and_plugin_do_the_same() {
         request_of,
         compare,
     };
-    counts::executed("proxy_vectors", run(&in_envoy)).unwrap();
+    let (compared, unfit) = run(&in_envoy);
+    println!("{compared} vectors compared, unfit: {unfit:?}");
+    counts::executed("proxy_vectors", compared).unwrap();
 }
 
 /// A gateway that the corpus is run through.
@@ -38,8 +40,8 @@ pub(crate) struct Host {
     pub(crate) compare: fn(&str, &mut Vm, &Vector, &Request, &Verdict),
 }
 
-/// Every vector of the corpus that the gateway can have; how many these are.
-pub(crate) fn run(host: &Host) -> u64 {
+/// Every vector of the corpus that the gateway can have; how many these are, and how many it cannot have.
+pub(crate) fn run(host: &Host) -> (u64, BTreeMap<Unfit, u64>) {
     let mut compared = 0;
     let mut unfit = BTreeMap::new();
     for case in corpus::cases().unwrap() {
@@ -85,8 +87,7 @@ pub(crate) fn run(host: &Host) -> u64 {
             compared += 1;
         }
     }
-    println!("{compared} vectors compared, unfit: {unfit:?}");
-    compared
+    (compared, unfit)
 }
 
 fn configuration(

@@ -1,6 +1,7 @@
 //! The plugin in NGINX, whose proxy-wasm host does less than it says: what passes there is what was decided on.
 
 mod corpus;
+mod example;
 mod requests;
 mod responses;
 mod start;
