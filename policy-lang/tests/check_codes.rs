@@ -320,6 +320,62 @@ fn a_file_of_keys_is_named_for_what_it_is() {
     }
 }
 
+/// A cycle of any length is one error with a short message, found in time that grows with its length alone.
+#[test]
+fn a_cycle_of_names_is_told_once() {
+    for count in [1, 2, 4, 5, 10_000] {
+        let names: String = (0..count)
+            .map(|n| {
+                format!(
+                    "condition c{n} = not (c{} or request.port == 1);\n",
+                    (n + 1) % count
+                )
+            })
+            .collect();
+        let uses = "service s { deny anyone to any /a when c0; deny anyone to any /b unless user; }
+            principal user = key from k and c0; keys k { header \"x\"; }";
+        let found = load_text(&format!("gate 1;\n{names}{uses}")).diagnostics;
+        let codes: Vec<&str> = found.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["G0109"], "{count}");
+        assert!(found[0].message.len() < 200, "{}", found[0].message);
+    }
+    let found = load_text("gate 1; condition a = b; condition b = c or a; condition c = a or b;").diagnostics;
+    assert!(found.iter().all(|d| d.code == "G0109"), "{found:#?}");
+}
+
+/// Operators of other languages are named, with ours.
+#[test]
+fn operators_of_other_languages_are_named() {
+    for (condition, ours) in [
+        ("!request.tls", "write `not` in place of `!`"),
+        (
+            "request.port == 1 and !exists request.sni",
+            "write `not` in place of `!`",
+        ),
+        ("request.port = 1", "write `==` in place of `=`"),
+        (
+            "request.port == 1 && request.port == 2",
+            "write `and` in place of `&&`",
+        ),
+        (
+            "request.port == 1 || request.port == 2",
+            "write `or` in place of `||`",
+        ),
+        (
+            "request.port == 1 == 2",
+            "comparisons do not chain; join two of them with `and`",
+        ),
+    ] {
+        for text in [
+            format!("gate 1; condition c = {condition};"),
+            format!("gate 1; service s {{ deny anyone to any /a when {condition} as x; }}"),
+        ] {
+            let found = load_text(&text).diagnostics;
+            assert_eq!(found[0].help.as_deref(), Some(ours), "{text}: {found:#?}");
+        }
+    }
+}
+
 /// One file that is missing hides nothing of the rest, and more files than the bound are an error and not cut off.
 #[test]
 fn missing_files_hide_nothing() {

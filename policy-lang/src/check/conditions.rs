@@ -13,10 +13,9 @@ use crate::model::{
 };
 use crate::source::{Span, Spanned};
 
-/// How far one expansion went. `stack` holds the names being expanded, for cycles.
+/// How far one expansion went.
 #[derive(Default)]
 pub(super) struct Expansion {
-    stack: Vec<(Span, String)>,
     atoms: usize,
     depth: usize,
     stopped: bool,
@@ -143,27 +142,17 @@ impl<'a> Cx<'a> {
             return None;
         };
         self.used.borrow_mut().insert(entry.span);
-        if let Some(at) = state.stack.iter().position(|(span, _)| *span == entry.span) {
-            let mut cycle: Vec<&str> = state.stack.iter().skip(at).map(|(_, n)| n.as_str()).collect();
-            cycle.push(entry.name);
-            let cycle = cycle.join(" -> ");
+        if self.cyclic.contains(&entry.span) {
+            // It was reported once, with its cycle.
             state.stopped = true;
-            return self.report.invalid(
-                "G0109",
-                entry.span,
-                format!("`{}` is defined by itself: {cycle}", entry.name),
-                "a name can not lead back to itself",
-            );
+            return None;
         }
-        state.stack.push((entry.span, entry.name.to_owned()));
         let inner = Env {
             scope: entry.scope,
             response: false,
             ..env
         };
-        let cond = self.expand(inner, expr, state);
-        state.stack.pop();
-        cond
+        self.expand(inner, expr, state)
     }
 
     /// A capture of a declaration that no rule uses: its type is open, so no comparison can be wrong.
@@ -508,11 +497,9 @@ impl<'a> Cx<'a> {
     pub(super) fn unused_conditions(&self) {
         for entry in self.names.everywhere() {
             let Node::Cond(expr) = entry.node else { continue };
-            if !self.used.borrow().contains(&entry.span) {
+            if !self.used.borrow().contains(&entry.span) && !self.cyclic.contains(&entry.span) {
                 let env = Env::new(entry.scope, Captures::Any);
-                let mut state = Expansion::default();
-                state.stack.push((entry.span, entry.name.to_owned()));
-                self.expand(env, expr, &mut state);
+                self.expand(env, expr, &mut Expansion::default());
             }
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Cx<'a> {
     pub(super) scope_names: Vec<String>,
     /// Quotas by their model name; sorted into the policy at the end.
     pub(super) quotas: RefCell<BTreeMap<String, Quota>>,
+    /// Spans of the named conditions and principals that are defined by themselves.
+    pub(super) cyclic: BTreeSet<Span>,
     /// Spans of the named conditions and principals that some rule expanded.
     pub(super) used: RefCell<BTreeSet<Span>>,
     /// Request headers that some rule sets, in lower case: what came in under these names is no fact.
@@ -124,6 +126,7 @@ impl<'a> Cx<'a> {
             policy: Policy::default(),
             scope_names,
             quotas: RefCell::default(),
+            cyclic: BTreeSet::new(),
             used: RefCell::default(),
             set_headers: super::obligations::set_request_headers(parsed),
         }

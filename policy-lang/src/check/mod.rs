@@ -40,6 +40,7 @@ mod targets;
 mod apart;
 mod codes;
 mod conflicts;
+mod cycles;
 mod disjoint;
 mod lints;
 mod meet;
@@ -75,6 +76,7 @@ pub fn load(gate_files: &[(String, Vec<u8>)], files: &dyn Files) -> Checked {
     let names = names::Names::collect(&parsed, &report);
     let mut cx = cx::Cx::new(&sources, files, report, names, &parsed);
     cx.declare_methods(&parsed);
+    cx.cycles();
     cx.credentials(&parsed);
     cx.data(&parsed);
     cx.named_quotas();

@@ -20,8 +20,8 @@ pub(super) fn pattern(text: &str, base: &Base, options: HostOptions) -> Result<P
         } else if part.is_empty() {
             return bad(
                 "G0403",
-                format!("`{text}` has an empty segment"),
-                "no normalised path has one; leave it out",
+                format!("`{text}` has an empty segment, and no request has one: it is malformed, or merged"),
+                format!("write `{}`", merged(text)),
             );
         } else if let Some(name) = rest(part)? {
             if i != last {
@@ -111,6 +111,17 @@ pub(super) fn base(text: &str) -> Result<Base, Bad> {
             "a base is literal and does not end in `/`, as in `/v1`",
         ),
     }
+}
+
+/// A path without its empty segments.
+fn merged(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '/' || !out.ends_with('/') {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Splits at `/` outside captures. The first, empty part before the leading slash is left out.

@@ -219,6 +219,16 @@ pub(super) fn syntax(error: &Error<Rule>, stream: Stream<'_>, whole: Span) -> Di
         Some(found) => format!("expected {expected}, found {}", shown(found)),
         None => format!("expected {expected} before the statement ends"),
     };
+    // Two signs side by side are one operator.
+    let doubled = token.is_some_and(|token| {
+        let next = stream.at(token.end).filter(|next| next.start == token.end);
+        next.is_some_and(|next| stream.str(next).starts_with(stream.str(token)))
+    });
+    if let Some((message, help)) = found.and_then(|found| foreign(found, doubled, &wanted)) {
+        return Diagnostic::error("G0005", span, message)
+            .label("not expected here")
+            .help(help);
+    }
     let complaint = Diagnostic::error("G0005", span, message);
     let complaint = match found {
         Some(_) => complaint.label("not expected here"),
@@ -238,6 +248,26 @@ pub(super) fn syntax(error: &Error<Rule>, stream: Stream<'_>, whole: Span) -> Di
         },
         _ => complaint.help(way_out(&plain)),
     }
+}
+
+/// An operator of another language where one of ours could stand: what is wrong, and how it is written here.
+fn foreign(found: &str, doubled: bool, wanted: &[String]) -> Option<(String, String)> {
+    let wants = |what: &str| wanted.iter().any(|wanted| wanted == what);
+    let behind_a_test = wants("`and`");
+    let (what, ours) = match found {
+        "!" if !doubled && (wants("a condition") || wants("`not`")) => {
+            ("a condition is negated by a word", "not")
+        }
+        "=" if behind_a_test && !doubled => ("`=` compares nothing", "=="),
+        "&" | "&&" if behind_a_test => ("conditions are joined by words", "and"),
+        "|" | "||" if behind_a_test => ("conditions are joined by words", "or"),
+        _ => return None,
+    };
+    let double = if doubled { found } else { "" };
+    Some((
+        what.to_owned(),
+        format!("write `{ours}` in place of `{found}{double}`"),
+    ))
 }
 
 fn way_out(wanted: &[&str]) -> &'static str {
