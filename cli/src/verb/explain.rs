@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use portcullis::decide::Lack;
+use portcullis::decide::{Lack, Unknown};
 use portcullis::decision::{Effect, Reason};
 use portcullis::{Engine, Exchange, OwnedDecision, Snapshot, Worker};
 use portcullis_bridge::OwnedRequest;
-use portcullis_lang::model::{Policy, Rule};
+use portcullis_lang::model::{self, Owner, Policy, Rule, ServiceId};
 use portcullis_lang::source::Sources;
 use portcullis_vectors::{Vector, Verdict};
 use serde_json::value::RawValue;
@@ -55,6 +55,8 @@ struct Deny {
     /// It was certainly true, not unknown; `None` from an image.
     certain: Option<bool>,
     message: Option<String>,
+    /// Facts that its condition reads and that are unknown, with why.
+    unknown: Vec<(String, Unknown)>,
 }
 
 /// An allow that came close.
@@ -85,7 +87,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     for closest in &behind.as_ref().unwrap_or(&exchange).explanation().closest {
         near.push(Near {
             rule: subject.rule_id(closest.rule).to_string(),
-            lacks: closest.lacks.iter().map(lack_text).collect(),
+            lacks: lack_lines(&closest.lacks),
             raw: closest.lacks.iter().map(lack_json).collect(),
             with_scopes: with_scopes(&mut subject, &vector, &closest.lacks),
         });
@@ -123,9 +125,16 @@ impl Explained<'_> {
         let denies: Vec<Value> = self
             .denies
             .iter()
-            .map(
-                |d| json!({"rule": d.rule, "place": at(&d.rule), "certain": d.certain, "message": d.message}),
-            )
+            .map(|d| {
+                let unknown = d
+                    .unknown
+                    .iter()
+                    .map(|(fact, why)| json!({"fact": fact, "is": why.code()}));
+                json!({
+                    "rule": d.rule, "place": at(&d.rule), "certain": d.certain, "message": d.message,
+                    "unknown": unknown.collect::<Vec<Value>>(),
+                })
+            })
             .collect();
         let near: Vec<Value> = self
             .near
@@ -193,10 +202,13 @@ impl Explained<'_> {
             match deny.certain {
                 Some(true) => output.say("  its condition is true")?,
                 Some(false) => output.say(format_args!(
-                    "  its condition is {}: a fact it reads is absent or ill-typed, and a deny applies then too",
+                    "  its condition is {}, and a deny applies then too",
                     paint(DOUBT, "unknown")
                 ))?,
                 None => {}
+            }
+            for (fact, why) in &deny.unknown {
+                output.say(format_args!("  {}", clean_line(&unknown_text(fact, *why))))?;
             }
         }
         if let Some(behind) = self.behind.as_ref().map(Exchange::decision) {
@@ -212,7 +224,7 @@ impl Explained<'_> {
         for near in &self.near {
             output.say(heading("closest", quote(source, &near.rule)))?;
             for lack in &near.lacks {
-                output.say(format_args!("  would need {}", clean_line(lack)))?;
+                output.say(format_args!("  {}", clean_line(lack)))?;
             }
             match near.with_scopes {
                 Some(true) => output.say("  with that, the request passes (tried)")?,
@@ -254,6 +266,7 @@ fn lift_denies(
             rule,
             certain: None,
             message: decision.message().map(str::to_string),
+            unknown: Vec::new(),
         });
         return Ok((denies, None));
     };
@@ -289,14 +302,58 @@ fn lift_denies(
             .iter()
             .find(|(r, _)| r.index() == index)
             .map(|(_, certain)| *certain);
+        let unknown = match certain {
+            Some(false) => unknown_facts(policy, index, &request, subject, path)?,
+            _ => Vec::new(),
+        };
         denies.push(Deny {
             rule: id,
             certain,
             message,
+            unknown,
         });
         behind = Some(outcome);
     }
     Ok((denies, behind))
+}
+
+/// The facts of a deny that are unknown: the engine explains what an allow lacks, so it is asked with an allow of the
+/// same condition as the only rule.
+fn unknown_facts(
+    policy: &Policy,
+    index: usize,
+    request: &OwnedRequest,
+    subject: &Subject,
+    path: &std::path::Path,
+) -> Result<Vec<(String, Unknown)>, CliError> {
+    let Some(deny) = policy.rules.get(index) else {
+        return Ok(Vec::new());
+    };
+    let asks = policy.services.iter().zip(0..).map(|(_, service)| Rule {
+        id: format!("asked:{service}"),
+        owner: Owner::Service(ServiceId(service)),
+        effect: model::Effect::Allow,
+        report: false,
+        respond: None,
+        because: None,
+        ..deny.clone()
+    });
+    let mut asked = policy.clone();
+    asked.rules = asks.collect();
+    let (_, image) = subject::compile(&asked, path)?;
+    let engine = Engine::from(Snapshot::new(image, subject.snapshot.data.clone()));
+    let mut worker = Worker::default();
+    let outcome = request.with_view(|view| begin(&engine, &mut worker, view, request.now()));
+    let lacks = outcome
+        .explanation()
+        .closest
+        .iter()
+        .flat_map(|closest| &closest.lacks);
+    let unknown = lacks.filter_map(|lack| match lack {
+        Lack::Fact(fact, why) => Some((fact.clone(), *why)),
+        _ => None,
+    });
+    Ok(unknown.collect())
 }
 
 /// Whether the request passes once its token has the scopes; `None` where scopes are not all that lacks.
@@ -338,12 +395,28 @@ fn with_scopes(subject: &mut Subject, vector: &Vector, lacks: &[Lack]) -> Option
     Some(subject.ask(&request).decision().effect() == Effect::Allow)
 }
 
-fn lack_text(lack: &Lack) -> String {
-    match lack {
-        Lack::Scope(scope) => format!("a token with the scope `{scope}`"),
-        Lack::Acr(acr) => format!("a token with the acr `{acr}`"),
-        Lack::MaxAge(seconds) => format!("an authentication not older than {seconds} s"),
-        Lack::Condition(text) => format!("`{text}` to be true"),
+/// What lacked, a line each; behind a condition, why it is not true.
+fn lack_lines(lacks: &[Lack]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, lack) in lacks.iter().enumerate() {
+        let is_false = !matches!(lacks.get(at + 1), Some(Lack::Fact(..)));
+        lines.push(match lack {
+            Lack::Scope(scope) => format!("would need a token with the scope `{scope}`"),
+            Lack::Acr(acr) => format!("would need a token with the acr `{acr}`"),
+            Lack::MaxAge(seconds) => format!("would need an authentication not older than {seconds} s"),
+            Lack::Condition(text) if is_false => format!("would need `{text}` to be true; it is false"),
+            Lack::Condition(text) => format!("would need `{text}` to be true; it is unknown"),
+            Lack::Fact(fact, why) => format!("  {}", unknown_text(fact, *why)),
+        });
+    }
+    lines
+}
+
+fn unknown_text(fact: &str, why: Unknown) -> String {
+    match why {
+        Unknown::Absent => format!("`{fact}` is absent"),
+        Unknown::IllTyped => format!("`{fact}` was sent, but is no value of its type"),
+        Unknown::Twice => format!("`{fact}` was given more than once"),
     }
 }
 
@@ -353,6 +426,7 @@ fn lack_json(lack: &Lack) -> Value {
         Lack::Acr(acr) => json!({"acr": acr}),
         Lack::MaxAge(seconds) => json!({"max_age": seconds}),
         Lack::Condition(text) => json!({"condition": text}),
+        Lack::Fact(fact, why) => json!({"fact": fact, "is": why.code()}),
     }
 }
 
@@ -375,9 +449,7 @@ fn hint(decision: &OwnedDecision, verdict: &Verdict) -> Option<String> {
                 header("allow").unwrap_or_default()
             )
         }
-        Reason::Malformed => {
-            "the request has no single canonical spelling; the code after `malformed` says where".to_string()
-        }
+        Reason::Malformed => malformed(verdict.detail.as_deref().unwrap_or_default()).to_string(),
         Reason::InvalidToken => "a credential was presented and failed, so no rule was asked".to_string(),
         Reason::Unauthenticated => {
             format!(
@@ -391,6 +463,25 @@ fn hint(decision: &OwnedDecision, verdict: &Verdict) -> Option<String> {
         Reason::Gone => "the sunset of this service or path is over".to_string(),
         _ => return None,
     })
+}
+
+/// What a request without a canonical spelling is about, and what a service can say of it.
+fn malformed(detail: &str) -> &'static str {
+    match detail {
+        "empty_segment" => {
+            "the path has an empty segment, as in `/a//b`; a service that says `merge slashes;` reads `//` as `/` and \
+             forwards it so; a path that must reach the upstream with `//` cannot pass"
+        }
+        "encoded_slash" => {
+            "the path holds `%2F`; a service that says `encoded slash as data;` takes it as data of a segment"
+        }
+        "path_parameter" => "a segment holds `;`; a service that says `path parameters kept;` takes it",
+        "method_override" => {
+            "a header asks for another method; a service that says `method override kept;` forwards it"
+        }
+        "double_encoding" => "the path is percent-encoded twice; the client has to encode it once",
+        _ => "the request has no single canonical spelling; the code after `malformed` says where",
+    }
 }
 
 fn find<'p>(policy: &'p Policy, id: &str) -> Option<&'p Rule> {

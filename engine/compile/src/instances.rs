@@ -147,7 +147,7 @@ impl<'p> Instances<'p> {
                 Part::ScopeLike(text, test) => (lack::CONDITION, texts(text), test),
                 Part::Acr(test) => (lack::ACR, 0, test),
                 Part::Age(test) => (lack::AGE, 0, test),
-                Part::Condition(text, test) => (lack::CONDITION, texts(text), test),
+                Part::Condition(text, test, _) => (lack::CONDITION, texts(text), test),
             };
             let root = vars.graph_of(test, true);
             explained.push((kind, text, root));
@@ -155,7 +155,14 @@ impl<'p> Instances<'p> {
                 Part::Scope(..) => scopes = vars.and(scopes, root),
                 Part::ScopeLike(..) => globs = vars.and(globs, root),
                 Part::Acr(_) | Part::Age(_) => fresh = vars.and(fresh, root),
-                Part::Condition(..) => {}
+                Part::Condition(_, _, facts) => {
+                    for (text, slot) in facts
+                        .iter()
+                        .filter(|(_, slot)| slot.0 >> (32 - lack::KIND_BITS) == 0)
+                    {
+                        explained.push((lack::FACT | slot.0 << lack::KIND_BITS, texts(text), YES));
+                    }
+                }
             }
         }
         let label = at.0 + 1;

@@ -69,6 +69,9 @@ pub enum Leaf {
     Age(Slot, Slot, i64),
 }
 
+/// Facts of one part that an explanation tells of.
+const FACTS_MAX: usize = 8;
+
 /// One part of an allow that can be lacking.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
@@ -77,7 +80,8 @@ pub(super) enum Part {
     ScopeLike(String, Test),
     Acr(Test),
     Age(Test),
-    Condition(String, Test),
+    /// With the facts that can make it unknown, as they are told to people.
+    Condition(String, Test, Vec<(String, Slot)>),
 }
 
 /// A rule as seen through one of its targets.
@@ -172,7 +176,8 @@ fn instance(
             parts.push(Part::Age(lowering.as_sent("auth_time", auth_time, test)));
         }
         let mut conjunct = |cond: &Cond, test: &Test| {
-            parts.push(Part::Condition(policy.show(cond).to_string(), test.clone()));
+            let text = policy.show(cond).to_string();
+            parts.push(Part::Condition(text, test.clone(), lowering.facts(cond)));
         };
         match (&rule.condition, &condition) {
             (Cond::True, _) => {}
@@ -218,6 +223,22 @@ impl Lowering<'_> {
         } else {
             Slot(0)
         }
+    }
+
+    /// The facts that a condition compares, each with its text; at most [`FACTS_MAX`].
+    fn facts(&mut self, cond: &Cond) -> Vec<(String, Slot)> {
+        let mut facts: Vec<&Fact> = Vec::new();
+        cond.for_each_atom(&mut |atom| {
+            if !matches!(atom, Atom::Exists(_)) {
+                atom.for_each_fact(&mut |fact| {
+                    if facts.len() < FACTS_MAX && !facts.contains(&fact) {
+                        facts.push(fact);
+                    }
+                });
+            }
+        });
+        let slot = |fact| (self.policy.show(fact).to_string(), self.slot(fact, true));
+        facts.into_iter().map(slot).collect()
     }
 
     fn cond(&mut self, cond: &Cond) -> Test {

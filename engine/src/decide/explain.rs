@@ -4,6 +4,7 @@
 use super::evaluation::Evaluation;
 use super::{Now, Snapshot, Worker};
 use crate::decision::{Effect, OwnedDecision, Reason};
+use crate::facts::Unknown;
 use crate::image::ids::RuleId;
 use crate::image::layout::lack;
 use crate::view::RequestView;
@@ -36,8 +37,10 @@ pub enum Lack {
     Acr(String),
     /// A younger authentication, seconds.
     MaxAge(i64),
-    /// A part of its condition, as text.
+    /// A part of its condition, as text. Behind it stand the facts of it that are unknown; with none, it is false.
     Condition(String),
+    /// A fact that the condition before it reads, as text, and why it is unknown.
+    Fact(String, Unknown),
 }
 
 /// Decides, keeps the decision, and explains it: what a verdict line shows.
@@ -90,17 +93,27 @@ impl Evaluation<'_> {
                 .into_iter()
                 .filter_map(|(kind, text)| {
                     let text = || symbols.text(text).to_string();
-                    match kind {
+                    let unknown = match kind >> lack::KIND_BITS {
+                        0 => Unknown::Absent,
+                        1 => Unknown::IllTyped,
+                        _ => Unknown::Twice,
+                    };
+                    match kind & ((1 << lack::KIND_BITS) - 1) {
                         lack::SCOPE => Some(Lack::Scope(text())),
                         lack::ACR => of.and_then(|r| r.acr).map(|acr| Lack::Acr(acr.into())),
                         lack::AGE => of
                             .and_then(|r| r.max_age_us)
                             .map(|us| Lack::MaxAge(us / 1_000_000)),
+                        lack::FACT => Some(Lack::Fact(text(), unknown)),
                         _ => Some(Lack::Condition(text())),
                     }
                 })
                 .collect();
-            let rank = |closest: &Closest| (closest.lacks.len(), closest.rule);
+            let lacks_of = |closest: &Closest| {
+                let lacks = closest.lacks.iter();
+                lacks.filter(|lack| !matches!(lack, Lack::Fact(..))).count()
+            };
+            let rank = |closest: &Closest| (lacks_of(closest), closest.rule);
             let closest = Closest { rule, lacks };
             let at = all.partition_point(|before| rank(before) <= rank(&closest));
             all.insert(at, closest);

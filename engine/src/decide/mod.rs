@@ -22,6 +22,7 @@ mod introspect;
 mod pin;
 mod worker;
 
+pub use crate::facts::Unknown;
 pub use explain::{Closest, Explanation, Lack, decide_explained, explain};
 pub(crate) use introspect::opaque_token;
 pub(crate) use pin::Pin;

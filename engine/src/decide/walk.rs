@@ -7,8 +7,8 @@ use crate::identity::Credentials;
 use crate::image::config::Config;
 use crate::image::entry::Entry;
 use crate::image::ids::RuleId;
-use crate::image::ids::{ClassId, NodeRef, VarId};
-use crate::image::layout::{HEAD, VAR, dir, entry, node, var};
+use crate::image::ids::{ClassId, NodeRef, Slot, VarId};
+use crate::image::layout::{HEAD, VAR, dir, entry, lack, node, var};
 use crate::image::symbols::{PART, Symbols};
 use crate::image::tables::{View, partition};
 use crate::value::{Arena, List};
@@ -286,17 +286,23 @@ impl<'d> Walk<'d> {
         (false, false)
     }
 
-    /// Calls `f` with each allow of the entry and its parts (kind, text) that are not true.
+    /// Calls `f` with each allow of the entry and its parts (kind, text) that are not true. Behind a condition stand its
+    /// facts that are unknown, with the [`Unknown`] above the bits of the kind.
     pub(super) fn explanations(&mut self, symbols: &Symbols, mut f: impl FnMut(RuleId, Vec<(u32, u32)>)) {
         let (subs, explanations) = symbols.of(self.at);
         subs.iter().for_each(|id| self.sub(VarId(*id)));
         for explanation in explanations {
-            let mut parts = Vec::new();
+            let (mut parts, mut lacking) = (Vec::new(), false);
             for part in explanation.parts.chunks_exact(PART as usize) {
-                if let [kind, text, root] = *part
-                    && self.follow(NodeRef(root)) == 0
-                {
-                    parts.push((kind, text));
+                let [kind, text, root] = *part else { continue };
+                let slot = Slot(kind >> lack::KIND_BITS);
+                if slot.0 << lack::KIND_BITS | lack::FACT != kind {
+                    lacking = self.follow(NodeRef(root)) == 0;
+                    if lacking {
+                        parts.push((kind, text));
+                    }
+                } else if lacking && let Some(unknown) = self.sight.facts.unknown(slot) {
+                    parts.push((lack::FACT | (unknown as u32) << lack::KIND_BITS, text));
                 }
             }
             f(RuleId(explanation.rule), parts);

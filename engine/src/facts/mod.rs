@@ -14,13 +14,36 @@ use crate::identity::claims::{fetched, json_field, text_set};
 use crate::image::config::{Config, JsonField, SegmentKind, Source, Type, ValueForm};
 use crate::image::ids::Slot;
 use crate::limits;
-use crate::request::{Canonical, ContentType, Form};
+use crate::request::{Canonical, ContentType, Form, Param};
 use crate::value::json::Json;
 use crate::value::{Arena, Fetched, List, Value, address, text};
 use crate::view::RequestView;
 use client_ip::ClientIp;
 use std::cell::OnceCell;
 use std::net::IpAddr;
+
+/// Why a fact is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Unknown {
+    /// Nothing was sent, and there is no default.
+    Absent,
+    /// Something was sent that is no value of the fact's type.
+    IllTyped,
+    /// More than one value was sent where one is expected.
+    Twice,
+}
+
+impl Unknown {
+    /// As verdicts write it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Unknown::Absent => "absent",
+            Unknown::IllTyped => "ill_typed",
+            Unknown::Twice => "twice",
+        }
+    }
+}
 
 /// All facts of one request.
 #[derive(Clone, Debug)]
@@ -76,6 +99,31 @@ impl<'a> Facts<'a> {
             Some(Source::Cell { .. }) => self.cell(slot),
             Some(source) => self.plain(source),
         }
+    }
+
+    /// Why the fact of a slot is unknown, if it is. For explanations.
+    #[cold]
+    pub(crate) fn unknown(&self, slot: Slot) -> Option<Unknown> {
+        let fetched = self.fetch(slot);
+        if fetched.value.is_some() {
+            return None;
+        }
+        if !fetched.sent {
+            return Some(Unknown::Absent);
+        }
+        let header = |name: &str| self.canonical.header_values(name).nth(1).is_some();
+        let twice = match self.config.sources.get(slot.index()) {
+            Some(Source::Header(name)) => header(name),
+            Some(Source::Cookie(name)) => self.canonical.cookie_values(name).nth(1).is_some(),
+            Some(Source::Query(name)) => self.given(name).nth(1).is_some(),
+            Some(Source::Size) => header("content-length"),
+            Some(Source::Trusted(index)) => {
+                let trusted = self.config.trusted.get(*index as usize);
+                trusted.is_some_and(|(name, ..)| header(name))
+            }
+            _ => false,
+        };
+        Some(if twice { Unknown::Twice } else { Unknown::IllTyped })
     }
 
     /// Cells may be keyed by cells; slots fall, so both ways end.
@@ -180,12 +228,13 @@ impl<'a> Facts<'a> {
     }
 
     fn query(&self, name: &str) -> Fetched<'a> {
-        let canonical = self.canonical;
-        let named = canonical
-            .params()
-            .iter()
-            .filter(|param| param.name == Some(name.as_bytes()));
-        once(named, |param| Some(Value::Bytes(param.value?)))
+        once(self.given(name), |param| Some(Value::Bytes(param.value?)))
+    }
+
+    /// The parameters of a name.
+    fn given(&self, name: &str) -> impl Iterator<Item = &'a Param<'a>> {
+        let params = self.canonical.params().iter();
+        params.filter(move |param| param.name == Some(name.as_bytes()))
     }
 
     fn segment(&self, index: u32, prefix: u32, suffix: u32, kind: SegmentKind) -> Fetched<'a> {

@@ -253,6 +253,10 @@ pub mod lack {
     pub const AGE: u32 = 2;
     /// A condition; the text.
     pub const CONDITION: u32 = 3;
+    /// A fact that the condition before it reads; the text. Its slot stands above the bits of the kind.
+    pub const FACT: u32 = 4;
+    /// Bits of the kind.
+    pub const KIND_BITS: u32 = 8;
 }
 
 /// Kinds of variables, with their parameters `a` and `b`. Class 0 is unknown; of three-valued tests 1 is false and 2

@@ -2,6 +2,7 @@
 //! A section of its own, so that an image can do without and a decision never has it in its cache.
 
 use super::LoadError;
+use super::layout::lack;
 
 /// Words before the records: entries, one past the records, one past the lists, texts.
 const HEAD: u32 = 4;
@@ -97,7 +98,7 @@ impl Symbols {
     /// Reads the section and checks all of it but roots and sub-conditions, which `root` and `sub` check.
     pub(super) fn read(
         section: &[u8],
-        rules: u32,
+        (rules, slots): (u32, u32),
         root: &dyn Fn(u32) -> bool,
         sub: &dyn Fn(u32) -> bool,
         entry: &dyn Fn(u32) -> bool,
@@ -143,11 +144,10 @@ impl Symbols {
                 .filter(|n| *n <= records_end && w(at) < rules)
                 .ok_or_else(|| bad(at))?;
             for part in (at + 2..next).step_by(PART as usize) {
-                let texted = matches!(
-                    w(part),
-                    super::layout::lack::SCOPE | super::layout::lack::CONDITION
-                );
-                if texted && w(part + 1) >= texts || !root(w(part + 2)) {
+                let (kind, slot) = (w(part) & ((1 << lack::KIND_BITS) - 1), w(part) >> lack::KIND_BITS);
+                let texted = matches!(kind, lack::SCOPE | lack::CONDITION | lack::FACT);
+                let bad_slot = slot != 0 && (kind != lack::FACT || slot >= slots);
+                if texted && w(part + 1) >= texts || bad_slot || !root(w(part + 2)) {
                     return Err(bad(part));
                 }
             }

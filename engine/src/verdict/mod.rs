@@ -92,6 +92,10 @@ fn closest(w: &mut Writer, config: &Config, close: &Closest) {
                 Lack::Acr(acr) => w.member("acr").string(acr),
                 Lack::MaxAge(seconds) => w.member("max_age").number(*seconds),
                 Lack::Condition(text) => w.member("condition").string(text),
+                Lack::Fact(fact, unknown) => {
+                    w.member("fact").string(fact);
+                    w.member("is").string(unknown.code());
+                }
             });
         });
     });

@@ -171,7 +171,8 @@ fn fresh_words((rule, parts): &Explanation, nodes: &Nodes) -> Vec<u32> {
     };
     let rest = parts
         .iter()
-        .filter(|part| part.0 != lack::ACR && part.0 != lack::AGE);
+        .filter(|part| part.0 != lack::ACR && part.0 != lack::AGE)
+        .filter(|part| part.0 & ((1 << lack::KIND_BITS) - 1) != lack::FACT);
     let rest: Vec<u32> = rest.map(|part| nodes.reference(part.2)).collect();
     let head = [
         *rule,

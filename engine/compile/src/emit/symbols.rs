@@ -14,7 +14,8 @@ pub(super) fn section(plan: &Entries, vars: &Vars, nodes: &Nodes, entries: &[u32
     let mut texts: Vec<String> = Vec::new();
     let mut text_index: HashMap<u32, u32> = HashMap::new();
     let mut text = |kind: u32, index: u32| {
-        if kind != lack::SCOPE && kind != lack::CONDITION {
+        let is_fact = kind & ((1 << lack::KIND_BITS) - 1) == lack::FACT;
+        if kind != lack::SCOPE && kind != lack::CONDITION && !is_fact {
             return 0;
         }
         *text_index.entry(index).or_insert_with(|| {

@@ -105,7 +105,8 @@ fn checked(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>)
         let root = |root: u32| check.root(0, root).is_ok();
         let sub = |id: u32| check.is_sub(id);
         let entry = |at: u32| check.entries.has(at);
-        Symbols::read(section, config.rules.len() as u32, &root, &sub, &entry)
+        let bounds = (config.rules.len() as u32, config.sources.len() as u32);
+        Symbols::read(section, bounds, &root, &sub, &entry)
     });
     symbols.transpose().map_err(Box::new)
 }
