@@ -188,3 +188,117 @@ fn the_command_describes_itself() {
     );
     assert!(colored.err.contains('\x1b'));
 }
+
+/// A fact that is absent, one of another type, one given twice and a condition that is false read differently, in
+/// `explain` and in `closest`.
+#[test]
+fn why_a_condition_is_not_true_is_told_apart() {
+    let folder = Folder::new(&[(
+        "p.gate",
+        r#"gate 1;
+issuer app { url "https://idp.example.com/"; audience "api"; algorithms RS256; claims { verified: bool; level: int; } }
+principal user = token from app;
+service s on "api.example.com" {
+  allow user to GET /claim when token.verified as claim;
+  allow anyone to GET /header when request.header["x-plan"] == "gold" as header;
+  allow anyone to GET /query when request.query.page matches '[0-9]+' as query;
+  allow user to GET /level;
+  deny user to GET /level when not token.level >= 3 as level;
+}
+"#,
+    )]);
+    let vector = |path: &str, headers: &str, claims: &str| {
+        format!(
+            r#"{{"id":"a","request":{{"method":"GET","url":"https://api.example.com{path}","headers":[{headers}]}},"token":{{"issuer":"app","claims":{{"sub":"u"{claims}}}}}}}"#
+        )
+    };
+    let once = r#"["x-plan","free"]"#;
+    let twice = r#"["x-plan","gold"],["x-plan","free"]"#;
+    for (path, headers, claims, says, state) in [
+        ("/claim", "", "", "`token.verified` is absent", Some("absent")),
+        (
+            "/claim",
+            "",
+            r#","verified":"true""#,
+            "was sent, but is no value of its type",
+            Some("ill_typed"),
+        ),
+        (
+            "/claim",
+            "",
+            r#","verified":false"#,
+            "`token.verified` to be true; it is false",
+            None,
+        ),
+        ("/header", "", "", "is absent", Some("absent")),
+        ("/header", twice, "", "was given more than once", Some("twice")),
+        ("/header", once, "", "to be true; it is false", None),
+        (
+            "/query?page=1&page=2",
+            "",
+            "",
+            "was given more than once",
+            Some("twice"),
+        ),
+    ] {
+        let vector = vector(path, headers, claims);
+        folder.run(&["explain", ".", &vector]).is(1, &[says]);
+        folder.write("v.jsonl", vector.as_bytes());
+        let out = folder.run(&["eval", ".", "v.jsonl"]).out;
+        let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let is = &verdict["closest"][0]["lacks"][1]["is"];
+        assert_eq!(is.as_str(), state, "{vector}: {out}");
+    }
+    for (claims, says) in [
+        ("", "`token.level` is absent"),
+        (
+            r#","level":"3""#,
+            "`token.level` was sent, but is no value of its type",
+        ),
+        (r#","level":2"#, "its condition is true"),
+    ] {
+        folder
+            .run(&["explain", ".", &vector("/level", "", claims)])
+            .is(1, &["denied by", says]);
+    }
+}
+
+/// A test about a body never passes where an `accept` binds that nobody asked: it fails and says why.
+#[test]
+fn a_test_about_a_body_that_was_not_judged_fails() {
+    let folder = Folder::new(&[(
+        "p.gate",
+        r#"gate 1;
+service s on "api.example.com" {
+  allow anyone to POST /users as create { accept body { name: string; } }
+  allow anyone to POST /free as free;
+}
+test "judged later" {
+  given header "content-type" "application/json", body "{}";
+  expect allow POST "https://api.example.com/users";
+}
+test "no accept" {
+  given body "{}";
+  expect allow POST "https://api.example.com/free";
+  expect deny 404 POST "https://api.example.com/other";
+}
+test "everything before it" { expect allow POST "https://api.example.com/users" by create; }
+"#,
+    )]);
+    folder.write(
+        "v.jsonl",
+        br#"{"id": "beside", "request": {"method": "POST", "url": "https://api.example.com/users", "body": "x"}, "expect": {"effect": "allow"}}
+{"id": "without", "request": {"method": "POST", "url": "https://api.example.com/users"}, "expect": {"effect": "allow"}}
+"#,
+    );
+    folder.run(&["test", "."]).is(
+        1,
+        &[
+            "judged later: allow",
+            "beside: POST",
+            "the body was not judged",
+            "s/create",
+            "4 passed, 2 failed",
+        ],
+    );
+}
