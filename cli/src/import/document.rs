@@ -1,7 +1,8 @@
 //! `$ref`s -> what they point at, over several files.
 //!
-//! Knows JSON pointers and files' names, nothing of what a description means. Every walk is bounded: a chain of
-//! references by its length, all of them together by a budget.
+//! Knows JSON pointers and files' names, nothing of what a description means. A reference is relative to the file it
+//! stands in. Every walk is bounded: a chain of references by its length, all of them together by a budget. A reference
+//! that leads nowhere is an error about its place, which the caller turns into a note; a limit ends the import.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,11 @@ use serde_json::Value;
 use super::ImportError;
 
 /// Longest chain of references that point at references.
-const CHAIN_MAX: usize = 32;
+pub(super) const CHAIN_MAX: usize = 32;
 /// References followed in one import; far above honest descriptions (tens of thousands).
 const LOOKUPS_MAX: usize = 500_000;
-/// Files one import may open.
-const FILES_MAX: usize = 1_000;
+/// Files one import may open beside the first one.
+pub const FILES_MAX: usize = 5_000;
 
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,8 @@ pub type Resolve<'a> = dyn FnMut(&str) -> Result<Value, ImportError> + 'a;
 
 /// The documents of one import.
 pub(super) struct Documents<'a> {
-    files: BTreeMap<String, Value>,
+    /// What was opened, or why it could not be.
+    files: BTreeMap<String, Result<Value, String>>,
     resolve: &'a mut Resolve<'a>,
     lookups: usize,
 }
@@ -72,7 +74,7 @@ pub(super) struct Documents<'a> {
 impl<'a> Documents<'a> {
     pub(super) fn new(root: Value, resolve: &'a mut Resolve<'a>) -> Documents<'a> {
         Documents {
-            files: BTreeMap::from([(String::new(), root)]),
+            files: BTreeMap::from([(String::new(), Ok(root))]),
             resolve,
             lookups: 0,
         }
@@ -80,50 +82,132 @@ impl<'a> Documents<'a> {
 
     /// The value itself, or what its `$ref` points at in the end.
     pub(super) fn follow(&mut self, value: &Value, place: &Place) -> Result<(Value, Place), ImportError> {
-        let (mut value, mut place) = (value.clone(), place.clone());
+        let (mut value, mut at) = (value.clone(), place.clone());
         for _ in 0..CHAIN_MAX {
-            let Some(target) = value.get("$ref") else {
-                return Ok((value, place));
-            };
-            let Some(target) = target.as_str() else {
-                return Err(place.error("`$ref` is not a string"));
-            };
-            (value, place) = self.look_up(target, &place)?;
+            match self.step(&value, &at)? {
+                Some(next) => (value, at) = next,
+                None => return Ok((value, at)),
+            }
         }
-        Err(place.error(format!(
-            "more than {CHAIN_MAX} references in a row: they go in a circle"
-        )))
+        Err(circle(place))
     }
 
-    fn look_up(&mut self, target: &str, from: &Place) -> Result<(Value, Place), ImportError> {
-        self.lookups += 1;
-        if self.lookups > LOOKUPS_MAX {
-            return Err(from.error(format!("more than {LOOKUPS_MAX} references to follow")));
-        }
+    /// What the `$ref` of a value points at, which may be a reference again; `None` where there is no `$ref`.
+    pub(super) fn step(
+        &mut self,
+        value: &Value,
+        place: &Place,
+    ) -> Result<Option<(Value, Place)>, ImportError> {
+        let Some(target) = value.get("$ref") else {
+            return Ok(None);
+        };
+        let Some(target) = target.as_str() else {
+            return Err(place.error("`$ref` is not a string"));
+        };
         let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
         let file = if file.is_empty() {
-            from.file.clone()
+            place.file.clone()
         } else {
-            beside(&from.file, file).map_err(|p| from.error(p))?
+            beside(&place.file, file).map_err(|p| place.error(p))?
         };
-        let pointer = decode(fragment).ok_or_else(|| from.error(format!("`{target}` is not a reference")))?;
+        let pointer =
+            decode(fragment).ok_or_else(|| place.error(format!("`{target}` is not a reference")))?;
         if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(from.error(format!(
+            return Err(place.error(format!(
                 "`{target}` names an anchor; only JSON pointers are followed"
             )));
         }
-        if !self.files.contains_key(&file) {
-            if self.files.len() >= FILES_MAX {
-                return Err(from.error(format!("more than {FILES_MAX} files")));
+        self.look_up(Place { file, pointer }, target, place).map(Some)
+    }
+
+    /// The value at a place. A pointer may lead through references: each is replaced by what it points at.
+    fn look_up(&mut self, mut to: Place, target: &str, from: &Place) -> Result<(Value, Place), ImportError> {
+        for _ in 0..CHAIN_MAX {
+            self.lookups += 1;
+            if self.lookups > LOOKUPS_MAX {
+                return Err(ImportError::Limit {
+                    limit: "references to follow",
+                    most: LOOKUPS_MAX as u64,
+                });
             }
-            let document = (self.resolve)(&file)?;
-            self.files.insert(file.clone(), document);
+            self.open(&to.file, target, from)?;
+            let mut here = match self.files.get(&to.file) {
+                Some(Ok(document)) => document,
+                _ => return Err(from.error(format!("`{target}` points at nothing"))),
+            };
+            let mut walked = Place {
+                file: to.file.clone(),
+                pointer: String::new(),
+            };
+            let mut steps = to.pointer.split('/').skip(1);
+            let mut crossing = None;
+            for step in steps.by_ref() {
+                let below = format!("/{step}");
+                match here.pointer(&below) {
+                    Some(value) => {
+                        here = value;
+                        walked.pointer.push_str(&below);
+                    }
+                    None => {
+                        let reference = here.get("$ref").cloned();
+                        crossing = Some((reference, below));
+                        break;
+                    }
+                }
+            }
+            let Some((reference, mut rest)) = crossing else {
+                return Ok((here.clone(), walked));
+            };
+            for step in steps {
+                rest.push('/');
+                rest.push_str(step);
+            }
+            let through = match reference {
+                Some(Value::String(through)) => through,
+                _ => return Err(from.error(format!("`{target}` points at nothing"))),
+            };
+            let (file, fragment) = through.split_once('#').unwrap_or((&through, ""));
+            if !file.is_empty() {
+                walked.file = beside(&walked.file, file).map_err(|p| from.error(p))?;
+            }
+            let fragment = decode(fragment).filter(|f| f.is_empty() || f.starts_with('/'));
+            let Some(fragment) = fragment else {
+                return Err(from.error(format!("`{target}` points at nothing")));
+            };
+            walked.pointer = fragment + &rest;
+            to = walked;
         }
-        match self.files.get(&file).and_then(|d| d.pointer(&pointer)) {
-            Some(value) => Ok((value.clone(), Place { file, pointer })),
-            None => Err(from.error(format!("`{target}` points at nothing"))),
+        Err(circle(from))
+    }
+
+    fn open(&mut self, file: &str, target: &str, from: &Place) -> Result<(), ImportError> {
+        if !self.files.contains_key(file) {
+            // The first document is one of them.
+            if self.files.len() > FILES_MAX {
+                return Err(ImportError::Limit {
+                    limit: "files beside the first one",
+                    most: FILES_MAX as u64,
+                });
+            }
+            let document = match (self.resolve)(file) {
+                Ok(document) => Ok(document),
+                Err(limit) if limit.is_limit() => return Err(limit),
+                Err(error) => Err(error.to_string()),
+            };
+            self.files.insert(file.to_owned(), document);
+        }
+        match self.files.get(file) {
+            Some(Err(problem)) => Err(from.error(format!("`{target}` can not be opened: {problem}"))),
+            _ => Ok(()),
         }
     }
+}
+
+/// The error of a reference that leads to more and more references.
+pub(super) fn circle(place: &Place) -> ImportError {
+    place.error(format!(
+        "more than {CHAIN_MAX} references in a row: they go in a circle"
+    ))
 }
 
 /// A file named in another one, relative to the first one's folder.

@@ -12,7 +12,7 @@ pub enum ImportError {
         problem: String,
     },
     /// Something in a document cannot be right.
-    #[error("`{file}` at `{pointer}`: {problem}")]
+    #[error("{} at `{pointer}`: {problem}", if .file.is_empty() { "the document".to_owned() } else { format!("`{file}`") })]
     At {
         /// The file, `""` for the first one.
         file: String,
@@ -21,9 +21,22 @@ pub enum ImportError {
         /// What is wrong.
         problem: String,
     },
+    /// The documents are larger than an import takes.
+    #[error("the import ends: more than {most} {limit}")]
+    Limit {
+        /// What there is too much of.
+        limit: &'static str,
+        /// How many of them are taken.
+        most: u64,
+    },
 }
 
 impl ImportError {
+    /// Whether the whole import ends with it; every other error costs the place it is about.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, ImportError::Limit { .. })
+    }
+
     /// An error about a whole file.
     pub fn file(file: &str, problem: impl ToString) -> ImportError {
         ImportError::File {

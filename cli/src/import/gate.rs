@@ -1,5 +1,7 @@
 //! Operations -> the text of a policy. Knows the spelling of rules, nothing of descriptions.
 
+use std::ops::Range;
+
 use super::operation::{Body, Operation};
 use super::overlap::Overlap;
 use super::schema::Field;
@@ -7,16 +9,17 @@ use super::security::Grant;
 use super::servers::Site;
 use super::text::{comment, quote, quoted};
 
-/// One service with all rules.
+/// One service with all rules, written behind `out`; and where in it the rules of each operation stand.
 pub(super) fn service(
+    out: &mut String,
     name: &str,
     title: &str,
     site: &Site,
     document: Option<&str>,
     operations: &[Operation],
     overlaps: &[Overlap],
-) -> String {
-    let mut out = String::new();
+) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
     if !title.is_empty() {
         out.push_str(&format!("## {title}\n"));
     }
@@ -32,10 +35,12 @@ pub(super) fn service(
         out.push_str(&format!("  openapi {};\n", quote(document)));
     }
     for (operation, overlap) in operations.iter().zip(overlaps) {
+        let start = out.len();
         out.push_str(&rules(operation, overlap));
+        ranges.push(start..out.len());
     }
     out.push_str("}\n");
-    out
+    ranges
 }
 
 /// The names of an operation's rules: one for each set of scopes that is enough.
@@ -81,9 +86,9 @@ fn rules(operation: &Operation, overlap: &Overlap) -> String {
         format!("  ## {summary}\n")
     };
     let alternatives = alternatives(operation);
-    if alternatives.is_empty() {
+    if alternatives.is_empty() || overlap.shut {
         out.push_str(&format!(
-            "  # {}: nobody may call it yet, see the notes of the import\n",
+            "  # {}: no rule grants it, see the notes of the import\n",
             comment(&target)
         ));
         return out;

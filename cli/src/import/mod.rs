@@ -5,7 +5,9 @@
 //! shape, and placeholders for what a description does not hold: keys and issuers. What cannot be said in the
 //! language is left out, never let through, and named in the notes.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -19,6 +21,7 @@ mod error;
 mod read;
 
 // parts of a description -> parts of a policy
+mod compose;
 mod operation;
 mod overlap;
 mod path;
@@ -35,13 +38,16 @@ mod vectors;
 #[cfg(test)]
 mod tests;
 
-pub use document::Resolve;
+pub use document::{FILES_MAX, Resolve};
 pub use error::ImportError;
-pub use read::{DOCUMENT_BYTES_MAX, document};
+pub use read::{DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, document};
 
 use document::{Documents, Place, text_of};
-use operation::Reader;
+use operation::{Operation, Reader};
+use overlap::Overlap;
+use portcullis_lang::Severity;
 use security::Security;
+use servers::Site;
 use text::{Names, comment, line};
 
 /// Arguments of `import openapi`.
@@ -149,16 +155,18 @@ pub fn openapi<'a>(
 ) -> Result<Skeleton, ImportError> {
     let top = Place::root();
     let version = |key: &str| text_of(&root, key);
-    if !(version("openapi").starts_with("3.") || version("swagger") == "2.0") {
+    // Without quotes, YAML makes a number of it.
+    let old = version("swagger") == "2.0" || root.get("swagger").and_then(Value::as_f64) == Some(2.0);
+    if !(version("openapi").starts_with("3.") || old) {
         return Err(top.error("neither `openapi: 3.x` nor `swagger: \"2.0\"`"));
     }
     let mut notes = Vec::new();
-    let sites = servers::sites(&root, &mut notes)?;
+    let sites = servers::sites(&root, &mut notes);
     let (mut globals, mut rules) = (Names::default(), Names::default());
     let service = globals.take(name, "api");
     let mut security = Security::new(options.issuer.clone(), options.implies.clone());
     let mut docs = Documents::new(root.clone(), resolve);
-    let operations = Reader {
+    let mut operations = Reader {
         docs: &mut docs,
         root: &root,
         options,
@@ -167,58 +175,210 @@ pub fn openapi<'a>(
         rules: &mut rules,
         service: &service,
         notes: &mut notes,
+        sites: &sites,
     }
     .all()?;
-    let overlaps = overlap::find(&operations);
-    for (operation, overlap) in operations
-        .iter()
-        .zip(&overlaps)
-        .filter(|(_, o)| !o.crossing.is_empty())
-    {
-        let others = overlap.crossing.len();
-        notes.push(format!(
-            "{} {} overlaps {others} other template(s); either rule grants",
-            operation.method, operation.path
-        ));
-    }
     let title = comment(
         root.pointer("/info/title")
             .and_then(Value::as_str)
             .unwrap_or_default(),
     );
-    let mut policy = String::from("gate 1;\n\n");
-    policy.push_str(&security.print());
-    let mut lines = String::new();
-    for (i, site) in sites.iter().enumerate() {
-        let service = if i == 0 {
-            service.clone()
-        } else {
-            globals.take(name, "api")
-        };
-        policy.push('\n');
-        policy.push_str(&gate::service(
-            &service,
-            &title,
-            site,
-            options.document.as_deref(),
-            &operations,
-            &overlaps,
-        ));
-        if options.vectors && i == 0 {
-            lines = vectors::generate(&service, site, &operations, &overlaps, &security, &mut notes);
+    let served = served(&sites, &operations);
+    let mut names = vec![service.clone()];
+    names.extend(served.iter().skip(1).map(|_| globals.take(name, "api")));
+    let draft = Draft {
+        title: &title,
+        served: &served,
+        names: &names,
+        document: options.document.as_deref(),
+        declarations: format!("gate 1;\n\n{}", security.print()),
+        files: &security.files,
+    };
+    let (policy, services) = draft.settled(&mut operations, &mut notes)?;
+    for (operations, overlaps) in &services {
+        for (operation, overlap) in operations.iter().zip(overlaps) {
+            let unsaid = overlap.unsaid.len();
+            if unsaid > 0 {
+                notes.push(format!(
+                    "{} {}: {unsaid} other template(s) take some of its paths and ask for something else; {}",
+                    operation.method,
+                    operation.path,
+                    if overlap.shut {
+                        "it is not granted"
+                    } else {
+                        "what both take is not granted"
+                    }
+                ));
+            }
+            if operation.grants.is_empty() || overlap.shut {
+                notes.push(format!(
+                    "{} {}: no rule grants it",
+                    operation.method, operation.path
+                ));
+            }
+            let others = overlap.crossing.len();
+            if others > 0 {
+                notes.push(format!(
+                    "{} {} overlaps {others} other template(s); either rule grants",
+                    operation.method, operation.path
+                ));
+            }
         }
     }
     let mut files = vec![(format!("{service}.gate"), formatted(&policy))];
-    files.extend(security.files);
     if options.scopes_from_descriptions {
         files.push(("scopes.md".to_owned(), gate::scope_report(&operations)));
     }
     if options.vectors {
+        let (mut lines, mut made) = (String::new(), BTreeSet::new());
+        for (((site, _), name), (operations, overlaps)) in served.iter().zip(&names).zip(&services) {
+            lines.push_str(&vectors::generate(
+                name, site, operations, overlaps, &security, &mut made, &mut notes,
+            ));
+        }
         files.push(("generated.jsonl".to_owned(), lines));
-        files.push(("overlaps.md".to_owned(), overlap::report(&operations, &overlaps)));
+        files.push(("overlaps.md".to_owned(), overlap::report(&services)));
     }
-    let notes = notes.iter().map(|n| line(n)).collect();
+    files.splice(1..1, security.files);
+    let mut seen = BTreeSet::new();
+    let notes = notes.iter().map(|n| line(n)).filter(|n| seen.insert(n.clone()));
+    let notes = notes.collect();
     Ok(Skeleton { files, notes })
+}
+
+/// The services: for each site the indices of its operations, those with most operations first.
+fn served(sites: &[Site], operations: &[Operation]) -> Vec<(Site, Vec<usize>)> {
+    let mut places: BTreeMap<(&str, Option<&str>), Vec<usize>> = BTreeMap::new();
+    for (i, operation) in operations.iter().enumerate() {
+        for site in operation.sites.as_deref().unwrap_or(sites) {
+            let hosts = site.hosts.iter().map(|h| Some(h.as_str()));
+            for host in hosts.chain(site.hosts.is_empty().then_some(None)) {
+                places.entry((&site.base, host)).or_default().push(i);
+            }
+        }
+    }
+    // Hosts with the same operations below the same base share a service.
+    type Same<'s> = (Reverse<usize>, &'s str, Vec<usize>, bool);
+    let mut out: BTreeMap<Same<'_>, Vec<String>> = BTreeMap::new();
+    for ((base, host), mut operations) in places {
+        operations.dedup();
+        let key = (Reverse(operations.len()), base, operations, host.is_some());
+        out.entry(key).or_default().extend(host.map(str::to_owned));
+    }
+    if out.is_empty() {
+        return sites.iter().map(|s| (s.clone(), Vec::new())).collect();
+    }
+    out.into_iter()
+        .map(|((_, base, operations, _), hosts)| {
+            let base = base.to_owned();
+            (Site { hosts, base }, operations)
+        })
+        .collect()
+}
+
+/// Rounds of checking and leaving out; each leaves out at least one operation, mostly many.
+const ROUNDS_MAX: usize = 64;
+
+/// The operations of a service, and what their neighbours mean for them.
+type Ruled = (Vec<Operation>, Vec<Overlap>);
+
+/// Where in the text the rules of an operation stand, and its index.
+type Stands = (Range<usize>, usize);
+
+/// A policy that is about to be written.
+struct Draft<'d> {
+    title: &'d str,
+    served: &'d [(Site, Vec<usize>)],
+    /// Of the services.
+    names: &'d [String],
+    document: Option<&'d str>,
+    declarations: String,
+    /// What lies beside the policy.
+    files: &'d BTreeMap<String, String>,
+}
+
+impl Draft<'_> {
+    /// The policy's text and the operations of each service, so that the checker takes it: what it refuses is left out,
+    /// with a note.
+    fn settled(
+        &self,
+        operations: &mut [Operation],
+        notes: &mut Vec<String>,
+    ) -> Result<(String, Vec<Ruled>), ImportError> {
+        let mut beside: BTreeMap<String, Vec<u8>> = self
+            .files
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone().into_bytes()))
+            .collect();
+        beside.extend(self.document.map(|name| (name.to_owned(), b"{}".to_vec())));
+        for _ in 0..ROUNDS_MAX {
+            let (policy, services, ranges) = self.text(operations);
+            let checked = portcullis_lang::check::load_text_with(&policy, &beside);
+            if checked.policy.is_some() {
+                return Ok((policy, services));
+            }
+            let errors = checked
+                .diagnostics
+                .iter()
+                .filter(|d| d.severity == Severity::Error);
+            let mut refused: BTreeMap<usize, String> = BTreeMap::new();
+            let mut elsewhere = None;
+            for error in errors {
+                let at = usize::try_from(error.span.start).unwrap_or(usize::MAX);
+                let found = ranges.iter().find(|(range, _)| range.contains(&at));
+                match found.filter(|(_, i)| operations.get(*i).is_some_and(|o| !o.grants.is_empty())) {
+                    Some((_, i)) => {
+                        refused
+                            .entry(*i)
+                            .or_insert_with(|| format!("{}, {}", error.code, error.message));
+                    }
+                    None => elsewhere = Some(format!("{}, {}", error.code, error.message)),
+                }
+            }
+            if refused.is_empty() {
+                let why = elsewhere.unwrap_or_default();
+                return Err(Place::root().error(format!("no policy can be made of it: {why}")));
+            }
+            for (i, why) in refused {
+                if let Some(operation) = operations.get_mut(i) {
+                    operation.grants.clear();
+                    notes.push(format!(
+                        "{} {}: its rule is left out, the checker says: {why}",
+                        operation.method, operation.path
+                    ));
+                }
+            }
+        }
+        Err(Place::root().error(format!(
+            "no policy can be made of it in {ROUNDS_MAX} rounds of leaving out"
+        )))
+    }
+
+    /// The text, and where in it the rules of which operation stand.
+    fn text(&self, operations: &[Operation]) -> (String, Vec<Ruled>, Vec<Stands>) {
+        let (mut policy, mut services, mut ranges) = (self.declarations.clone(), Vec::new(), Vec::new());
+        for ((site, indices), name) in self.served.iter().zip(self.names) {
+            let own: Vec<Operation> = indices
+                .iter()
+                .filter_map(|i| operations.get(*i))
+                .cloned()
+                .collect();
+            let overlaps = overlap::find(&own);
+            policy.push('\n');
+            let stand = gate::service(
+                &mut policy,
+                name,
+                self.title,
+                site,
+                self.document,
+                &own,
+                &overlaps,
+            );
+            ranges.extend(stand.into_iter().zip(indices.iter().copied()));
+            services.push((own, overlaps));
+        }
+        (policy, services, ranges)
+    }
 }
 
 /// Runs `import openapi`.
@@ -247,7 +407,8 @@ pub fn run(args: &OpenApiArgs, output: &mut Output) -> Result<Exit, CliError> {
         vectors: args.vectors,
         document: args.output.as_deref().and_then(|to| inside(&args.file, to)),
     };
-    let mut resolve = |wanted: &str| beside(folder, &file_name, wanted);
+    let mut bytes_left = DOCUMENTS_BYTES_MAX;
+    let mut resolve = |wanted: &str| beside(folder, &file_name, wanted, &mut bytes_left);
     let skeleton = openapi(&name, root, &options, &mut resolve).map_err(trouble)?;
     match &args.output {
         None => {
@@ -280,14 +441,24 @@ fn inside(file: &Path, folder: &Path) -> Option<String> {
 }
 
 /// Opens a file that a reference names; real paths decide whether it lies in the document's folder.
-fn beside(folder: &Path, first: &str, wanted: &str) -> Result<Value, ImportError> {
+fn beside(folder: &Path, first: &str, wanted: &str, bytes_left: &mut u64) -> Result<Value, ImportError> {
     let fail = |problem: &dyn std::fmt::Display| ImportError::file(wanted, problem);
     let root = folder.canonicalize().map_err(|e| fail(&e))?;
     let path = folder.join(wanted).canonicalize().map_err(|e| fail(&e))?;
     if !path.starts_with(&root) {
         return Err(fail(&format!("lies outside the folder of `{first}`")));
     }
+    // A pipe or a device would be waited for.
+    if !path.is_file() {
+        return Err(fail(&"is not a regular file"));
+    }
     let bytes = read_limited(&path, DOCUMENT_BYTES_MAX).map_err(|e| fail(&e))?;
+    *bytes_left = bytes_left
+        .checked_sub(bytes.len() as u64)
+        .ok_or(ImportError::Limit {
+            limit: "bytes in the files beside the first one",
+            most: DOCUMENTS_BYTES_MAX,
+        })?;
     document(wanted, &bytes)
 }
 

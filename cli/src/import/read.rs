@@ -10,6 +10,8 @@ use super::ImportError;
 
 /// Longest document taken, in bytes after unpacking: the largest public descriptions have about 15 MiB.
 pub const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// All documents beside the first one, in bytes as they lie there.
+pub const DOCUMENTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Nodes of a YAML document; aliases count where they are used.
 const YAML_NODES_MAX: usize = 4_000_000;
 

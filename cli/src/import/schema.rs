@@ -1,17 +1,20 @@
 //! JSON Schema -> the lines of an `accept`.
 //!
 //! A schema becomes a flat list of fields with their types and bounds. Whatever the language has no word for becomes
-//! `any` with a note, or a tighter rule than the schema's; never a looser one without a note.
+//! `any` with a note, or a tighter rule than the schema's; never a looser one without a note. What stands behind a
+//! reference that leads nowhere is refused: its field is left out, and where the field is demanded the whole is
+//! [`Fields::shut`].
 
 use serde_json::Value;
 
 use super::ImportError;
-use super::document::{Documents, Place, is_true, text_of, texts_of};
+use super::compose::{Plain, Properties, is_remark};
+use super::document::{Documents, Place, is_true, list_of, text_of, texts_of};
 use super::text::{pattern, quote};
 use portcullis_base::invisible::is_invisible;
 
 /// Levels of objects and arrays that are written out.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 /// Fields of one body.
 const FIELDS_MAX: usize = 400;
 
@@ -40,6 +43,17 @@ pub(super) struct Fields<'d, 'a> {
     pub(super) docs: &'d mut Documents<'a>,
     pub(super) notes: &'d mut Vec<String>,
     pub(super) out: Vec<Field>,
+    /// Set where a demanded field could not be read, so that nothing may pass.
+    pub(super) shut: bool,
+}
+
+/// What is known of a whole body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// The fields say it all.
+    Closed,
+    /// Anything is taken.
+    Free,
 }
 
 /// What a schema says of one value.
@@ -78,52 +92,72 @@ pub(super) fn step(name: &str) -> Option<String> {
 }
 
 impl Fields<'_, '_> {
-    /// The fields of a whole JSON body; `false` where it is free-form.
-    pub(super) fn body(&mut self, schema: &Value, place: &Place) -> Result<bool, ImportError> {
+    /// The fields of a whole JSON body.
+    pub(super) fn body(&mut self, schema: &Value, place: &Place) -> Result<Whole, ImportError> {
         self.value(schema, place, String::new(), false, &mut Vec::new())?;
-        let whole = self
+        let free = self
             .out
             .iter()
             .any(|f| f.path.is_empty() && f.shape.ty != "object");
         self.out.retain(|f| !f.path.is_empty());
         self.out.sort();
         self.out.dedup_by(|a, b| a.path == b.path);
-        Ok(!whole && !self.out.is_empty())
+        Ok(if free { Whole::Free } else { Whole::Closed })
     }
 
-    /// A query or form field: flat, no null, no numbers with a fraction.
+    /// A query or form field: flat, no null, no numbers with a fraction. `holder` says how a list is sent.
     pub(super) fn flat(
         &mut self,
         name: &str,
-        schema: &Value,
+        (schema, place): (&Value, &Place),
         required: bool,
-        place: &Place,
+        holder: &Value,
     ) -> Result<(), ImportError> {
         let Some(path) = step(name) else {
             self.notes.push(format!(
                 "{place}: the name {} can not be written; requests with it are refused",
                 quote(name)
             ));
+            self.shut |= required;
             return Ok(());
         };
-        let (mut schema, at) = self.docs.follow(schema, place)?;
+        let found = match self.plain(schema, place, &mut Vec::new()) {
+            Ok(found) => found,
+            Err(error) => return self.left_out(error, !required),
+        };
+        let mut schema = found.map_or(Value::Null, |p| p.schema);
         if text_of(&schema, "type") == "array" {
+            let joined = text_of(holder, "style").ends_with("Delimited")
+                || holder.get("explode") == Some(&Value::Bool(false))
+                || matches!(
+                    text_of(holder, "collectionFormat"),
+                    "csv" | "ssv" | "tsv" | "pipes"
+                )
+                || (text_of(holder, "type") == "array" && holder.get("collectionFormat").is_none());
             self.notes.push(format!(
-                "{place}: queries and forms are flat; one value is taken, a repeated one is refused"
+                "{place}: queries and forms are flat; one value is taken, a repeated one is refused{}",
+                if joined {
+                    ", and the elements of a list in one value are not checked"
+                } else {
+                    ""
+                }
             ));
             schema = match schema.get("items") {
                 // A list in one value, `a,b`: its elements' bounds are not the value's.
-                Some(_) if schema.get("explode") == Some(&Value::Bool(false)) => Value::Null,
-                Some(items) => self.docs.follow(items, &at.at("items"))?.0,
-                None => Value::Null,
+                Some(items) if !joined => {
+                    let items = items.clone();
+                    match self.plain(&items, &place.at("items"), &mut Vec::new()) {
+                        Ok(found) => found.map_or(Value::Null, |p| p.schema),
+                        Err(error) => return self.left_out(error, !required),
+                    }
+                }
+                _ => Value::Null,
             };
         }
         let mut shape = self.shape(&schema, place);
         if !matches!(shape.ty, "bool" | "int" | "string" | "ip" | "instant") {
-            if shape.ty != "number" {
-                self.notes
-                    .push(format!("{place}: `{}` is taken as any text", name.escape_debug()));
-            }
+            self.notes
+                .push(format!("{place}: `{}` is taken as any text", name.escape_debug()));
             shape = Shape {
                 sample: Some("1".to_owned()),
                 ..Shape::of("string")
@@ -131,6 +165,38 @@ impl Fields<'_, '_> {
         }
         shape.nullable = false;
         self.push(path, !required, shape);
+        Ok(())
+    }
+
+    /// The names that a form demands, and its fields; `None` where it is free-form.
+    pub(super) fn properties(
+        &mut self,
+        schema: &Value,
+        place: &Place,
+    ) -> Result<Option<(Vec<String>, Properties)>, ImportError> {
+        match self.plain(schema, place, &mut Vec::new()) {
+            Ok(Some(plain)) => {
+                let required = texts_of(&plain.schema, "required");
+                let required = required.into_iter().map(str::to_owned).collect();
+                Ok(Some((required, plain.properties)))
+            }
+            Ok(None) => {
+                self.notes.push(format!(
+                    "{place}: several schemas for one form; only its type is checked"
+                ));
+                Ok(None)
+            }
+            Err(error) => self.left_out(error, false).map(|()| None),
+        }
+    }
+
+    /// What a broken reference costs: the field is not known, so that it is refused.
+    fn left_out(&mut self, error: ImportError, optional: bool) -> Result<(), ImportError> {
+        if error.is_limit() {
+            return Err(error);
+        }
+        self.notes.push(format!("{error}; what stands there is refused"));
+        self.shut |= !optional;
         Ok(())
     }
 
@@ -142,14 +208,9 @@ impl Fields<'_, '_> {
         optional: bool,
         above: &mut Vec<Place>,
     ) -> Result<(), ImportError> {
-        // A remote or broken reference inside a body costs its author one field, not the whole import.
-        let (schema, place) = match self.docs.follow(schema, place) {
+        let (schema, place) = match self.behind(schema, place) {
             Ok(found) => found,
-            Err(error) => {
-                self.notes.push(format!("{error}; anything is taken there"));
-                self.push(path, optional, Shape::of("any"));
-                return Ok(());
-            }
+            Err(error) => return self.left_out(error, optional),
         };
         if above.contains(&place) || above.len() >= DEPTH_MAX || self.out.len() >= FIELDS_MAX {
             let why = format!("{place}: too deep, too large or within itself");
@@ -170,24 +231,34 @@ impl Fields<'_, '_> {
         optional: bool,
         above: &mut Vec<Place>,
     ) -> Result<(), ImportError> {
-        let Some(schema) = self.one_of_several(schema, place)? else {
-            self.push_any(path, optional, format!("{place}: several schemas for one value"));
-            return Ok(());
+        let plain = match self.plain(schema, place, &mut Vec::new()) {
+            Ok(Some(plain)) => plain,
+            Ok(None) => {
+                self.push_any(path, optional, format!("{place}: several schemas for one value"));
+                return Ok(());
+            }
+            Err(error) => return self.left_out(error, optional),
         };
-        let shape = self.shape(&schema, place);
+        let Plain {
+            schema,
+            place,
+            properties,
+        } = &plain;
+        let shape = self.shape(schema, place);
         let open = matches!(
             schema.get("additionalProperties"),
             Some(Value::Bool(true) | Value::Object(_))
         );
-        match (shape.ty, schema.get("properties").and_then(Value::as_object)) {
-            ("object", Some(properties)) if !open && !properties.is_empty() => {
-                let required = texts_of(&schema, "required");
+        match shape.ty {
+            "object" if !open && !properties.is_empty() => {
+                let required = texts_of(schema, "required");
+                let from = self.out.len();
                 self.push(path.clone(), optional, shape);
-                for (name, property) in properties {
-                    let at = place.at("properties").at(name);
+                for (name, property, at) in properties {
                     if is_true(property, "readOnly") {
                         continue;
                     }
+                    let demanded = required.contains(&name.as_str());
                     match step(name) {
                         Some(step) => {
                             let below = if path.is_empty() {
@@ -195,15 +266,23 @@ impl Fields<'_, '_> {
                             } else {
                                 format!("{path}.{step}")
                             };
-                            self.value(property, &at, below, !required.contains(&name.as_str()), above)?;
+                            self.value(property, at, below, !demanded, above)?;
                         }
-                        None => self.notes.push(format!(
-                            "{at}: the name can not be written; bodies with it are refused"
-                        )),
+                        None => {
+                            self.notes.push(format!(
+                                "{at}: the name can not be written; bodies with it are refused"
+                            ));
+                            self.shut |= demanded;
+                        }
                     }
                 }
+                // Without a field below it, an object would be taken with any members.
+                let alone = self.out.len() == from.saturating_add(1);
+                if let Some(holder) = self.out.get_mut(from).filter(|_| alone) {
+                    holder.shape.limits = " keys 0".to_owned();
+                }
             }
-            ("object", _) => {
+            "object" => {
                 if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
                     let limits = " keys 0".to_owned();
                     self.push(path, optional, Shape { limits, ..shape });
@@ -211,8 +290,8 @@ impl Fields<'_, '_> {
                     self.push_any(path, optional, format!("{place}: a free-form object"));
                 }
             }
-            ("array", _) => {
-                let number = |key: &str| schema.get(key).and_then(Value::as_u64);
+            "array" => {
+                let number = |key: &str| schema.get(key).and_then(whole);
                 let items = match (number("minItems"), number("maxItems")) {
                     (None, None) => String::new(),
                     (min, Some(max)) => format!(" items {}..{}", min.unwrap_or(0).min(max), max),
@@ -223,6 +302,13 @@ impl Fields<'_, '_> {
                 self.value(&below, &place.at("items"), format!("{path}[]"), optional, above)?;
                 if let Some(first) = self.out.get_mut(from) {
                     first.shape.limits.push_str(&items);
+                }
+            }
+            "any" => {
+                if is_remark(schema) {
+                    self.push(path, optional, shape);
+                } else {
+                    self.push_any(path, optional, format!("{place}: a schema without one type"));
                 }
             }
             _ => self.push(path, optional, shape),
@@ -240,56 +326,11 @@ impl Fields<'_, '_> {
 
     /// A field that takes anything, and why.
     fn push_any(&mut self, path: String, optional: bool, why: String) {
-        self.notes.push(format!("{why}; anything is taken at `{path}`"));
+        // A whole body that is free has a note of its own.
+        if !path.is_empty() {
+            self.notes.push(format!("{why}; anything is taken at `{path}`"));
+        }
         self.push(path, optional, Shape::of("any"));
-    }
-
-    /// Merges `allOf` of objects, takes `T` of `T or null`; `None` where a choice is left.
-    fn one_of_several(&mut self, schema: &Value, place: &Place) -> Result<Option<Value>, ImportError> {
-        for key in ["oneOf", "anyOf"] {
-            let Some(choices) = schema.get(key).and_then(Value::as_array) else {
-                continue;
-            };
-            let is_null = |c: &Value| text_of(c, "type") == "null";
-            let others: Vec<(usize, &Value)> =
-                choices.iter().enumerate().filter(|(_, c)| !is_null(c)).collect();
-            let [(i, only)] = others.as_slice() else {
-                return Ok(None);
-            };
-            let (mut only, _) = self.docs.follow(only, &place.at(key).at(&i.to_string()))?;
-            if let (Some(only), true) = (only.as_object_mut(), choices.len() > 1) {
-                only.insert("nullable".to_owned(), Value::Bool(true));
-            }
-            return Ok(Some(only));
-        }
-        let Some(parts) = schema.get("allOf").and_then(Value::as_array) else {
-            return Ok(Some(schema.clone()));
-        };
-        let mut merged = schema.as_object().cloned().unwrap_or_default();
-        merged.remove("allOf");
-        let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
-        let mut take = |part: &serde_json::Map<String, Value>| {
-            let below = part.get("properties").and_then(Value::as_object);
-            properties.extend(below.cloned().unwrap_or_default());
-            let names = part.get("required").and_then(Value::as_array);
-            required.extend(names.cloned().unwrap_or_default());
-        };
-        take(&merged);
-        for (i, part) in parts.iter().enumerate() {
-            let (part, _) = self.docs.follow(part, &place.at("allOf").at(&i.to_string()))?;
-            let object = matches!(part.get("type").and_then(Value::as_str), None | Some("object"));
-            let Some(part) = part
-                .as_object()
-                .filter(|p| object && !["allOf", "oneOf", "anyOf"].iter().any(|k| p.contains_key(*k)))
-            else {
-                return Ok((parts.len() == 1 && merged.get("properties").is_none()).then_some(part));
-            };
-            take(part);
-        }
-        merged.insert("type".to_owned(), Value::String("object".to_owned()));
-        merged.insert("properties".to_owned(), Value::Object(properties));
-        merged.insert("required".to_owned(), Value::Array(required));
-        Ok(Some(Value::Object(merged)))
     }
 
     /// Type and bounds of one value, without what lies below it.
@@ -299,7 +340,7 @@ impl Fields<'_, '_> {
             Some(Value::String(ty)) => vec![ty.as_str()],
             Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
             _ if schema.get("properties").is_some() => vec!["object"],
-            _ => Vec::new(),
+            _ => type_of_enum(schema),
         };
         if types.contains(&"null") {
             nullable = true;
@@ -321,25 +362,35 @@ impl Fields<'_, '_> {
             nullable,
             ..Shape::of(ty)
         };
-        let choices = match (schema.get("enum"), schema.get("const")) {
+        let mut choices = match (schema.get("enum"), schema.get("const")) {
             (Some(Value::Array(choices)), _) => choices.clone(),
             (_, Some(only)) => vec![only.clone()],
             _ => Vec::new(),
         };
+        choices.retain(|c| !c.is_null());
+        let mut lost = Vec::new();
         match ty {
             "string" => self.string(schema, &choices, place, &mut shape),
-            "int" | "number" => number(schema, &choices, &mut shape),
+            "int" | "number" => number(schema, &choices, &mut shape, &mut lost),
             "bool" => shape.sample = Some("true".to_owned()),
             "ip" => shape.sample = Some("192.0.2.1".to_owned()),
             "instant" => shape.sample = Some("2026-01-01T00:00:00Z".to_owned()),
             _ => {}
+        }
+        lost.extend(LOST.iter().copied().filter(|key| schema.get(*key).is_some()));
+        if !choices.is_empty() && !shape.limits.starts_with(" in [") {
+            lost.push("enum");
+        }
+        if !lost.is_empty() {
+            self.notes
+                .push(format!("{place}: not checked: {}", lost.join(", ")));
         }
         shape
     }
 
     fn string(&mut self, schema: &Value, choices: &[Value], place: &Place, shape: &mut Shape) {
         let texts: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
-        if !texts.is_empty() {
+        if !texts.is_empty() && texts.len() == choices.len() {
             shape.limits = format!(
                 " in [{}]",
                 texts.iter().map(|t| quote(t)).collect::<Vec<_>>().join(", ")
@@ -348,7 +399,7 @@ impl Fields<'_, '_> {
             return;
         }
         shape.sample = Some("x".to_owned());
-        let number = |key: &str| schema.get(key).and_then(Value::as_u64);
+        let number = |key: &str| schema.get(key).and_then(whole);
         let (min, max) = (number("minLength").filter(|n| *n > 0), number("maxLength"));
         if let Some(min) = min {
             shape.sample = usize::try_from(min)
@@ -372,7 +423,42 @@ impl Fields<'_, '_> {
     }
 }
 
-fn number(schema: &Value, choices: &[Value], shape: &mut Shape) {
+/// Keywords that have no word in the language wherever they stand.
+const LOST: [&str; 8] = [
+    "contains",
+    "if",
+    "minProperties",
+    "maxProperties",
+    "multipleOf",
+    "not",
+    "patternProperties",
+    "uniqueItems",
+];
+
+/// The type that an `enum` or `const` implies where none is given.
+fn type_of_enum(schema: &Value) -> Vec<&'static str> {
+    let only = schema.get("const").map(std::slice::from_ref);
+    let choices = only.unwrap_or_else(|| list_of(schema, "enum"));
+    match choices.first() {
+        Some(Value::String(_)) if choices.iter().all(Value::is_string) => vec!["string"],
+        Some(Value::Number(_)) if choices.iter().all(|c| c.as_i64().is_some()) => vec!["integer"],
+        _ => Vec::new(),
+    }
+}
+
+/// A whole number, also where it is written with a fraction of zero.
+fn integer(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let text = value.as_f64().filter(|n| n.fract() == 0.0)?.to_string();
+        text.parse().ok()
+    })
+}
+
+fn whole(value: &Value) -> Option<u64> {
+    integer(value).and_then(|n| u64::try_from(n).ok())
+}
+
+fn number(schema: &Value, choices: &[Value], shape: &mut Shape, lost: &mut Vec<&'static str>) {
     let integers: Vec<String> = choices
         .iter()
         .filter_map(Value::as_i64)
@@ -384,14 +470,17 @@ fn number(schema: &Value, choices: &[Value], shape: &mut Shape) {
         return;
     }
     // 3.0 marks a bound as exclusive by a boolean beside it, 3.1 has a bound of its own.
-    let bound = |key: &str, exclusive: &str, inward: i64| -> Option<String> {
+    let mut bound = |key: &'static str, exclusive: &'static str, inward: i64| -> Option<String> {
         let (value, out) = match (schema.get(exclusive), schema.get(key)) {
             (Some(Value::Bool(true)), Some(value)) => (value, true),
             (Some(value @ Value::Number(_)), _) => (value, true),
             (_, Some(value)) => (value, false),
             _ => return None,
         };
-        match value.as_i64() {
+        if out && shape.ty == "number" {
+            lost.push(exclusive);
+        }
+        let text = match integer(value) {
             Some(n) if out && shape.ty == "int" => n.checked_add(inward).map(|n| n.to_string()),
             Some(n) => Some(n.to_string()),
             None => {
@@ -399,7 +488,11 @@ fn number(schema: &Value, choices: &[Value], shape: &mut Shape) {
                 let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
                 (plain && shape.ty == "number" && !text.ends_with(".0")).then_some(text)
             }
+        };
+        if text.is_none() {
+            lost.push(key);
         }
+        text
     };
     let (min, max) = (
         bound("minimum", "exclusiveMinimum", 1),
@@ -415,6 +508,8 @@ fn number(schema: &Value, choices: &[Value], shape: &mut Shape) {
     };
     if ordered {
         shape.limits = range(min, max);
+    } else {
+        lost.push("minimum and maximum");
     }
 }
 

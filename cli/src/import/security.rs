@@ -83,18 +83,19 @@ impl Security {
         out
     }
 
-    /// The grants of a `security` value: one for each alternative that the language can say.
+    /// The grants of a `security` value: one for each alternative that the language can say. What cannot be read
+    /// grants nothing, and is named in a note.
     pub(super) fn grants(
         &mut self,
         docs: &mut Documents<'_>,
         root: &Value,
         names: &mut Names,
-        security: &Value,
-        place: &Place,
+        (security, place): (&Value, &Place),
         notes: &mut Vec<String>,
     ) -> Result<Vec<Grant>, ImportError> {
         let Some(alternatives) = security.as_array() else {
-            return Err(place.error("`security` is a list"));
+            notes.push(format!("{place}: `security` is not a list; nothing is granted"));
+            return Ok(Vec::new());
         };
         if alternatives.is_empty() {
             return Ok(vec![Grant::anyone()]);
@@ -102,43 +103,73 @@ impl Security {
         let mut out = Vec::new();
         for (i, alternative) in alternatives.iter().enumerate() {
             let place = place.at(&i.to_string());
-            let Some(schemes) = alternative.as_object() else {
-                return Err(place.error("a requirement is an object"));
-            };
-            let mut scopes: Vec<String> = Vec::new();
-            for (scheme, wanted) in schemes {
-                self.scheme(docs, root, names, scheme, &place.at(scheme), notes)?;
-                if matches!(self.schemes.get(scheme), Some(Some(Credential::Issuer(_)))) {
-                    let wanted = wanted.as_array().into_iter().flatten().filter_map(Value::as_str);
-                    scopes.extend(wanted.map(str::to_owned));
-                }
-            }
-            if let Some(odd) = scopes.iter().find(|s| {
-                s.is_empty()
-                    || !s
-                        .bytes()
-                        .all(|b| (0x21..0x7f).contains(&b) && b != b'"' && b != b'\\')
-            }) {
-                notes.push(format!(
-                    "`{}` at {place} can not be a scope; the alternative is left out",
-                    odd.escape_debug()
-                ));
-                continue;
-            }
-            scopes.sort();
-            scopes.dedup();
-            let schemes: Vec<String> = schemes.keys().cloned().collect();
-            match self.principal(names, &schemes) {
-                Some(principal) => out.push(Grant { principal, scopes }),
-                None => notes.push(format!(
-                    "{place}: no principal can be made of {}; the alternative is left out",
-                    quoted(&schemes)
-                )),
+            match self.alternative(docs, root, names, (alternative, &place), notes)? {
+                Ok(grant) => out.push(grant),
+                Err(why) => notes.push(format!("{place}: {why}; the alternative is left out")),
             }
         }
         out.sort();
         out.dedup();
         Ok(out)
+    }
+
+    /// One alternative: a principal with all its schemes and scopes, or why there is none.
+    fn alternative(
+        &mut self,
+        docs: &mut Documents<'_>,
+        root: &Value,
+        names: &mut Names,
+        (alternative, place): (&Value, &Place),
+        notes: &mut Vec<String>,
+    ) -> Result<Result<Grant, String>, ImportError> {
+        let Some(schemes) = alternative.as_object() else {
+            return Ok(Err("a requirement is an object".to_owned()));
+        };
+        let mut scopes: Vec<String> = Vec::new();
+        for (scheme, wanted) in schemes {
+            if let Err(error) = self.scheme(docs, root, names, scheme, &place.at(scheme), notes) {
+                if error.is_limit() {
+                    return Err(error);
+                }
+                self.schemes.insert(scheme.clone(), None);
+                notes.push(error.to_string());
+            }
+            let texts: Option<Vec<&str>> = wanted
+                .as_array()
+                .and_then(|w| w.iter().map(Value::as_str).collect());
+            let Some(texts) = texts else {
+                return Ok(Err(format!(
+                    "the scopes of `{}` are not a list of texts",
+                    scheme.escape_debug()
+                )));
+            };
+            match self.schemes.get(scheme) {
+                Some(Some(Credential::Issuer(_))) => scopes.extend(texts.into_iter().map(str::to_owned)),
+                Some(Some(_)) if !texts.is_empty() => {
+                    return Ok(Err(format!(
+                        "`{}` carries no scopes, and some are asked for",
+                        scheme.escape_debug()
+                    )));
+                }
+                _ => {}
+            }
+        }
+        let odd = |s: &&String| {
+            s.is_empty()
+                || !s
+                    .bytes()
+                    .all(|b| (0x21..0x7f).contains(&b) && b != b'"' && b != b'\\')
+        };
+        if let Some(odd) = scopes.iter().find(odd) {
+            return Ok(Err(format!("`{}` can not be a scope", odd.escape_debug())));
+        }
+        scopes.sort();
+        scopes.dedup();
+        let schemes: Vec<String> = schemes.keys().cloned().collect();
+        Ok(self
+            .principal(names, &schemes)
+            .map(|principal| Grant { principal, scopes })
+            .ok_or_else(|| format!("no principal can be made of {}", quoted(&schemes))))
     }
 
     /// A principal of an issuer that no scheme declares, for documents that say who may call in prose only.
@@ -206,24 +237,23 @@ impl Security {
         if self.schemes.contains_key(name) {
             return Ok(());
         }
-        let (holder, place) = if root.get("swagger").is_some() {
-            (
-                root.get("securityDefinitions"),
-                Place::root().at("securityDefinitions"),
-            )
+        let holder = if root.get("swagger").is_some() {
+            Place::root().at("securityDefinitions")
         } else {
-            (
-                root.pointer("/components/securitySchemes"),
-                Place::root().at("components").at("securitySchemes"),
-            )
+            Place::root().at("components").at("securitySchemes")
         };
-        let Some(scheme) = holder.and_then(|h| h.get(name)) else {
-            return Err(used.error(format!(
-                "no security scheme `{}` is declared",
+        // The name is data in a reference too: what would be undone there is escaped.
+        let target = format!("#{}", holder.at(name).pointer).replace('%', "%25");
+        let reference = Value::Object([("$ref".to_owned(), Value::String(target))].into_iter().collect());
+        let (scheme, place) = docs.follow(&reference, &Place::root()).map_err(|error| {
+            if error.is_limit() {
+                return error;
+            }
+            used.error(format!(
+                "no security scheme `{}` can be read: {error}",
                 name.escape_debug()
-            )));
-        };
-        let (scheme, place) = docs.follow(scheme, &place.at(name))?;
+            ))
+        })?;
         let word = |key: &str| text_of(&scheme, key);
         let id = names.take(name, "scheme");
         let what = format!(

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ImportError;
-use super::document::{Place, decode, text_of};
+use super::document::{Place, decode, list_of, text_of};
 use super::path::encode;
+use super::text::{checks, quote};
 
 /// Hosts that share a base.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Site {
     /// Empty: any host.
     pub(super) hosts: Vec<String>,
@@ -20,12 +20,25 @@ pub(super) struct Site {
 }
 
 /// The sites of a document, sorted by base; at least one.
-pub(super) fn sites(root: &Value, notes: &mut Vec<String>) -> Result<Vec<Site>, ImportError> {
-    let place = Place::root();
+pub(super) fn sites(root: &Value, notes: &mut Vec<String>) -> Vec<Site> {
+    let mut sites = listed(root, &Place::root(), notes);
+    if sites.is_empty() {
+        notes.push("no server is named: the service answers for every host".to_owned());
+        sites.push(Site::default());
+    }
+    if sites.iter().any(|s| !s.hosts.is_empty()) && sites.iter().any(|s| s.hosts.is_empty()) {
+        notes.push("servers without a host are left out beside those with one".to_owned());
+        sites.retain(|s| !s.hosts.is_empty());
+    }
+    sites
+}
+
+/// The sites that a document, a path item or an operation names, sorted by base. A note for each that cannot be one.
+pub(super) fn listed(holder: &Value, place: &Place, notes: &mut Vec<String>) -> Vec<Site> {
     let mut urls = Vec::new();
-    if root.get("swagger").is_some() {
-        let host = text_of(root, "host");
-        let base = text_of(root, "basePath");
+    if holder.get("swagger").is_some() {
+        let host = text_of(holder, "host");
+        let base = text_of(holder, "basePath");
         let base = if base.is_empty() || base.starts_with('/') {
             base.to_owned()
         } else {
@@ -39,45 +52,38 @@ pub(super) fn sites(root: &Value, notes: &mut Vec<String>) -> Result<Vec<Site>, 
             },
             place.at("host"),
         ));
-    } else if let Some(servers) = root.get("servers").and_then(Value::as_array) {
-        for (i, server) in servers.iter().enumerate() {
-            let place = place.at("servers").at(&i.to_string());
-            let Some(url) = server.get("url").and_then(Value::as_str) else {
-                return Err(place.error("a server has a `url`"));
-            };
-            urls.push((filled(url, server.get("variables")), place.at("url")));
+    } else {
+        let at = place.at("servers");
+        if holder.get("servers").is_some_and(|s| !s.is_array()) {
+            notes.push(format!("{at}: `servers` is not a list"));
+        }
+        for (i, server) in list_of(holder, "servers").iter().enumerate() {
+            let at = at.at(&i.to_string());
+            match server.get("url").and_then(Value::as_str) {
+                Some(url) => urls.push((filled(url, server.get("variables")), at.at("url"))),
+                None => notes.push(format!("{at}: a server has a `url`; it is left out")),
+            }
         }
     }
-    let mut by_base: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut any_host = Vec::new();
+    let mut by_base: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
     for (url, place) in urls {
-        let (host, base) = split(&url).map_err(|p| place.error(format!("{p} in `{url}`")))?;
-        match host {
-            Some(host) => {
-                let hosts = by_base.entry(base).or_default();
-                if !hosts.contains(&host) {
+        match split(&url) {
+            Ok((host, base)) => {
+                let hosts = by_base.entry((base, host.is_some())).or_default();
+                if let Some(host) = host.filter(|h| !hosts.contains(h)) {
                     hosts.push(host);
                 }
             }
-            None => any_host.push(base),
+            Err(problem) => notes.push(format!(
+                "{place}: {problem} in `{}`; the server is left out",
+                url.escape_debug()
+            )),
         }
     }
-    if by_base.is_empty() {
-        any_host.sort();
-        any_host.dedup();
-        by_base.extend(any_host.into_iter().map(|base| (base, Vec::new())));
-    } else if !any_host.is_empty() {
-        notes.push("servers without a host are left out beside those with one".to_owned());
-    }
-    let mut sites: Vec<Site> = by_base
+    by_base
         .into_iter()
-        .map(|(base, hosts)| Site { hosts, base })
-        .collect();
-    if sites.is_empty() {
-        notes.push("no server is named: the service answers for every host".to_owned());
-        sites.push(Site::default());
-    }
-    Ok(sites)
+        .map(|((base, _), hosts)| Site { hosts, base })
+        .collect()
 }
 
 /// Puts the defaults of variables in.
@@ -106,11 +112,11 @@ fn split(url: &str) -> Result<(Option<String>, String), String> {
                 (false, Some((host, _))) => host,
                 (false, None) => host,
             };
-            let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'));
-            if host.is_empty() || host.contains(odd) {
+            let host = host.to_lowercase();
+            if host.is_empty() || !checks(&format!("service s on {} {{}}", quote(&host))) {
                 return Err(format!("`{}` is not a host", host.escape_debug()));
             }
-            (Some(host.to_lowercase()), path)
+            (Some(host), path)
         }
         None => (None, url),
     };
@@ -126,6 +132,12 @@ fn split(url: &str) -> Result<(Option<String>, String), String> {
         }
         base.push('/');
         base.push_str(&encode(&part));
+    }
+    if !checks(&format!(
+        "service s under {} {{}}",
+        if base.is_empty() { "/" } else { &base }
+    )) {
+        return Err("no base can be made of the path".to_owned());
     }
     Ok((host, base))
 }

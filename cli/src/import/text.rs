@@ -94,6 +94,11 @@ pub(super) fn line(text: &str) -> String {
     flat.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Literal text in a glob.
+pub(super) fn glob(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('*', "\\*")
+}
+
 /// Literal text in a regex; a quote cannot be written raw.
 pub(super) fn regex_literal(text: &str) -> String {
     let mut out = String::new();
@@ -161,7 +166,13 @@ fn alternates_at_top(regex: &str) -> bool {
 
 /// Whether the language takes the regex: it is asked, so that there is one answer.
 fn speaks(regex: &str) -> bool {
-    let policy =
-        format!("gate 1;\nservice s {{ allow anyone to GET /a when request.host matches '{regex}'; }}\n");
+    checks(&format!(
+        "service s {{ allow anyone to GET /a when request.host matches '{regex}'; }}"
+    ))
+}
+
+/// Whether the checker takes a policy of these declarations.
+pub(super) fn checks(declarations: &str) -> bool {
+    let policy = format!("gate 1;\n{declarations}\n");
     portcullis_lang::check::load_text(&policy).policy.is_some()
 }

@@ -2,22 +2,25 @@
 //!
 //! What is expected comes from the description (which operation a path means, who may call it), not from an engine.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::gate::alternatives;
 use super::operation::Operation;
 use super::overlap::Overlap;
-use super::path::{Segment, encode, matches, sample};
+use super::path::{Part, Segment, encode, matches, sample};
 use super::security::{Credential, Security};
 use super::servers::Site;
 
-/// The lines for one service; the notes say which operations have none.
+/// The lines for one service, for those operations that are not `made` yet; the notes say which have none.
 pub(super) fn generate(
     service: &str,
     site: &Site,
     operations: &[Operation],
     overlaps: &[Overlap],
     security: &Security,
+    made: &mut BTreeSet<String>,
     notes: &mut Vec<String>,
 ) -> String {
     let host = site.hosts.first().map_or("api.example.com", String::as_str);
@@ -32,6 +35,9 @@ pub(super) fn generate(
     let scopes = scopes.join(" ");
     let mut out = String::new();
     for operation in operations {
+        if !made.insert(operation.name.clone()) {
+            continue;
+        }
         let Some((url, segments)) = request(host, &site.base, operation) else {
             notes.push(format!(
                 "{} {}: no request could be made up",
@@ -51,6 +57,7 @@ pub(super) fn generate(
         let mut granting: Vec<String> = Vec::new();
         for (other, overlap) in operations.iter().zip(overlaps) {
             let fits = other.method == operation.method
+                && !overlap.shut
                 && matches(&other.template.segments, &segments)
                 && !overlap
                     .left_out
@@ -143,12 +150,25 @@ fn encode_query(text: &str) -> String {
         .replace(';', "%3B")
 }
 
-fn left_out(template: &[Segment], request: &[String], conjunction: &[(String, String)]) -> bool {
-    conjunction.iter().all(|(wanted, text)| {
+fn left_out(template: &[Segment], request: &[String], conjunction: &[(String, Part)]) -> bool {
+    conjunction.iter().all(|(wanted, part)| {
         template.iter().zip(request).any(|(segment, sent)| match segment {
             Segment::Capture {
                 name, prefix, suffix, ..
-            } => name == wanted && *sent == format!("{prefix}{text}{suffix}"),
+            } => {
+                let value = sent
+                    .strip_prefix(prefix.as_str())
+                    .and_then(|v| v.strip_suffix(suffix.as_str()));
+                name == wanted
+                    && value.is_some_and(|value| match part {
+                        Part::Text(text) => value == text,
+                        Part::Affixes(before, behind) => value
+                            .strip_prefix(before.as_str())
+                            .is_some_and(|v| v.ends_with(behind.as_str())),
+                        // What else it matches is not known here; such a request is not made up.
+                        Part::Regex(_, example) => example.as_deref() == Some(value),
+                    })
+            }
             Segment::Literal(_) => false,
         })
     })
