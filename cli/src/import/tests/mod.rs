@@ -153,6 +153,41 @@ fn a_reference_may_lead_through_references() {
     assert!(text.contains("GET /x/{id:int}"), "{text}");
 }
 
+/// A literal beside a template, each with a query of its own: the commonest pair of paths there is.
+#[test]
+fn a_literal_beside_a_template_is_granted_with_its_own_query() {
+    let skeleton = import(
+        r##"
+openapi: 3.0.3
+servers: [{url: "https://api.example.com"}]
+paths:
+  /orders/search:
+    get:
+      operationId: searchOrders
+      parameters: [{name: q, in: query, required: true, schema: {type: string}}]
+      responses: {}
+  /orders/{id}:
+    get:
+      operationId: getOrder
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string}}
+        - {name: expand, in: query, schema: {type: boolean}}
+      responses: {}
+"##,
+    )
+    .unwrap();
+    let text = checked(&skeleton);
+    assert!(
+        text.contains("GET /orders/search as searchOrders { accept query { q: string; } }"),
+        "{text}"
+    );
+    assert!(
+        text.contains("unless path.id == \"search\" as getOrder"),
+        "{text}"
+    );
+    assert!(skeleton.notes.is_empty(), "{:?}", skeleton.notes);
+}
+
 /// What has no word in the language has a note.
 #[test]
 fn what_is_not_checked_is_said() {
