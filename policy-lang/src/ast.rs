@@ -627,6 +627,8 @@ pub enum FieldLimit {
     Items(Spanned<u64>, Spanned<u64>),
     /// `keys N`
     Keys(Spanned<u64>),
+    /// `separated by ","`
+    Separated(Text),
 }
 
 /// `N per D ..`

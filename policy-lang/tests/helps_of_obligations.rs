@@ -36,6 +36,22 @@ const ROWS: &[(&str, &str)] = &[
         "service s { cors { origins \"https://a.example\"; methods GET; «headers \"*\";» } }",
         "`*` is not the name of one header",
     ),
+    (
+        "service s { on GET /a { accept query { «tag: string items 0..10;» } } }",
+        "`items` counts the values of a list, and `tag` is one value",
+    ),
+    (
+        "service s { on GET /a { accept query { «a.b: string;» } } }",
+        "`a.b` is not one name, and parameters hold no others",
+    ),
+    (
+        "service s { on GET /a { accept query { «ids: int separated by \",\";» } } }",
+        "`separated by` splits the text of a parameter that is a list",
+    ),
+    (
+        "service s { on GET /a { accept query { «ids[]: int separated by \", \";» } } }",
+        "`, ` cannot separate values",
+    ),
 ];
 
 fn pasted(statement: &str, code: &str) -> String {

@@ -261,6 +261,8 @@ const OBLIGATIONS: &[&str] = &[
     "accept body",
     "accept query",
     "accept form",
+    "accept repeated names",
+    "accept split texts",
     "accept type",
     "require response",
     "set header",

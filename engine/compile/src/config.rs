@@ -258,7 +258,6 @@ impl Make<'_> {
 
     fn query_field(&mut self, field: &model::AcceptedField) -> Result<QueryField, CompileError> {
         let number = |text: &Option<String>| text.as_ref().and_then(|t| t.parse::<i64>().ok());
-        let repeated = field.path.strip_suffix("[]");
         let matches = match &field.bounds.matches {
             None => None,
             Some(regex) => {
@@ -275,9 +274,13 @@ impl Make<'_> {
             values.sort();
         }
         Ok(QueryField {
-            name: repeated.unwrap_or(&field.path).to_string(),
+            name: field.path.clone(),
+            separator: match field.many {
+                model::Many::Separated(at) => u8::try_from(at).ok(),
+                model::Many::One | model::Many::Given => None,
+            },
             optional: field.optional,
-            items: field.bounds.items.or(repeated.map(|_| (0, u64::MAX))),
+            items: (field.many != model::Many::One).then(|| field.bounds.items.unwrap_or((0, u64::MAX))),
             ty: match field.ty {
                 model::AcceptedType::Bool => QueryType::Bool,
                 model::AcceptedType::Int => QueryType::Int,

@@ -511,11 +511,13 @@ pub struct AcceptQuery {
 /// One query parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryField {
-    /// Decoded name; `name[]` in the policy: repeated.
+    /// Decoded name.
     pub name: String,
+    /// ASCII character at which the one text is split into values.
+    pub separator: Option<u8>,
     /// May be missing.
     pub optional: bool,
-    /// May be given more than once: smallest and largest count.
+    /// Of a list, the smallest and largest count of values.
     pub items: Option<(u64, u64)>,
     /// Type.
     pub ty: QueryType,

@@ -290,7 +290,7 @@ wire_struct! {
     }
     AcceptBody { max_bytes, strip_unknown, media }
     AcceptQuery { strip_unknown, fields }
-    QueryField { name, optional, items, ty, min, max, one_of, matches }
+    QueryField { name, separator, optional, items, ty, min, max, one_of, matches }
     HeaderOp { request, name, value }
 }
 

@@ -90,19 +90,28 @@ fn given<'p>(param: &Param<'p>) -> Option<Given<'p>> {
 }
 
 fn field_fits(field: &QueryField, given: &[Given], matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {
-    let mut count = 0u64;
+    let (mut times, mut count) = (0u64, 0u64);
     for param in given.iter().filter(|param| param.name == field.name) {
-        if !value_fits(field, param.value, matches) {
-            return false;
+        let mut rest = Some(param.value);
+        while let Some(text) = rest {
+            let (value, after) = match field.separator.and_then(|at| text.split_once(char::from(at))) {
+                Some((value, after)) => (value, Some(after)),
+                None => (text, None),
+            };
+            if !value_fits(field, value, matches) {
+                return false;
+            }
+            count += 1;
+            rest = after;
         }
-        count += 1;
+        times += 1;
     }
     let (least, most) = field.items.unwrap_or((1, 1));
-    if count == 0 {
-        field.optional
-    } else {
-        (least..=most).contains(&count)
+    if times == 0 && field.optional {
+        return true;
     }
+    // One text is split; two of them are not one list.
+    (least..=most).contains(&count) && (field.separator.is_none() || times <= 1)
 }
 
 fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {

@@ -521,6 +521,7 @@ fn queries_are_a_closed_world() {
         accept_query: vec![AcceptQuery {
             strip_unknown,
             fields: vec![QueryField {
+                separator: None,
                 name: "x".into(),
                 optional: false,
                 items: None,

@@ -4,8 +4,8 @@ use super::cx::sort_dedup;
 use super::jsonpath::{self, Step};
 use super::literals::{self, decimal, regex};
 use super::report::Report;
-use crate::ast::{AcceptField, AcceptSpec, FieldLimit, Literal};
-use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds};
+use crate::ast::{AcceptField, AcceptSpec, FieldLimit, Literal, Text};
+use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds, Many};
 use crate::source::{Span, Spanned};
 
 const CODE: &str = "G0510";
@@ -75,7 +75,7 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
     let checked = spec.fields.iter().filter_map(|f| field(report, &kind, f));
     let mut fields: Vec<_> = checked.collect();
     fields.sort_by(|a, b| a.1.path.cmp(&b.1.path));
-    parents(report, &fields);
+    parents(report, &fields, kind == AcceptKind::Body);
     if report.count() > before {
         return None;
     }
@@ -89,17 +89,17 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
 }
 
 /// A path stands once, and what lies above another field is an object, or an array of what is below.
-fn parents(report: &Report, fields: &[Field]) {
+fn parents(report: &Report, fields: &[Field], is_body: bool) {
     for (i, (steps, field, span)) in fields.iter().enumerate() {
         for (other_steps, other, _) in fields.iter().take(i).chain(fields.iter().skip(i + 1)) {
-            if other_steps == steps {
+            if other_steps == steps || (!is_body && field.path == other.path) {
                 report.error(
                     CODE,
                     *span,
                     format!("`{}` is accepted twice", field.path),
                     "keep one line",
                 );
-            } else if other_steps.starts_with(steps) {
+            } else if is_body && other_steps.starts_with(steps) {
                 let below = other_steps.get(steps.len());
                 let fine = matches!((field.ty, below), (AcceptedType::Any, _))
                     || (field.ty == AcceptedType::Object && matches!(below, Some(Step::Member(_))));
@@ -120,13 +120,16 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
     let steps = report.ok(field.path.span, jsonpath::steps(&field.path.node))?;
     let body = *kind == AcceptKind::Body;
     let path = match (body, steps.as_slice()) {
-        (false, [Step::Member(name)]) => name.clone(),
+        (false, [Step::Member(name)] | [Step::Member(name), Step::Each]) => name.clone(),
         (false, _) => {
             return report.invalid(
                 CODE,
                 field.path.span,
-                "queries and forms are flat",
-                "write one plain or quoted name",
+                format!("`{}` is not one name, and parameters hold no others", field.path.node),
+                format!(
+                    "write the whole name in quotes, as in `\"{}\": string;`, and `tag[]` for one that is given several times",
+                    field.path.node.replace('"', "")
+                ),
             );
         }
         (true, steps) if steps.iter().all(|s| matches!(s, Step::Member(_) | Step::Each)) => {
@@ -163,8 +166,13 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
         );
     }
     let mut bounds = Bounds::default();
+    let is_list = !body && steps.len() == 2;
+    let mut many = if is_list { Many::Given } else { Many::One };
     for limit in &field.limits {
-        limit_of(report, ty, &steps, limit, &mut bounds);
+        match &limit.node {
+            FieldLimit::Separated(text) => many = separated(report, field, is_list, text, many)?,
+            _ => limit_of(report, field, ty, &steps, limit, &mut bounds),
+        }
     }
     if above(&bounds.min, &bounds.max) || bounds.items.is_some_and(|(a, b)| a > b) {
         report.error(
@@ -176,6 +184,7 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
     }
     let accepted = AcceptedField {
         path,
+        many,
         optional: field.optional,
         ty,
         nullable: field.nullable,
@@ -184,8 +193,45 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
     Some((steps, accepted, field.span))
 }
 
+/// `separated by ".."` of a parameter that is a list.
+fn separated(
+    report: &Report,
+    field: &AcceptField,
+    is_list: bool,
+    text: &Text,
+    earlier: Many,
+) -> Option<Many> {
+    let wrong = |message: String, help: String| report.invalid(CODE, text.span, message, help);
+    let ty = &field.ty.node;
+    let mut chars = text.node.chars();
+    match (chars.next(), chars.next()) {
+        _ if !is_list => wrong(
+            "`separated by` splits the text of a parameter that is a list".to_owned(),
+            format!(
+                "write `{}[]: {ty} separated by \",\";` in `accept query` or `accept form`",
+                field.path.node
+            ),
+        ),
+        _ if earlier != Many::Given => wrong(
+            "`separated by` is said twice".to_owned(),
+            "keep one of them".to_owned(),
+        ),
+        (Some(at), None) if at.is_ascii() && !at.is_ascii_control() && !at.is_ascii_alphanumeric() => {
+            Some(Many::Separated(at))
+        }
+        _ => wrong(
+            format!("`{}` cannot separate values", text.node),
+            format!(
+                "name one ASCII character that is no letter and no digit, as in `{}: {ty} separated by \",\";`",
+                field.path.node
+            ),
+        ),
+    }
+}
+
 fn limit_of(
     report: &Report,
+    field: &AcceptField,
     ty: AcceptedType,
     steps: &[Step],
     limit: &Spanned<FieldLimit>,
@@ -238,9 +284,22 @@ fn limit_of(
         FieldLimit::Items(min, max) if steps.contains(&Step::Each) => {
             bounds.items = Some((min.node, max.node))
         }
-        FieldLimit::Items(..) => wrong("items"),
+        FieldLimit::Items(min, max) => report.error(
+            CODE,
+            *span,
+            format!(
+                "`items` counts the values of a list, and `{}` is one value",
+                field.path.node
+            ),
+            format!(
+                "write `{}[]: {} items {}..{};`",
+                field.path.node, field.ty.node, min.node, max.node
+            ),
+        ),
         FieldLimit::Keys(n) if ty == AcceptedType::Object => bounds.keys = Some(n.node),
         FieldLimit::Keys(_) => wrong("keys"),
+        // Read by [`field`].
+        FieldLimit::Separated(_) => {}
     }
 }
 

@@ -6,7 +6,7 @@ use super::disjoint::disjoint;
 use super::meet::{Item, MAX_PAIRS, clashing};
 use crate::model::{
     Accept, AcceptKind, AcceptedField, Base, Cond, Effect, HeaderAction, HeaderValue, HostOptions,
-    HostPattern, Rule,
+    HostPattern, Many, Rule,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -221,7 +221,8 @@ fn clash(a: &Accept, b: &Accept) -> Option<String> {
                 .fields
                 .get(b.fields.binary_search_by(|g| g.path.cmp(&f.path)).ok()?)?;
             let needed = demanded(f) || demanded(g);
-            (needed && !(f.nullable && g.nullable) && disjoint(f, g))
+            // What is one value to one and a list to the other is measured by other bounds.
+            (needed && f.many == g.many && !(f.nullable && g.nullable) && disjoint(f, g))
                 .then(|| format!("no value of `{}` is both", f.path))
         })
     })
@@ -229,7 +230,8 @@ fn clash(a: &Accept, b: &Accept) -> Option<String> {
 
 /// Whether every body must have the field: it is not optional, and does not lie in an array or object that may be missing.
 fn demanded(field: &AcceptedField) -> bool {
-    !field.optional && !field.path.contains("[]") && !field.path.contains('.')
+    let is_list = field.many != Many::One;
+    !field.optional && !is_list && !field.path.contains("[]") && !field.path.contains('.')
 }
 
 /// Whether the field is named, or something inside it. Fields are sorted by path.

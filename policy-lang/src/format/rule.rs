@@ -164,6 +164,7 @@ fn accept_field(field: &AcceptField) -> Node {
             FieldLimit::Matches(regex) => words.push(format!("matches '{}'", regex.node)),
             FieldLimit::Items(a, b) => words.push(format!("items {}..{}", a.node, b.node)),
             FieldLimit::Keys(n) => words.push(format!("keys {}", n.node)),
+            FieldLimit::Separated(text) => words.push(format!("separated by {}", quote(&text.node))),
         }
     }
     leaf(field.span, words)

@@ -21,7 +21,7 @@ pub use credential::{
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{
     Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, CalendarUnit, HeaderAction,
-    HeaderDirection, HeaderOp, HeaderValue, KeyFact, KeyPart, Limit, Mask, Obligations, Period, Quota,
+    HeaderDirection, HeaderOp, HeaderValue, KeyFact, KeyPart, Limit, Many, Mask, Obligations, Period, Quota,
     Redaction, RedactionOp, RequireResponse, StoreFailure, Transport,
 };
 pub use rule::{

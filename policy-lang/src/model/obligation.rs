@@ -258,6 +258,8 @@ pub enum AcceptKind {
 pub struct AcceptedField {
     /// JSON path in canonical spelling; for queries and forms the decoded name.
     pub path: String,
+    /// How often the name may be given; of queries and forms only.
+    pub many: Many,
     /// `?`
     pub optional: bool,
     /// Type.
@@ -266,6 +268,19 @@ pub struct AcceptedField {
     pub nullable: bool,
     /// Limits.
     pub bounds: Bounds,
+}
+
+/// How a name of a query or form holds its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Many {
+    /// `tag`: given once, one value.
+    #[default]
+    One,
+    /// `tag[]`: given any number of times, a value each; none is an empty list.
+    Given,
+    /// `tag[] .. separated by ","`: given once and split at this ASCII character after decoding, an empty part being a
+    /// value too; missing is an empty list.
+    Separated(char),
 }
 
 /// The type of an accepted field.
@@ -301,7 +316,7 @@ pub struct Bounds {
     pub one_of: Option<Vec<String>>,
     /// `matches '..'`, anchored.
     pub matches: Option<String>,
-    /// `items A..B` of an array field `f[]`.
+    /// `items A..B` of an array field `f[]`: how many values.
     pub items: Option<(u64, u64)>,
     /// `keys N` of an object.
     pub keys: Option<u64>,

@@ -422,6 +422,15 @@ pub(super) const ROWS: &[(Place, &str)] = &[
         "on any /u { accept body { a: string matches '«a→b»+'; } }",
     ),
     (Service, "on any /u { accept body { a[]: int items 0..«5→6»; } }"),
+    (Service, "on any /u { accept query { a«→[]»: int; } }"),
+    (
+        Service,
+        "on any /u { accept form { a[]: int separated by \"«,→;»\"; } }",
+    ),
+    (
+        Service,
+        "on any /u { accept query { a[]: int«→ separated by \",\"»; } }",
+    ),
     (Service, "on any /u { accept body { a: object keys «5→6»; } }"),
     (Service, "on any /u { tag \"a\"; «→accept type \"image/png\";» }"),
     (Service, "on any /u { accept type \"image/«png→gif»\"; }"),

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_lang::model::{
-    AcceptKind, HeaderAction, HeaderDirection, Limit, Mask, Policy, Redaction, RedactionOp, Rule, RuleId,
+    AcceptKind, HeaderAction, HeaderDirection, Limit, Many, Mask, Policy, Redaction, RedactionOp, Rule,
+    RuleId,
 };
 use portcullis_vectors::{RequestBody, Response};
 use serde_json::{Value, json};
@@ -200,6 +201,13 @@ pub(crate) fn trace(policy: &Policy, bindings: &[Binding<'_>], default: Option<&
                 AcceptKind::Media(_) => "accept type",
             };
             trace.obligation(kind, 1);
+            let lists = accept.fields.iter().filter(|f| f.many == Many::Given);
+            trace.obligation("accept repeated names", lists.count());
+            let split = accept
+                .fields
+                .iter()
+                .filter(|f| matches!(f.many, Many::Separated(_)));
+            trace.obligation("accept split texts", split.count());
         }
         for op in &all.headers {
             match op.action {

@@ -3,7 +3,7 @@
 use portcullis_base::Detail;
 use std::net::IpAddr;
 
-use portcullis_lang::model::{Accept, AcceptedField, AcceptedType, Policy};
+use portcullis_lang::model::{Accept, AcceptedField, AcceptedType, Many, Policy};
 
 use crate::facts::{parse_int, parse_ip};
 use crate::hours::parse_instant;
@@ -48,12 +48,21 @@ pub(crate) fn accepted(
             .filter(|(_, name, _)| *name == field.path)
             .map(|(_, _, v)| v.as_str())
             .collect();
-        let fits = match given.as_slice() {
-            [] => field.optional,
-            [value] => value_fits(field, value, patterns),
-            _ => false,
+        let is_one = |texts: &[&str]| texts.len() == 1 && value_fits(field, texts[0], patterns);
+        let is_list = |items: &[&str]| {
+            let (least, most) = field.bounds.items.unwrap_or((0, u64::MAX));
+            (least..=most).contains(&(items.len() as u64))
+                && items.iter().all(|item| value_fits(field, item, patterns))
         };
-        if !fits {
+        let fits = match (field.many, given.as_slice()) {
+            (Many::One, texts) => is_one(texts),
+            (Many::Given, texts) => is_list(texts),
+            (Many::Separated(_), []) => is_list(&[]),
+            (Many::Separated(at), [text]) => is_list(&text.split(at).collect::<Vec<_>>()),
+            (Many::Separated(_), _) => false,
+        };
+        let is_left_out = given.is_empty() && field.optional;
+        if !fits && !is_left_out {
             return Err(SHAPE);
         }
     }

@@ -149,7 +149,18 @@ fn query(rng: &mut Rng) -> String {
     let strip = rng.pick(&["", "", " strip unknown"]);
     let page = rng.pick(&["1..100", "min 1", "1..5", "max 50"]);
     let q = rng.pick(&["max 20", "min 1", "", "matches '[a-z0-9+ ]*'"]);
-    let more = rng.pick(&["", " since?: instant;", " on?: bool;", " from_ip?: ip;"]);
+    let more = rng.pick(&[
+        "",
+        " since?: instant;",
+        " on?: bool;",
+        " from_ip?: ip;",
+        " tag[]: string max 3 items 0..2;",
+        " tag[]?: string items 2..3;",
+        " ids[]: int 1..9 separated by \",\";",
+        " ids[]: int separated by \",\" items 0..2;",
+        " ids[]?: string max 3 separated by \",\" items 2..3;",
+        " \"tag[]\"[]: string items 0..1;",
+    ]);
     let role = rng.pick(&[
         "role?: string in [\"admin\", \"staff\", \"t1\"];",
         "role?: string;",

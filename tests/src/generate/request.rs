@@ -137,6 +137,17 @@ impl<'p> Requests<'p> {
                 "zz=1&page=2",
                 "q=a&q=b",
                 "page=%zz",
+                "tag=a&tag=b",
+                "tag=a&tag=b&tag=c",
+                "tag=long",
+                "tag%5B%5D=a",
+                "tag[]=a&tag[]=b",
+                "ids=1,2",
+                "ids=1%2C2%2C3",
+                "ids=1,,2",
+                "ids=",
+                "ids=1&ids=2",
+                "ids=12,3",
             ]);
             draft.raw_query = Some(query.to_string());
         }

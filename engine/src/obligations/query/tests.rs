@@ -4,6 +4,7 @@ use super::*;
 
 fn field(ty: QueryType, min: Option<i64>, max: Option<i64>) -> QueryField {
     QueryField {
+        separator: None,
         name: "f".into(),
         optional: true,
         items: None,
@@ -52,11 +53,13 @@ fn counts() {
     assert!(check(&f, &[]) && check(&f, &[param("1")]));
     assert!(!check(&f, &[param("0")]) && !check(&f, &[param("1"), param("1")]));
     f.optional = false;
+    f.items = Some((1, 2));
+    assert!(!check(&f, &[]), "no value is fewer than one");
     f.items = Some((0, 2));
-    assert!(
-        !check(&f, &[]),
-        "a field that must be there is missing, whatever its count may be"
-    );
+    assert!(check(&f, &[]), "a list that is missing is an empty one");
     assert!(check(&f, &[param("1"), param("2")]));
     assert!(!check(&f, &[param("1"), param("2"), param("3")]));
+    f.separator = Some(b',');
+    assert!(check(&f, &[param("1,2")]) && !check(&f, &[param("1,2,3")]));
+    assert!(!check(&f, &[param("1,")]) && !check(&f, &[param("1"), param("2")]));
 }

@@ -309,6 +309,7 @@ impl Build<'_> {
             R::limit_matches => FieldLimit::Matches(self.regex(first)?),
             R::limit_items => FieldLimit::Items(self.count(first)?, self.count(k.next()?)?),
             R::limit_keys => FieldLimit::Keys(self.count(first)?),
+            R::limit_separated => FieldLimit::Separated(self.text(first)?),
             _ => return None,
         })
     }

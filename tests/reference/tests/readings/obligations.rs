@@ -164,6 +164,7 @@ fn the_strongest_redaction_of_a_path_wins() {
 #[test]
 fn a_query_is_a_closed_world() {
     let field = AcceptedField {
+        many: portcullis_lang::model::Many::One,
         path: "n".to_string(),
         optional: false,
         ty: AcceptedType::Int,
