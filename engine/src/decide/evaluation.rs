@@ -17,6 +17,7 @@ use crate::obligations::{self, Binding, Draft, Sunset};
 use crate::request::{Canonical, Head};
 use crate::value::Arena;
 use crate::view::RequestView;
+use portcullis_base::CredentialKind;
 
 /// Standing rules that bind, and whether each is certain or unknown.
 type Standing<'d> = &'d [(RuleId, bool)];
@@ -186,11 +187,14 @@ impl<'d> Evaluation<'d> {
             fallback::METHOD => return Refusal::Method(self.walk.allow_text()),
             _ => {}
         }
-        if let Some(rule) = self.walk.lacks_age() {
-            return Refusal::Authentication(rule);
-        }
-        if let Some(rule) = self.walk.lacks_scope() {
-            return Refusal::Scope(rule);
+        // A caller without a valid token lacks the token, and not what it would have to say.
+        if self.credentials.valid(CredentialKind::Token) {
+            if let Some(rule) = self.walk.lacks_age() {
+                return Refusal::Authentication(rule);
+            }
+            if let Some(rule) = self.walk.lacks_scope() {
+                return Refusal::Scope(rule);
+            }
         }
         let kinds = self.walk.kinds();
         let has_one = kinds.iter().any(|kind| self.credentials.valid(kind));

@@ -12,6 +12,7 @@ use crate::model::{
     Operand, PeerSetId, SignatureId, Type, Value,
 };
 use crate::source::{Span, Spanned};
+use std::collections::BTreeSet;
 
 /// How far one expansion went.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(super) struct Expansion {
     atoms: usize,
     depth: usize,
     stopped: bool,
+    /// Kinds of credential that the atoms read, those too that `anyone` beside them makes irrelevant.
+    pub(super) reads: BTreeSet<CredentialKind>,
 }
 
 impl<'a> Cx<'a> {
@@ -58,7 +61,9 @@ impl<'a> Cx<'a> {
             ExprKind::Name(name) => self.bare(env, name, state),
             _ => {
                 self.count(expr.span, state)?;
-                self.atom(env, expr).map(Cond::Atom)
+                let atom = self.atom(env, expr)?;
+                state.reads.extend(atom.credentials());
+                Some(Cond::Atom(atom))
             }
         }
     }
@@ -117,6 +122,7 @@ impl<'a> Cx<'a> {
             self.mismatch(reference.span, ty, Type::Bool);
             return None;
         }
+        state.reads.extend(fact.credential());
         Some(Cond::Atom(Atom::IsTrue(fact)))
     }
 

@@ -5,7 +5,7 @@ use super::cx::{Captures, Cx, Env, sort_dedup};
 use super::quotas::PendingLimit;
 use super::targets::Place;
 use crate::ast::{self, Requirement, Verb};
-use crate::model::{Cond, Effect, Obligations, Owner, Requires, Respond, Rule};
+use crate::model::{Cond, CredentialKind, Effect, Obligations, Owner, Requires, Respond, Rule};
 use crate::source::{Span, Spanned};
 use portcullis_base::quote::GateString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,7 @@ impl Cx<'_> {
             self.captures_agree(rule.head, &targets, &obligations, &limits);
         }
         let because = rule.because.as_ref().map(|b| b.node.clone());
-        let condition = condition?;
+        let (condition, reads) = condition?;
         let rule = Rule {
             id,
             span: rule.head,
@@ -81,6 +81,7 @@ impl Cx<'_> {
             report: rule.report,
             targets,
             condition,
+            reads,
             requires,
             respond,
             because,
@@ -175,8 +176,8 @@ impl Cx<'_> {
         }
     }
 
-    /// (principals) and (when) and not (unless), within one pair of bounds.
-    fn rule_condition(&self, env: Env<'_>, rule: &ast::Rule) -> Option<Cond> {
+    /// (principals) and (when) and not (unless), within one pair of bounds; and the kinds of credential that they name.
+    fn rule_condition(&self, env: Env<'_>, rule: &ast::Rule) -> Option<(Cond, Vec<CredentialKind>)> {
         let mut state = Expansion::default();
         let mut parts = Vec::new();
         if rule.verb.node != Verb::On {
@@ -193,7 +194,8 @@ impl Cx<'_> {
         if let Some(unless) = &rule.unless {
             parts.push(self.expand(env, unless, &mut state).map(Cond::negate));
         }
-        parts.into_iter().collect::<Option<Vec<_>>>().map(Cond::all)
+        let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+        Some((Cond::all(parts), state.reads.into_iter().collect()))
     }
 
     fn requires(&self, with: &[Spanned<Requirement>]) -> Requires {

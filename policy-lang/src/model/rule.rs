@@ -43,6 +43,9 @@ pub struct Rule {
     pub targets: Vec<Target>,
     /// principals and `when` and not `unless`.
     pub condition: Cond,
+    /// Kinds of credential that principals, `when` and `unless` name, whoever they name beside them: `anyone` makes a
+    /// condition that does not show them. Sorted, unique.
+    pub reads: Vec<CredentialKind>,
     /// `with ..`; empty for deny and on.
     pub requires: Requires,
     /// `respond ..` of a deny.
@@ -60,7 +63,7 @@ pub struct Rule {
 impl Rule {
     /// The kinds of credential that the rule's principals, condition or `with` read; sorted, unique.
     pub fn credentials(&self) -> Vec<CredentialKind> {
-        let mut kinds = Vec::new();
+        let mut kinds = self.reads.clone();
         self.condition
             .for_each_atom(&mut |atom| kinds.extend(atom.credentials()));
         if !self.requires.is_empty() {

@@ -285,7 +285,8 @@ impl<'a> Case<'a> {
             return self.no_target();
         }
         let (mut lack_age, mut lack_scope) = (Vec::new(), Vec::new());
-        for evaluated in candidates.iter().filter(|e| e.truth == Truth::True) {
+        let has_token = self.world.credentials.is_valid(CredentialKind::Token);
+        for evaluated in candidates.iter().filter(|e| has_token && e.truth == Truth::True) {
             let (view, with) = (self.view(evaluated), &evaluated.rule.requires);
             match (view.has_scopes(with), view.has_acr(with) && view.has_age(with)) {
                 (true, false) => lack_age.push(evaluated),

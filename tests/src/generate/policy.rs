@@ -280,6 +280,9 @@ fn who(rng: &mut Rng, world: &World) -> String {
     if rng.chance(25) {
         some.push(rng.pick(&world.principals));
     }
+    if rng.chance(8) {
+        some.push("anyone".to_string());
+    }
     some.dedup();
     some.join(" or ")
 }
@@ -299,7 +302,7 @@ fn allow(rng: &mut Rng, world: &World, at_root: bool, unique: u64) -> String {
     let target = target(rng, false, at_root);
     let who = who(rng, world);
     let mut with = Vec::new();
-    if world.has_token && who != "anyone" && rng.chance(40) {
+    if world.has_token && (who != "anyone" || rng.chance(15)) && rng.chance(40) {
         with.push(
             rng.pick(&[
                 "scope \"read\"",

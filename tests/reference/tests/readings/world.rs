@@ -132,6 +132,7 @@ pub(crate) fn rule(id: &str, effect: Effect, target: &str, condition: Cond) -> R
         report: false,
         targets: target.split(", ").map(self::target).collect(),
         condition,
+        reads: Vec::new(),
         requires: Requires::default(),
         respond: None,
         because: None,
