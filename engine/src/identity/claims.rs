@@ -14,6 +14,9 @@ const PARTS_USUAL: usize = 16;
 /// The policy's name of the set of scopes, in claims that the host split.
 const SCOPE: &str = "scope";
 
+/// The claim that binds a token to a key or certificate (RFC 7800).
+const CONFIRMATION: &[u8] = b"cnf";
+
 /// What a token says.
 #[derive(Clone, Debug)]
 pub(crate) enum Claims<'a> {
@@ -31,11 +34,11 @@ impl<'a> Claims<'a> {
         if claims.len() > limits::CLAIMS_BYTES {
             return Err(Detail::TokenTooLarge);
         }
-        match Json::parse(claims, limits::CLAIMS_BYTES, arena) {
-            Ok(claims) if claims.object().is_none() => Err(Detail::MalformedToken),
-            Ok(claims) if claims.has_duplicate_members() => Err(Detail::DuplicateMember),
-            Ok(claims) if is_bound_to_key(&claims) => Err(Detail::ProofNotSupported),
-            Ok(claims) => Ok(Claims::Json(claims)),
+        match Json::parse_watching(claims, limits::CLAIMS_BYTES, CONFIRMATION, arena) {
+            Ok((claims, _)) if claims.object().is_none() => Err(Detail::MalformedToken),
+            Ok((claims, _)) if claims.has_duplicate_members() => Err(Detail::DuplicateMember),
+            Ok((claims, true)) if is_bound_to_key(&claims) => Err(Detail::ProofNotSupported),
+            Ok((claims, _)) => Ok(Claims::Json(claims)),
             Err(_) => Err(Detail::MalformedToken),
         }
     }
@@ -159,7 +162,7 @@ fn walk<'j, 'a>(object: &'j Json<'a>, path: &[String]) -> Member<'j, 'a> {
 
 /// Whether the token is good only beside a proof that its holder has a key (RFC 9449, section 6.1).
 fn is_bound_to_key(claims: &Json<'_>) -> bool {
-    let confirmation = claims.object().map(|claims| claims.member(b"cnf"));
+    let confirmation = claims.object().map(|claims| claims.member(CONFIRMATION));
     match confirmation {
         Some(Member::Once(confirmation)) => !matches!(confirmation.member(b"jkt"), Member::Absent),
         _ => false,

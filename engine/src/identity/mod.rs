@@ -296,9 +296,10 @@ impl PresentedAt {
     fn is_read_by(self, issuer: usize, config: &Config) -> bool {
         let of = |index: usize| config.issuers.get(index);
         issuer == self.issuer
-            || match self.in_query {
-                true => of(issuer).map(|i| &i.query) == of(self.issuer).map(|i| &i.query),
-                false => of(issuer).map(|i| &i.place) == of(self.issuer).map(|i| &i.place),
+            || if self.in_query {
+                of(issuer).map(|i| &i.query) == of(self.issuer).map(|i| &i.query)
+            } else {
+                of(issuer).map(|i| &i.place) == of(self.issuer).map(|i| &i.place)
             }
     }
 }
@@ -465,8 +466,9 @@ fn bearer(line: &[u8]) -> impl Iterator<Item = Shape> + use<> {
         .position(|b| !text::is_token_byte(*b))
         .unwrap_or(line.len());
     let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
-    let with_proof = scheme.eq_ignore_ascii_case(b"dpop");
-    let found = if !with_proof && !scheme.eq_ignore_ascii_case(b"bearer") {
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
+    let with_proof = !is_bearer && scheme.eq_ignore_ascii_case(b"dpop");
+    let found = if !is_bearer && !with_proof {
         [None, None]
     } else if rest.contains(&b',') {
         [Some(Shape::Malformed), Some(Shape::Malformed)]

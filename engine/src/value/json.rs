@@ -76,18 +76,30 @@ impl<'a> Json<'a> {
 
     /// Validates `text` of at most `max_bytes`.
     pub(crate) fn parse(text: &'a [u8], max_bytes: usize, arena: &'a Arena) -> Result<Json<'a>, JsonFault> {
+        Json::parse_watching(text, max_bytes, b"", arena).map(|(json, _)| json)
+    }
+
+    /// The same, and whether the outermost object may have a member `name`; if not, it has none. Costs less than looking.
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    pub(crate) fn parse_watching(
+        text: &'a [u8],
+        max_bytes: usize,
+        name: &[u8],
+        arena: &'a Arena,
+    ) -> Result<(Json<'a>, bool), JsonFault> {
         let tape = ArenaTape {
             // About one node for eight bytes; a denser text lets it grow.
             nodes: List::with_capacity_in(text.len() / 8 + 2, arena),
             arena,
         };
         let scanned = base::scan(text, max_bytes, tape)?;
-        Ok(Json {
+        let json = Json {
             text,
             nodes: scanned.tape.nodes.into_bump_slice(),
             suspect: scanned.suspect,
             arena,
-        })
+        };
+        Ok((json, scanned.names.may_hold(name)))
     }
 
     /// The document's value, if it is an object.

@@ -4,9 +4,9 @@
 /// Words of marks: enough that the dozen names of a token seldom share a bit.
 const WORDS: usize = 16;
 
-/// The names met so far.
+/// The names of one object.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Marks([u64; WORDS]);
+pub struct Marks([u64; WORDS]);
 
 impl Marks {
     /// Marks a name by its hash; whether no name before had its bit.
@@ -20,6 +20,14 @@ impl Marks {
             }
             _ => false,
         }
+    }
+
+    /// Whether a name may be among them; if not, it is not.
+    #[inline]
+    pub fn may_hold(&self, name: &[u8]) -> bool {
+        let hash = hash(name);
+        let word = self.0.get((hash >> 6) as usize % WORDS);
+        word.is_some_and(|word| word >> (hash & 63) & 1 == 1)
     }
 }
 

@@ -9,7 +9,7 @@ mod scan;
 use core::fmt;
 
 pub use escape::unescape;
-pub use marks::hash;
+pub use marks::{Marks, hash};
 pub use scan::{JsonScan, scan};
 
 /// Containers that may be open at once.

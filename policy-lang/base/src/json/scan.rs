@@ -12,6 +12,8 @@ pub struct JsonScan<T> {
     /// Some object may have a member twice: names were met whose marks were met before, or that were not marked. If
     /// not, none has.
     pub suspect: bool,
+    /// The names of the outermost object; none of a text that is no object.
+    pub names: Marks,
 }
 
 /// Validates a text of at most `max_bytes` and puts its nodes on a tape, which is empty.
@@ -47,6 +49,7 @@ pub fn scan<T: JsonTape>(text: &[u8], max_bytes: usize, tape: T) -> Result<JsonS
         Ok(()) => Ok(JsonScan {
             tape: scanner.tape,
             suspect: scanner.suspect,
+            names: scanner.marks,
         }),
         Err(Stop::Syntax(expected)) => Err(JsonFault::Syntax(scanner.at, expected)),
         Err(Stop::TooDeep) => Err(JsonFault::TooDeep(scanner.at)),
