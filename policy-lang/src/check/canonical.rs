@@ -28,6 +28,8 @@ pub(super) enum Test {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Values {
     Host,
+    /// A label of a host.
+    Label,
     /// Of a scheme and a server name: whatever it is, in lower case.
     Lower,
     Path,
@@ -43,7 +45,7 @@ enum Values {
 }
 
 /// Texts of each kind of values: its place here is that of the kind.
-static TEXTS: [OnceLock<Option<Texts>>; 10] = [const { OnceLock::new() }; 10];
+static TEXTS: [OnceLock<Option<Texts>>; 11] = [const { OnceLock::new() }; 11];
 
 impl Values {
     /// As a regex of the language: over bytes, anchored.
@@ -52,6 +54,7 @@ impl Values {
             Values::Host => {
                 r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]"
             }
+            Values::Label => "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?",
             Values::Lower => "[^A-Z]*",
             // Segments are decoded, end neither in a dot nor in a space, and only the last may be empty.
             Values::Path => {
@@ -81,6 +84,7 @@ impl Values {
     fn rule(self) -> &'static str {
         match self {
             Values::Host => "hosts are names in lower case without port and trailing dot, or addresses",
+            Values::Label => "labels of hosts hold lower-case letters, digits, `-` and `_`, and no dot",
             Values::Lower => "it is in lower case",
             Values::Path => {
                 "paths start with `/` and are decoded, without empty segments and dot segments, and no segment ends in a dot or space"
@@ -123,7 +127,7 @@ impl Values {
             Values::Segment | Values::Rest => vec![decoded(text, false)],
             Values::Protocol => vec![text.to_ascii_uppercase()],
             Values::Header => vec![text.trim_matches([' ', '\t']).to_owned()],
-            Values::Lower | Values::Uuid => vec![lower],
+            Values::Label | Values::Lower | Values::Uuid => vec![lower],
             Values::Cookie => Vec::new(),
         }
     }
@@ -173,6 +177,7 @@ impl Cx<'_> {
         let values = match fact {
             Fact::Method => return self.method_text(text, span, test),
             Fact::Host => Values::Host,
+            Fact::HostLabel(_) => Values::Label,
             Fact::Scheme | Fact::Sni => Values::Lower,
             Fact::Path => Values::Path,
             Fact::ContentType => Values::ContentType,
@@ -375,6 +380,9 @@ mod tests {
             (Values::Path, "/x/%[0134679a-f][0-9a-f].*", Test::Matches, false),
             (Values::Path, "/x/.*%2F.*", Test::Matches, true),
             (Values::Host, "*.Example.com", Test::Like, false),
+            (Values::Label, "Acme", Test::Equal, false),
+            (Values::Label, "acme.eu", Test::Equal, false),
+            (Values::Label, "acme-*", Test::Like, true),
             (Values::Host, "**.example.com", Test::Like, true),
             (Values::Host, "[A-Z]+\\.example", Test::Matches, false),
             (Values::Host, "(?i)[A-Z]+\\.example", Test::Matches, true),
