@@ -18,7 +18,7 @@ use portcullis_base::quote::GateString;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Claims that every issuer sends, with their types.
-const REGISTERED: [(&str, Type); 12] = [
+pub(super) const REGISTERED: [(&str, Type); 12] = [
     ("acr", Type::String),
     ("amr", Type::Set),
     ("aud", Type::Set),

@@ -3,6 +3,7 @@
 mod absent;
 mod bypass;
 mod slash;
+mod tokens;
 
 use super::cx::{Captures, Cx, Env};
 use super::names::{Kind, Node};
@@ -10,6 +11,12 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{
     Atom, Cond, CredentialKind, Effect, Methods, Redaction, RedactionOp, Rule, Tail, TargetKind,
 };
+
+/// What is wrong with `token from a and token from b`, and the way out.
+const TWO_TOKENS: (&str, &str) = (
+    "a request has one token, so it is never from two issuers",
+    "write `token from a or token from b` where either will do",
+);
 
 impl Cx<'_> {
     /// All warnings.
@@ -31,6 +38,7 @@ impl Cx<'_> {
                     absent.help,
                 );
             }
+            self.token_demands(rule);
             self.path_tests(rule);
             self.sizes(rule);
             self.hashes(rule);
@@ -60,6 +68,32 @@ impl Cx<'_> {
                     "name the methods and paths that are public",
                 );
             }
+        }
+    }
+
+    fn token_demands(&self, rule: &Rule) {
+        if rule.effect != Effect::Allow {
+            return;
+        }
+        if tokens::wanted(&rule.condition).is_some_and(|issuers| issuers.is_empty()) {
+            self.report
+                .warning("W0022", rule.span, TWO_TOKENS.0, TWO_TOKENS.1);
+        }
+        if let Some(issuer) = tokens::any_tenant(&self.policy, rule) {
+            self.report.warning(
+                "W0023",
+                rule.span,
+                format!("this allows callers of every tenant of `{issuer}`"),
+                "ask for `token.iss`, or for a claim that names the tenant, as in `when token.tid in [\"t1\", \"t2\"]`",
+            );
+        }
+        if tokens::age_of_a_key(rule) {
+            self.report.warning(
+                "W0024",
+                rule.span,
+                "`with max age` asks when a token's holder logged in, and these callers show keys",
+                "name a principal with `token from`, or leave `with max age` out",
+            );
         }
     }
 
@@ -131,6 +165,11 @@ impl Cx<'_> {
             let cond = self.condition(Env::new(entry.scope, Captures::Any), expr);
             if self.report.count() > before {
                 continue;
+            }
+            let issuers = cond.as_ref().and_then(tokens::wanted);
+            if issuers.is_some_and(|issuers| issuers.is_empty()) {
+                self.report
+                    .warning("W0022", entry.span, TWO_TOKENS.0, TWO_TOKENS.1);
             }
             if cond.is_some_and(|c| !anchored(&c)) {
                 self.report.warning(
