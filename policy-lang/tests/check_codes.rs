@@ -6,7 +6,7 @@ use portcullis_lang::check::{CODES, load_text, load_text_with};
 use std::collections::BTreeMap;
 
 /// Declarations that most of the table needs.
-const COMMON: &str = "gate 1; issuer i { url \"https://i/\"; claims { n: int; g: set = []; } } ";
+const COMMON: &str = "gate 1; issuer i { url \"https://i/\"; audience \"a\"; algorithms ES256; claims { n: int; g: set = []; } } ";
 
 const BAD: &[(&str, &str)] = &[
     ("G0101", "network a = 10.0.0.0/8; network a = 10.0.0.0/8;"),

@@ -3,7 +3,7 @@
 use portcullis_lang::check::load_text;
 
 const COMMON: &str = "gate 1;
-issuer i { url \"https://i/\"; claims { n: int; hash: string; tier: string = \"free\"; } }
+issuer i { url \"https://i/\"; audience \"a\"; algorithms ES256; claims { n: int; hash: string; tier: string = \"free\"; } }
 keys k { header \"x-api-key\"; fields { plan: string; } }
 trust { proxies 10.0.0.0/8; header \"cf-ipcountry\" as geo.country: string; }
 context { risk: int; maintenance: bool = false; }

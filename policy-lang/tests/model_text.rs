@@ -9,7 +9,7 @@ use portcullis_lang::model::{Cond, Fact, Policy, Type};
 fn check(when: &str, response: &str) -> Checked {
     let text = format!(
         "gate 1;
-        issuer corp {{ url \"https://idp.example/\"; claims {{ mfa: bool; }} }}
+        issuer corp {{ url \"https://idp.example/\"; audience \"a\"; algorithms ES256; claims {{ mfa: bool; }} }}
         keys partners {{ header \"x-key\"; file \"partners.json\"; fields {{ plan: string; }} }}
         peers mesh {{ trust \"mesh.example\"; }}
         secret hook from file \"hook.secret\";

@@ -21,6 +21,7 @@ const TWO_TOKENS: (&str, &str) = (
 impl Cx<'_> {
     /// All warnings.
     pub(super) fn lints(&self) {
+        self.open_issuers();
         self.unanchored_principals();
         self.bypassed_demands();
         for rule in &self.policy.rules {
@@ -93,6 +94,31 @@ impl Cx<'_> {
                 rule.span,
                 "`with max age` asks when a token's holder logged in, and these callers show keys",
                 "name a principal with `token from`, or leave `with max age` out",
+            );
+        }
+    }
+
+    /// A token for another API, or signed by a weaker algorithm of the key, is as good as one that was meant.
+    fn open_issuers(&self) {
+        for issuer in &self.policy.issuers {
+            let signed = !issuer.verified_by_gateway && !issuer.opaque;
+            let (what, clause) = match (
+                issuer.audiences.is_empty(),
+                issuer.algorithms.is_empty() && signed,
+            ) {
+                (true, true) => (
+                    "audience and no algorithms",
+                    "audience \"orders-api\"; algorithms ES256;",
+                ),
+                (true, false) => ("audience", "audience \"orders-api\";"),
+                (false, true) => ("algorithms", "algorithms ES256;"),
+                (false, false) => continue,
+            };
+            self.report.warning(
+                "W0025",
+                issuer.span,
+                format!("the issuer `{}` names no {what}", issuer.name),
+                format!("write what its tokens for this API say, as in `{clause}`"),
             );
         }
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use xtask::{step, wasm};
 
 /// Largest module that ships, bytes. Unpacking images takes 15,000 of them.
-const SHIPPED_MAX: usize = 620_000;
+const SHIPPED_MAX: usize = 640_000;
 
 /// What may be imported: Envoy has all of it. NGINX's proxy-wasm host lets a module refer to what it does not have, and
 /// traps where that is called. The SDK refers to most of these, and the plugin calls few.
