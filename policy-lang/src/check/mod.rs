@@ -34,6 +34,7 @@ mod origins;
 mod quotas;
 mod rules;
 mod services;
+mod signatures;
 mod targets;
 
 // the model as a whole
