@@ -47,9 +47,37 @@ pub(super) fn host(text: &str) -> Result<HostPattern, Bad> {
     name(text, text).map(HostPattern::Exact)
 }
 
+/// A character of a message.
+fn shown(odd: char) -> String {
+    match odd {
+        ' ' => "a space".to_owned(),
+        _ if odd.is_control() => "a control character".to_owned(),
+        '`' => "a backtick".to_owned(),
+        _ => format!("`{odd}`"),
+    }
+}
+
 fn name(text: &str, whole: &str) -> Result<String, Bad> {
     let help =
         "write a name such as `api.example.com`, `*.example.com` or `**.example.com`, without port and path";
+    if let Some((host, port)) = text.split_once(':')
+        && !host.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        return bad(
+            "G0411",
+            format!("`{whole}` holds a port, and a service answers on every port"),
+            format!("write `{}`", whole.trim_end_matches(port).trim_end_matches(':')),
+        );
+    }
+    let odd = |c: &char| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if let Some(odd) = text.chars().find(odd) {
+        return bad(
+            "G0411",
+            format!("`{whole}` is not a host: no host holds {}", shown(odd)),
+            help,
+        );
+    }
     let Ok(ascii) = idna::domain_to_ascii(text) else {
         return bad("G0411", format!("`{whole}` is not a host"), help);
     };

@@ -4,7 +4,7 @@
 use super::cx::Cx;
 use super::literals::{is_token, method};
 use super::sources::Parsed;
-use crate::ast::Decl;
+use crate::ast::{Decl, Name};
 use crate::source::Span;
 use std::collections::BTreeSet;
 
@@ -73,6 +73,11 @@ impl Cx<'_> {
             }
         }
         self.policy.methods = declared.into_iter().collect();
+    }
+
+    /// Whether what stands for the name of routes is a method whose path was left out.
+    pub(super) fn is_method_alone(&self, methods: &[Name], routes: &Name) -> bool {
+        methods.is_empty() && self.known_methods().any(|known| known == routes.node)
     }
 
     /// Every method that a policy may name.

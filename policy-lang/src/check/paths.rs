@@ -27,8 +27,8 @@ pub(super) fn pattern(text: &str, base: &Base, options: HostOptions) -> Result<P
             if i != last {
                 return bad(
                     "G0404",
-                    format!("in `{text}` something follows the rest"),
-                    "`**` and `{rest:**}` stand last only",
+                    format!("`{part}` takes the rest of a path, so nothing can follow it in `{text}`"),
+                    "write `*` for exactly one segment, or end the path there and ask for what follows by `request.path like`",
                 );
             }
             if let Some(name) = &name {

@@ -48,6 +48,14 @@ impl Cx<'_> {
                 (methods?, pattern?, TargetKind::Http)
             }
             TargetExpr::Routes(names, name) => {
+                if self.names.find(place.scope, &name.node).is_none() && self.is_method_alone(names, name) {
+                    return self.report.invalid(
+                        "G0402",
+                        name.span,
+                        format!("`{}` has no path", name.node),
+                        format!("a comma stands between targets, each with its path; the methods of one path are joined, as in `{}|POST /a`", name.node),
+                    );
+                }
                 let entry = self.expect(place.scope, name, &[Kind::Routes])?;
                 let Node::Routes(targets) = entry.node else {
                     return None;
