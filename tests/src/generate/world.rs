@@ -87,6 +87,7 @@ impl World {
                 "request.path",
                 "request.content_type",
                 "request.protocol",
+                "host.tenant",
             ]
             .contains(&text),
         });
