@@ -227,6 +227,85 @@ fn accepts_that_no_body_satisfies_are_found() {
     }
 }
 
+/// Accepts of bodies in one rule are alternatives; across rules those of each media type are compared.
+#[test]
+fn accepts_of_several_media_types_are_compared_type_by_type() {
+    let (json, other_json) = ("accept body { n: int 1..2; }", "accept body { n: int 3..4; }");
+    let (form, other_form) = ("accept form { n: int 1..2; }", "accept form { n: int 3..4; }");
+    let (png, csv) = ("accept type \"image/png\";", "accept type \"text/csv\";");
+    let (named_json, named_form) = (
+        "accept type \"application/merge-patch+json\";",
+        "accept type \"application/x-www-form-urlencoded\";",
+    );
+    let query = "accept query { n: int 3..4; }";
+    let both = |lines: &[&str]| lines.join(" ");
+    for (a, b, want) in [
+        (json.to_string(), form.to_string(), true),
+        (png.to_string(), csv.to_string(), true),
+        (both(&[json, form]), form.to_string(), false),
+        (both(&[json, form]), both(&[png, json]), false),
+        (both(&[json, form]), both(&[png, csv]), true),
+        (both(&[json, form]), other_json.to_string(), true),
+        (both(&[json, form]), both(&[other_json, form]), true),
+        (both(&[json, form]), both(&[json, other_form]), true),
+        (both(&[json, png]), both(&[other_form, png]), false),
+        (json.to_string(), named_json.to_string(), false),
+        (form.to_string(), named_form.to_string(), false),
+        (form.to_string(), named_json.to_string(), true),
+        (json.to_string(), query.to_string(), false),
+        (both(&[json, query]), form.to_string(), true),
+        (
+            both(&[json, "accept query { n: int 1..2; }"]),
+            query.to_string(),
+            true,
+        ),
+    ] {
+        for (a, b) in [(&a, &b), (&b, &a)] {
+            let rules = format!("on POST /a {{ {a} }} on POST /** {{ {b} }}");
+            assert_eq!(codes(&rules) == ["G0518"], want, "{rules}: {:?}", codes(&rules));
+        }
+    }
+}
+
+#[test]
+fn one_rule_has_one_accept_for_each_media_type() {
+    for (body, want) in [
+        (
+            "accept body { n: int; } accept form { n: int; } accept type \"image/png\";",
+            &[][..],
+        ),
+        ("accept type \"image/png\"; accept type \"image/gif\";", &[]),
+        ("accept body { n?: int; } accept body { n?: int; }", &["G0510"]),
+        (
+            "accept form { n?: int; } accept body { n: int; } accept form { m?: int; }",
+            &["G0510"],
+        ),
+        (
+            "accept type \"image/png\"; accept type \"Image/PNG\" max 1KiB;",
+            &["G0510"],
+        ),
+        (
+            "accept body { n: int; } accept type \"application/json\";",
+            &["G0510"],
+        ),
+        (
+            "accept type \"application/x-www-form-urlencoded\"; accept form { n: int; }",
+            &["G0510"],
+        ),
+        (
+            "accept query { n?: int; } accept query { n?: int; } accept body { n: int; }",
+            &[],
+        ),
+        (
+            "accept query { n: int 1..2; } accept query { n: int 3..4; }",
+            &["G0518"],
+        ),
+    ] {
+        let rules = format!("on POST /a {{ {body} }}");
+        assert_eq!(codes(&rules), want, "{rules}");
+    }
+}
+
 /// The message names a request that both rules match, so that an overlap which is easily missed is seen.
 #[test]
 fn an_example_shows_where_rules_meet() {

@@ -460,6 +460,9 @@ fn hint(decision: &OwnedDecision, verdict: &Verdict) -> Option<String> {
         Reason::QuotaKeyUnknown => "a quota that binds has no known key, cost or limit".to_string(),
         Reason::TransportRefused => "the policy requires TLS or an SNI that equals the host".to_string(),
         Reason::QueryRefused => "an `accept query` does not take this query".to_string(),
+        Reason::UnsupportedMediaType => {
+            "no accept of a rule that binds takes this `content-type`".to_string()
+        }
         Reason::Gone => "the sunset of this service or path is over".to_string(),
         _ => return None,
     })

@@ -183,7 +183,11 @@ impl Make<'_> {
                 .map(|a| AcceptBody {
                     max_bytes: a.max_bytes,
                     strip_unknown: a.strip_unknown,
-                    media: matches!(a.kind, model::AcceptKind::Media(_)),
+                    kind: match &a.kind {
+                        model::AcceptKind::Form => AcceptKind::Form,
+                        model::AcceptKind::Media(named) => AcceptKind::Type(named.clone()),
+                        model::AcceptKind::Body | model::AcceptKind::Query => AcceptKind::Json,
+                    },
                 })
                 .collect(),
             accept_query: Vec::new(),

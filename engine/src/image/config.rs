@@ -441,7 +441,7 @@ pub struct Body {
     pub limits: Vec<Limit>,
     /// Redactions.
     pub redact: Vec<Redaction>,
-    /// Accepts of bodies, forms and media types: max bytes, strip unknown.
+    /// Accepts of bodies, forms and media types. Several are alternatives, for one media type each.
     pub accept: Vec<AcceptBody>,
     /// Accepts of queries.
     pub accept_query: Vec<AcceptQuery>,
@@ -495,8 +495,19 @@ pub struct AcceptBody {
     pub max_bytes: Option<u64>,
     /// Strip unknown fields.
     pub strip_unknown: bool,
-    /// A media type (`accept type`) says nothing about unknown fields.
-    pub media: bool,
+    /// Which bodies.
+    pub kind: AcceptKind,
+}
+
+/// Which bodies an accept is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AcceptKind {
+    /// JSON.
+    Json,
+    /// URL-encoded forms.
+    Form,
+    /// This media type, in lower case. Says nothing about unknown fields.
+    Type(String),
 }
 
 /// A closed-world query.

@@ -288,7 +288,7 @@ wire_struct! {
     Body {
         limits, redact, accept, accept_query, require_response, headers, tags, require_tls, require_sni, sunset_us,
     }
-    AcceptBody { max_bytes, strip_unknown, media }
+    AcceptBody { max_bytes, strip_unknown, kind }
     AcceptQuery { strip_unknown, fields }
     QueryField { name, separator, optional, items, ty, min, max, one_of, matches }
     HeaderOp { request, name, value }
@@ -327,6 +327,7 @@ impl Wire for CredentialKinds {
     }
 }
 
+wire_enum!(AcceptKind { 0 Json, 1 Form, 2 Type(named) });
 wire_enum!(Type { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Set, 5 Instant });
 wire_enum!(SegmentKind { 0 Text, 1 Int, 2 Uuid });
 wire_enum!(Source {

@@ -210,8 +210,8 @@ pub(crate) fn nothing(config: &Config, service: u32) -> bool {
             .is_some_and(|s| s.default_limit.is_none() && s.sunset_us.is_none() && s.cors.is_none())
 }
 
-/// After an allow granted (the caller set effect, status, reason and rule): a query or a quota that cannot be
-/// keyed may still refuse; else everything that binds is filled in.
+/// After an allow granted (the caller set effect, status, reason and rule): a query, a media type or a quota
+/// that cannot be keyed may still refuse; else everything that binds is filled in.
 pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     let rules = b.all_rules();
     let target = match query::judge(b, &rules) {
@@ -226,13 +226,18 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
             return refuse(b, draft);
         }
     };
+    let Ok(request_body) = body::demand(b, &rules) else {
+        let reason = Reason::UnsupportedMediaType;
+        deny(draft, reason, reason.status(), None);
+        return refuse(b, draft);
+    };
     match quotas::on_allow(b, &rules) {
         Ok(charges) => draft.decision.quotas = charges.into_bump_slice(),
         Err(unknown) => return refuse_quota(b, unknown, draft),
     }
     let binding = rules.iter().filter(|bound| binds_on_allow(bound));
     draft.decision.rules = b.list(binding.map(|bound| bound.index)).into_bump_slice();
-    draft.decision.request_body = body::demand(b, &rules);
+    draft.decision.request_body = request_body;
     draft.decision.response = response_plan(b, &rules);
     draft.decision.tags = tags(b, rules.iter().filter(|bound| bound.certain));
     draft.decision.upstream_target = Some(target);

@@ -7,8 +7,9 @@ use super::*;
 use crate::data::Data;
 use crate::decision::{HeaderLines, OwnedDecision};
 use crate::image::config::{
-    AcceptBody, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions, JsonField,
-    KeyFact, Limit, Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type, ValueForm,
+    AcceptBody, AcceptKind, AcceptQuery, Amount, Body, ContextFact, HeaderOp, HeaderValue, HostOptions,
+    JsonField, KeyFact, Limit, Period, QueryField, QueryType, Quota, RuleDecl, Rules, Source, Type,
+    ValueForm,
 };
 use crate::image::ids::Slot;
 use crate::request::Head;
@@ -496,7 +497,11 @@ fn bodies_take_the_smallest_limit() {
     let accept = |max_bytes, strip_unknown, media| AcceptBody {
         max_bytes,
         strip_unknown,
-        media,
+        kind: if media {
+            AcceptKind::Type("image/png".into())
+        } else {
+            AcceptKind::Json
+        },
     };
     let body = |accept| Body {
         accept,
@@ -513,6 +518,49 @@ fn bodies_take_the_smallest_limit() {
         (demand.accept, demand.max_bytes, demand.strip_unknown),
         (rules(&[0, 1]).as_slice(), 9, true)
     );
+}
+
+#[test]
+fn of_several_accepts_the_one_for_the_media_type_counts() {
+    let accept = |max_bytes, strip_unknown, kind| AcceptBody {
+        max_bytes: Some(max_bytes),
+        strip_unknown,
+        kind,
+    };
+    let alternatives = Body {
+        accept: vec![
+            accept(7, true, AcceptKind::Json),
+            accept(8, false, AcceptKind::Form),
+            accept(9, false, AcceptKind::Type("image/png".into())),
+        ],
+        ..Body::default()
+    };
+    let demand = |content_type: Option<&'static [u8]>| {
+        let mut scene = scene(vec![alternatives.clone()], &[0], &[]);
+        scene
+            .headers
+            .extend(content_type.map(|value| (&b"content-type"[..], value)));
+        let decision = scene.allow();
+        let body = decision.request_body();
+        (
+            decision.status(),
+            body.map(|body| (body.max_bytes, body.strip_unknown)),
+        )
+    };
+    for (content_type, expected) in [
+        (Some(&b"application/json; charset=utf-8"[..]), Some((7, true))),
+        (Some(b"application/merge-patch+json"), Some((7, true))),
+        (Some(b"application/x-www-form-urlencoded"), Some((8, false))),
+        (Some(b"IMAGE/PNG"), Some((9, false))),
+        (None, Some((7, false))),
+        (Some(b"text/plain"), None),
+        (Some(b"application/jsonx"), None),
+        (Some(b"json"), None),
+        (Some(b""), None),
+    ] {
+        let status = if expected.is_some() { 200 } else { 415 };
+        assert_eq!(demand(content_type), (status, expected), "{content_type:?}");
+    }
 }
 
 #[test]

@@ -88,6 +88,21 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
     })
 }
 
+/// Accepts of bodies in one rule are alternatives, chosen by the request's type: there is one for each type.
+pub(super) fn alternative(report: &Report, earlier: &[Accept], accept: &Accept, span: Span) {
+    let Some(other) = earlier.iter().find(|other| other.kind.shares_type(&accept.kind)) else {
+        return;
+    };
+    let (kind, other) = (&accept.kind, &other.kind);
+    let message = if kind == other {
+        format!("`accept {kind}` stands twice in this rule, which has one accept for each media type")
+    } else {
+        format!("`accept {kind}` is for a media type that `accept {other}` takes in this rule already")
+    };
+    let help = "keep one of them; accepts of one rule are alternatives, chosen by the request's media type";
+    report.error(CODE, span, message, help);
+}
+
 /// A path stands once, and what lies above another field is an object, or an array of what is below.
 fn parents(report: &Report, fields: &[Field], is_body: bool) {
     for (i, (steps, field, span)) in fields.iter().enumerate() {

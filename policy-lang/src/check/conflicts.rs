@@ -133,7 +133,7 @@ impl Cx<'_> {
         }
         let clash = |a: usize, b: usize| {
             let of = |id: usize| distinct.get(id).copied().unwrap_or_default();
-            of(a).iter().any(|a| of(b).iter().any(|b| clash(a, b).is_some()))
+            rules_clash(of(a), of(b)).is_some()
         };
         // Two allows bind together only where both grant, which their principals mostly rule out: a selective one is
         // compared with what is none, and with those of its own condition.
@@ -161,31 +161,28 @@ impl Cx<'_> {
             let whole = |(a, b): (usize, usize)| Some((*group.get(a)?, *group.get(b)?));
             pairs.extend(found.into_iter().filter_map(whole));
         }
-        let several = |(_, rule): &(usize, &&Rule)| rule.obligations.accept.len() > 1;
-        pairs.extend(rules.iter().enumerate().filter(several).map(|(at, _)| (at, at)));
         pairs.sort_unstable();
         pairs.dedup();
         for (later, earlier) in pairs {
             if let (Some(rule), Some(other)) = (rules.get(later), rules.get(earlier)) {
-                self.accept_pair(rule, other, later == earlier);
+                let why = rules_clash(&rule.obligations.accept, &other.obligations.accept);
+                self.accept_pair(rule, other, why);
             }
+        }
+        for rule in rules {
+            self.accept_pair(rule, rule, queries_clash(&rule.obligations.accept));
         }
     }
 
-    fn accept_pair(&self, rule: &Rule, other: &Rule, same: bool) {
-        for (n, a) in rule.obligations.accept.iter().enumerate() {
-            let others = &other.obligations.accept;
-            for b in others.iter().take(if same { n } else { others.len() }) {
-                if let Some(why) = clash(a, b) {
-                    self.report.error_at_both(
-                        "G0518",
-                        rule.span,
-                        format!("nothing satisfies both accepts: {why}"),
-                        (other.span, &both("the other accept binds here", rule, other)),
-                        "all accepts that bind apply; make them agree",
-                    );
-                }
-            }
+    fn accept_pair(&self, rule: &Rule, other: &Rule, why: Option<String>) {
+        if let Some(why) = why {
+            self.report.error_at_both(
+                "G0518",
+                rule.span,
+                format!("nothing satisfies both accepts: {why}"),
+                (other.span, &both("the other accept binds here", rule, other)),
+                "all accepts that bind apply; make them agree",
+            );
         }
     }
 }
@@ -198,12 +195,38 @@ fn both(label: &str, a: &Rule, b: &Rule) -> String {
     }
 }
 
-/// Why no message satisfies both.
-fn clash(a: &Accept, b: &Accept) -> Option<String> {
-    if a.kind != b.kind {
-        let query = a.kind == AcceptKind::Query || b.kind == AcceptKind::Query;
-        return (!query).then(|| "a body has one media type".to_owned());
+/// Why no message, or none of a media type that both name, satisfies the accepts of two rules. Those of a body are
+/// alternatives within each.
+fn rules_clash(a: &[Accept], b: &[Accept]) -> Option<String> {
+    let is_query = |accept: &Accept| accept.kind == AcceptKind::Query;
+    let (mut have_bodies, mut share_type) = (false, false);
+    for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
+        let meet = if is_query(a) || is_query(b) {
+            is_query(a) && is_query(b)
+        } else {
+            have_bodies = true;
+            let meet = a.kind.shares_type(&b.kind);
+            share_type |= meet;
+            meet
+        };
+        let why = if meet { clash(a, b) } else { None };
+        if why.is_some() {
+            return why;
+        }
     }
+    (have_bodies && !share_type)
+        .then(|| "a body has one media type, and the rules accept none in common".to_owned())
+}
+
+/// Why no query satisfies the accepts of one rule.
+fn queries_clash(accepts: &[Accept]) -> Option<String> {
+    let queries: Vec<_> = accepts.iter().filter(|a| a.kind == AcceptKind::Query).collect();
+    let mut later = queries.iter().enumerate();
+    later.find_map(|(n, a)| queries.iter().take(n).find_map(|b| clash(a, b)))
+}
+
+/// Why no message satisfies both, of queries or of one media type.
+fn clash(a: &Accept, b: &Accept) -> Option<String> {
     let missing = |x: &Accept, y: &Accept| {
         x.fields
             .iter()

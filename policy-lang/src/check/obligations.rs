@@ -1,6 +1,6 @@
 //! Bodies of allows and `on` -> obligations.
 
-use super::accept::accept;
+use super::accept::{accept, alternative};
 use super::cx::{Cx, Env, sort_dedup};
 use super::jsonpath;
 use super::literals::{header_name, header_value, instant, type_word};
@@ -87,7 +87,12 @@ impl Cx<'_> {
                     }
                 }
                 BodyLine::Redact(lines) => lines.iter().for_each(|l| self.redact(l, &mut out.redact)),
-                BodyLine::Accept(spec) => out.accept.extend(accept(&self.report, spec)),
+                BodyLine::Accept(spec) => {
+                    if let Some(accept) = accept(&self.report, spec) {
+                        alternative(&self.report, &out.accept, &accept, span);
+                        out.accept.push(accept);
+                    }
+                }
                 BodyLine::RequireResponse(expr, status) => {
                     if !(400..=599).contains(&status.node) {
                         self.report.error(

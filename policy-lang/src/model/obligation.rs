@@ -10,7 +10,7 @@ pub struct Obligations {
     pub limits: Vec<Limit>,
     /// `redact response { .. }`, in canonical order.
     pub redact: Vec<Redaction>,
-    /// `accept ..`
+    /// `accept ..`, in the order written. Those of bodies are alternatives: no media type is of two of them.
     pub accept: Vec<Accept>,
     /// `require response { C } else STATUS`
     pub require_response: Vec<RequireResponse>,
@@ -251,6 +251,39 @@ pub enum AcceptKind {
     Form,
     /// Any body of this media type (lower case).
     Media(String),
+}
+
+impl AcceptKind {
+    /// Whether a body of this media type (`type/subtype`, lower case, without parameters) is of this kind. A query has
+    /// no media type.
+    pub fn takes(&self, media_type: &str) -> bool {
+        match self {
+            AcceptKind::Body => media_type == "application/json" || media_type.ends_with("+json"),
+            AcceptKind::Query => false,
+            AcceptKind::Form => media_type == "application/x-www-form-urlencoded",
+            AcceptKind::Media(named) => named == media_type,
+        }
+    }
+
+    /// Whether some media type is of both kinds.
+    pub fn shares_type(&self, other: &AcceptKind) -> bool {
+        match (self, other) {
+            (AcceptKind::Media(named), kind) | (kind, AcceptKind::Media(named)) => kind.takes(named),
+            (AcceptKind::Body, AcceptKind::Body) | (AcceptKind::Form, AcceptKind::Form) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Display for AcceptKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            AcceptKind::Body => f.write_str("body"),
+            AcceptKind::Query => f.write_str("query"),
+            AcceptKind::Form => f.write_str("form"),
+            AcceptKind::Media(named) => write!(f, "type \"{named}\""),
+        }
+    }
 }
 
 /// `FIELD[?]: TYPE LIMITS;`

@@ -7,7 +7,7 @@
 
 use portcullis_base::{Detail, Reason};
 use portcullis_lang::model::{CredentialKind, Effect, HeaderDirection, Owner, RuleId};
-use portcullis_vectors::{Headers, QuotaCharge, Report, Vector, Verdict};
+use portcullis_vectors::{Headers, QuotaCharge, Report, RequestBody, Vector, Verdict};
 
 use crate::condition::{Truth, View};
 use crate::facts::World;
@@ -24,12 +24,13 @@ enum Outcome<'c> {
         rule: RuleId,
         bindings: Vec<Binding<'c>>,
         upstream_target: String,
+        request_body: Option<RequestBody>,
         quotas: Vec<QuotaCharge>,
     },
 }
 
 /// The order of the verdict (section 6): the first refusal decides. What needs a memory is not here: `blocked`
-/// would come after the service, 429 after the quota keys, and refused bodies come with the body.
+/// would come after the service, 429 after the quota keys, and bodies are refused as they come.
 fn in_order<'c>(case: &'c Case<'c>, trace: &mut Trace) -> Result<Outcome<'c>, Refusal> {
     case.transport(trace)?;
     if case.is_preflight() {
@@ -43,11 +44,13 @@ fn in_order<'c>(case: &'c Case<'c>, trace: &mut Trace) -> Result<Outcome<'c>, Re
     let rule = case.smallest(&granting)?;
     let bindings = case.bindings(&granting);
     let upstream_target = case.query(&bindings)?;
+    let request_body = case.request_body(&bindings, trace)?;
     let quotas = quotas::charges(case.policy(), &bindings, case.service.default_limit.as_ref())?;
     Ok(Outcome::Granted {
         rule,
         bindings,
         upstream_target,
+        request_body,
         quotas,
     })
 }
@@ -117,10 +120,12 @@ pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Tr
             rule,
             bindings,
             upstream_target,
+            request_body,
             quotas,
         }) => {
             let mut verdict = granted(&case, rule, &bindings, trace);
             verdict.upstream_target = Some(upstream_target);
+            verdict.request_body = request_body;
             verdict.quotas = quotas;
             verdict
         }
@@ -166,7 +171,6 @@ fn granted(case: &Case<'_>, rule: RuleId, bindings: &[Binding<'_>], trace: &mut 
             .filter(|b| b.binds_anything())
             .map(|b| b.rule.id.clone())
             .collect(),
-        request_body: obligations::request_body(bindings),
         response: obligations::response(bindings),
         headers: Headers {
             request_set: request.set.into_iter().collect(),

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_lang::model::{
-    AcceptKind, HeaderAction, HeaderDirection, Limit, Many, Mask, Policy, Redaction, RedactionOp, Rule,
-    RuleId,
+    Accept, AcceptKind, HeaderAction, HeaderDirection, Limit, Many, Mask, Policy, Redaction, RedactionOp,
+    Rule, RuleId,
 };
 use portcullis_vectors::{RequestBody, Response};
 use serde_json::{Value, json};
@@ -64,31 +64,65 @@ pub(crate) fn tags(bindings: &[Binding<'_>]) -> Vec<String> {
     tags.into_iter().collect()
 }
 
-/// `request_body`; `None` where no accept of a body binds.
-pub(crate) fn request_body(bindings: &[Binding<'_>]) -> Option<RequestBody> {
+/// Accepts of bodies in one rule are alternatives: the one for the request's media type, given as `Some(None)` where its
+/// Content-Type is none, or all of them where the request names no type (`None`). One alone is for every request: whoever
+/// reads the body sees its type. `Err`: the rule has none for the type.
+fn alternatives<'r>(rule: &'r Rule, content_type: Option<Option<&str>>) -> Result<Vec<&'r Accept>, ()> {
+    let accepts: Vec<&Accept> = rule
+        .obligations
+        .accept
+        .iter()
+        .filter(|accept| accept.kind != AcceptKind::Query)
+        .collect();
+    match content_type {
+        Some(named) if accepts.len() > 1 => {
+            let takes = |accept: &&&Accept| named.is_some_and(|named| accept.kind.takes(named));
+            let chosen: Vec<&Accept> = accepts.iter().filter(takes).copied().collect();
+            if chosen.is_empty() { Err(()) } else { Ok(chosen) }
+        }
+        _ => Ok(accepts),
+    }
+}
+
+/// `request_body`; `None` where no accept of a body binds. `Err` where a rule that binds has accepts, and none for the
+/// request's media type.
+pub(crate) fn request_body(
+    bindings: &[Binding<'_>],
+    content_type: Option<Option<&str>>,
+    trace: &mut Trace,
+) -> Result<Option<RequestBody>, ()> {
+    let mut all: Vec<&Accept> = Vec::new();
     let mut body = RequestBody {
         accept: Vec::new(),
         max_bytes: u64::MAX,
-        unknown: "strip".to_string(),
+        unknown: "refuse".to_string(),
     };
     for binding in bindings {
-        let accepts = binding
-            .rule
-            .obligations
-            .accept
-            .iter()
-            .filter(|accept| accept.kind != AcceptKind::Query);
-        for accept in accepts {
-            if body.accept.last() != Some(&binding.rule.id) {
-                body.accept.push(binding.rule.id.clone());
-            }
-            body.max_bytes = body.max_bytes.min(accept.max_bytes.unwrap_or(MAX_BYTES_DEFAULT));
-            if !accept.strip_unknown {
-                body.unknown = "refuse".to_string();
-            }
+        let accepts = alternatives(binding.rule, content_type);
+        let bodies = binding.rule.obligations.accept.iter();
+        if bodies.filter(|accept| accept.kind != AcceptKind::Query).count() > 1 {
+            let name = match (&accepts, content_type) {
+                (Err(()), _) => "no alternative of the type",
+                (Ok(_), Some(_)) => "alternative by type",
+                (Ok(_), None) => "alternatives without a type",
+            };
+            trace.obligation(name, 1);
         }
+        let accepts = accepts?;
+        if !accepts.is_empty() && body.accept.last() != Some(&binding.rule.id) {
+            body.accept.push(binding.rule.id.clone());
+        }
+        all.extend(accepts);
     }
-    (!body.accept.is_empty()).then_some(body)
+    for accept in &all {
+        body.max_bytes = body.max_bytes.min(accept.max_bytes.unwrap_or(MAX_BYTES_DEFAULT));
+    }
+    // A named type has no fields, so it says nothing of unknown ones.
+    all.retain(|accept| !matches!(accept.kind, AcceptKind::Media(_)));
+    if !all.is_empty() && all.iter().all(|accept| accept.strip_unknown) {
+        body.unknown = "strip".to_string();
+    }
+    Ok((!body.accept.is_empty()).then_some(body))
 }
 
 /// `response`; `None` where nothing of it binds.

@@ -9,17 +9,18 @@ use portcullis_base::{Detail, Reason};
 use std::collections::BTreeSet;
 
 use portcullis_lang::model::{
-    AcceptKind, CredentialKind, Effect, Policy, Rule, RuleId, Service, ServiceId, Transport,
+    AcceptKind, CredentialKind, Effect, Fact, Policy, Rule, RuleId, Service, ServiceId, Transport,
 };
+use portcullis_vectors::RequestBody;
 
 use crate::condition::{Truth, View};
 use crate::decide::challenge;
-use crate::facts::{Captures, Datum, World};
+use crate::facts::{Captures, Datum, State, World};
 use crate::normalise::Canonical;
 use crate::obligations::Binding;
 use crate::quotas::UnknownQuota;
 use crate::target::{Asked, offered};
-use crate::{Reference, Trace, cors, query_accept};
+use crate::{Reference, Trace, cors, obligations, query_accept};
 
 /// A rule whose target matches, with its condition's value.
 pub(crate) struct Evaluated<'a> {
@@ -374,5 +375,21 @@ impl<'a> Case<'a> {
             ..Refusal::new(status, Reason::QueryRefused)
         })?;
         Ok(path.upstream.clone() + &query.map(|query| format!("?{query}")).unwrap_or_default())
+    }
+
+    /// What is demanded of the body. Of several accepts of one rule that for the request's type counts.
+    pub(crate) fn request_body(
+        &self,
+        bindings: &[Binding<'_>],
+        trace: &mut Trace,
+    ) -> Result<Option<RequestBody>, Refusal> {
+        let content_type = match self.world.fact(&Fact::ContentType, &Captures::new()).state {
+            State::Absent => None,
+            State::Known(Datum::Text(named)) => Some(String::from_utf8(named).ok()),
+            State::Known(_) | State::IllTyped => Some(None),
+        };
+        let named = content_type.as_ref().map(Option::as_deref);
+        obligations::request_body(bindings, named, trace)
+            .map_err(|()| Refusal::new(415, Reason::UnsupportedMediaType))
     }
 }

@@ -32,8 +32,8 @@ pub(super) fn preflight(draft: &mut Draft, service: Option<&Service>, rng: &mut 
 /// Leaves most requests alone.
 pub(super) fn mutate(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
     let mut times = match rng.below(100) {
-        0..=62 => 0,
-        63..=90 => 1,
+        0..=67 => 0,
+        68..=92 => 1,
         _ => 2,
     };
     while times > 0 {

@@ -16,8 +16,11 @@ pub(super) fn body(rng: &mut Rng, world: &World, captures: &[Fact], standing: bo
     format!("{{ {} }}", lines.join(" "))
 }
 
-/// What may stand only once in a body: a quota, a sunset, one accept of its kind.
+/// What may stand only once in a body: a quota, a sunset, one accept of queries, the accepts of bodies.
 fn kind(line: &str) -> String {
+    if line.starts_with("accept") && !line.starts_with("accept query") {
+        return "accept".to_string();
+    }
     let words = if line.starts_with("sunset") { 1 } else { 2 };
     line.split([' ', ';']).take(words).collect::<Vec<_>>().join(" ")
 }
@@ -168,12 +171,26 @@ fn query(rng: &mut Rng) -> String {
     format!("accept query{strip} {{ page?: int {page}; q?: string {q}; {role}{more} }}")
 }
 
-/// A body has one media type, so a policy speaks of one alone.
+/// A body has one media type, so the rules of a policy have one in common: most speak of it alone, and some of
+/// alternatives to it.
 fn body_of(rng: &mut Rng, world: &World) -> String {
     let max = rng.pick(&["", " max 10MiB", " max 512"]);
     match world.media {
         0 | 1 => body_shape(rng),
         2 => form(rng),
+        5 | 6 => {
+            let mut all = vec![body_shape(rng), form(rng)];
+            if rng.chance(50) {
+                all.push(format!(
+                    "accept type \"{}\"{max};",
+                    rng.pick(&["image/png", "text/csv"])
+                ));
+            }
+            if rng.chance(25) {
+                all.truncate(1);
+            }
+            rng.pick(&[all.join(" "), all.into_iter().rev().collect::<Vec<_>>().join(" ")])
+        }
         3 => format!("accept type \"image/png\"{max};"),
         _ => format!("accept type \"text/csv\"{max};"),
     }

@@ -125,7 +125,7 @@ impl<'p> Requests<'p> {
                 json!(now.map_or(0, |n| n.as_second()) - age),
             );
         }
-        self.aim.at(draft, &rule.condition, rng.chance(94), rng);
+        self.aim.at(draft, &rule.condition, rng.chance(96), rng);
         let shaped = |r: &Rule| r.obligations.accept.iter().any(|a| a.kind == AcceptKind::Query);
         if shaped(rule) && rng.chance(60) {
             let query = rng.pick(&[
@@ -150,6 +150,28 @@ impl<'p> Requests<'p> {
                 "ids=12,3",
             ]);
             draft.raw_query = Some(query.to_string());
+        }
+        let bodies = |r: &Rule| {
+            let accepts = r.obligations.accept.iter();
+            accepts.filter(|a| a.kind != AcceptKind::Query).count()
+        };
+        if self.policy.rules.iter().any(|r| bodies(r) > 1)
+            && rng.chance(70)
+            && draft.header("content-type").is_none()
+        {
+            let named = rng.pick(&[
+                "application/json",
+                "application/json; charset=utf-8",
+                "application/merge-patch+json",
+                "application/x-www-form-urlencoded",
+                "Application/X-WWW-Form-URLencoded",
+                "image/png",
+                "text/csv ; header=present",
+                "text/plain",
+                "application/jsonx",
+                "json",
+            ]);
+            draft.set_header("content-type", named);
         }
         if !(rule.requires.scopes.is_empty() && rule.requires.scope_globs.is_empty()) {
             let keep = if rng.chance(70) {

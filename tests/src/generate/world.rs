@@ -109,7 +109,7 @@ impl World {
     /// A random world.
     pub(super) fn random(rng: &mut Rng) -> World {
         let mut world = World {
-            media: rng.below(5),
+            media: rng.below(7),
             sets_flag: rng.chance(25),
             ..World::default()
         };
