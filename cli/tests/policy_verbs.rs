@@ -168,6 +168,71 @@ fn a_policy_has_as_many_files_as_the_table_says() {
     folder.run(&["check", "."]).is(1, &["G0805", "4097"]);
 }
 
+/// Every verb that loads a policy says so at the rule, and what it offers instead is a policy.
+#[test]
+fn paths_that_no_automaton_holds_are_a_mistake_of_the_rule() {
+    let policy = |rule: &dyn Fn(usize) -> String| {
+        let rules: String = (1..=13).map(rule).collect();
+        format!("gate 1;\nservice s on \"a.example\" {{\n{rules}}}\n")
+    };
+    let in_path = |n| format!("  allow anyone to GET /files/{{x:'.*report{n}.*'}};\n");
+    let in_condition =
+        |n| format!("  allow anyone to GET /files/{{x}} when path.x matches '.*report{n}.*';\n");
+    let folder = Folder::new(&[]);
+    folder.write("p.gate", policy(&in_path).as_bytes());
+    let shown = [
+        "G0806",
+        "p.gate:",
+        "report",
+        "need too large an automaton together",
+        "write `{x}` in the path",
+        "`when path.x matches '.*report",
+        "403 and not with 404",
+    ];
+    let ran = folder.run(&["check", "p.gate"]).is(1, &shown);
+    assert!(
+        ran.out.contains("broken") && !ran.out.contains("fine"),
+        "{ran:#?}"
+    );
+    folder.run(&["compile", "p.gate", "-o", "i"]).is(1, &shown);
+    folder.run(&["check", "--json", "p.gate"]).is(1, &["\"G0806\""]);
+
+    folder.write("p.gate", policy(&in_condition).as_bytes());
+    folder.run(&["check", "p.gate"]).is(0, &["fine", "13 rules"]);
+    folder.run(&["compile", "p.gate", "-o", "i"]).is(0, &["compiled"]);
+    // One that is too large alone would be so in a condition too.
+    let alone = "gate 1;\nservice s on \"a.example\" {\n  deny anyone to any /{x:'(.*a.{40}){3}b'};\n}\n";
+    folder.write("p.gate", alone.as_bytes());
+    folder.run(&["check", "p.gate"]).is(
+        1,
+        &[
+            "p.gate:3:",
+            "the path pattern `{x:'(.*a.{40}){3}b'}` needs too large an automaton",
+            "bound the repetitions",
+        ],
+    );
+}
+
+/// Wildcards before literals double the states at each segment.
+#[test]
+fn paths_that_overlap_too_much_are_a_mistake_of_the_service() {
+    let folder = Folder::new(&[]);
+    let rules: String = (1..40)
+        .map(|n| {
+            format!(
+                "  allow anyone to GET {}/a{};\n",
+                "/*".repeat(n % 20),
+                "/*".repeat(20 - n % 20)
+            )
+        })
+        .collect();
+    let text = format!("gate 1;\nservice s on \"a.example\" {{\n{rules}}}\n");
+    folder.write("p.gate", text.as_bytes());
+    folder
+        .run(&["check", "p.gate"])
+        .is(1, &["G0806", "service `s` overlap too much"]);
+}
+
 #[test]
 fn budgets_are_findings_that_name_what_is_over() {
     let folder = Folder::shop();

@@ -11,6 +11,7 @@ pub mod approximate;
 // model -> plan
 pub mod bitmap;
 mod config;
+mod diagnostic;
 pub mod entries;
 pub mod graph;
 mod hash;
@@ -33,8 +34,11 @@ pub mod inspect;
 
 pub use inspect::{Inspection, inspect};
 pub use plan::Plan;
+pub use routes::check_paths;
 
-use portcullis_lang::model::Policy;
+use diagnostic::path_patterns;
+use portcullis_lang::Span;
+use portcullis_lang::model::{Effect, Policy};
 
 /// A policy that is right but cannot be compiled within bounds. Never a partial image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +49,29 @@ pub enum CompileError {
         /// As the automaton's regex.
         pattern: String,
     },
+    /// Captures of one segment whose automaton would be too large, mostly because their regexes overlap.
+    #[error("rule `{rule}`: {}", path_patterns(pattern, *others))]
+    PathPatternsTooLarge {
+        /// Id of the first rule with which it is too large.
+        rule: String,
+        /// The rule's target.
+        span: Span,
+        /// The rule's capture as written; as the automaton's regex where it is of another kind than a regex.
+        pattern: String,
+        /// Captures of other rules at the same segment that fit without this one.
+        others: usize,
+        /// What the rule does.
+        effect: Effect,
+        /// Name and regex of the capture; `None` where it is of another kind.
+        capture: Option<(String, String)>,
+    },
     /// Patterns that overlap so much that their states multiply.
     #[error("the routes of service `{service}` overlap too much: more than {max} states")]
     RoutesTooAmbiguous {
         /// Service name.
         service: String,
+        /// Where it is declared.
+        span: Span,
         /// Limit.
         max: usize,
     },

@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use portcullis_lang::model::{CaptureKind, Effect, Owner, Pattern, Policy, Segment, Tail, TargetKind};
+use portcullis_lang::model::{
+    CaptureKind, Effect, Owner, Pattern, Policy, Segment, Service, Tail, TargetKind,
+};
 
 use super::CompileError;
 use super::number::number;
-use super::pattern::{self, Table};
+use super::pattern::{self, Table, TooLarge};
 
 /// A rule with one of its targets: their indices.
 pub type Instance = (u32, u32);
@@ -84,6 +86,22 @@ fn matcher(prefix: &str, suffix: &str, kind: &CaptureKind) -> Option<Matcher> {
     Some(Matcher { regex, empty })
 }
 
+/// Whether the paths of a policy can be compiled: what [`crate::compile`] says of them, without the rest of its work.
+///
+/// # Errors
+///
+/// [`CompileError::PathPatternsTooLarge`] and [`CompileError::RoutesTooAmbiguous`], which have a place:
+/// [`CompileError::diagnostic`].
+pub fn check_paths(policy: &Policy) -> Result<(), CompileError> {
+    // Paths of literals have as many states as their text has segments.
+    let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+    let mut targets = policy.rules.iter().flat_map(|rule| &rule.targets);
+    if targets.all(|target| target.pattern.segments.iter().all(literal)) {
+        return Ok(());
+    }
+    Routes::plan(policy).map(drop)
+}
+
 impl Routes {
     /// Plans the routes of all services.
     pub(super) fn plan(policy: &Policy) -> Result<Routes, CompileError> {
@@ -96,7 +114,7 @@ impl Routes {
         for (service, own) in policy.services.iter().zip(own) {
             let rules = || guards.iter().chain(&own).copied();
             let trie = trie(policy, service.trailing_slash_ignored, rules());
-            let root = routes.determinise(&trie, &service.name)?;
+            let root = routes.determinise(policy, &trie, service)?;
             routes.roots.push(root);
             let nopath = routes.accept(nopath(policy, rules()));
             routes.nopath.push(nopath);
@@ -110,13 +128,11 @@ impl Routes {
         number(&mut self.accepts, &mut self.accept_index, set)
     }
 
-    fn table(&mut self, regexes: &[String]) -> Result<u32, CompileError> {
+    fn table(&mut self, regexes: &[String]) -> Result<u32, TooLarge> {
         if let Some(index) = self.table_index.get(regexes) {
             return Ok(*index);
         }
-        let table = Table::build(regexes).map_err(|_| CompileError::PatternTooLarge {
-            pattern: regexes.join(" | "),
-        })?;
+        let table = Table::build(regexes)?;
         let index = self.tables.len() as u32;
         self.tables.push(table);
         self.table_index.insert(regexes.to_vec(), index);
@@ -124,10 +140,16 @@ impl Routes {
     }
 
     /// Subset construction; `rest` nodes stay in every set below them.
-    fn determinise(&mut self, trie: &[Node], service: &str) -> Result<u32, CompileError> {
+    fn determinise(
+        &mut self,
+        policy: &Policy,
+        trie: &[Node],
+        service: &Service,
+    ) -> Result<u32, CompileError> {
         let max = STATES_MIN.max(trie.len().saturating_mul(STATES_PER_NODE_MAX));
         let first = self.states.len() as u32;
         let mut sets = Sets {
+            policy,
             trie,
             ids: HashMap::new(),
             queue: Vec::new(),
@@ -137,7 +159,8 @@ impl Routes {
         while let Some(set) = sets.queue.get(at).cloned() {
             if self.states.len() - first as usize > max {
                 return Err(CompileError::RoutesTooAmbiguous {
-                    service: service.to_string(),
+                    service: service.name.clone(),
+                    span: service.span,
                     max,
                 });
             }
@@ -163,7 +186,8 @@ impl Routes {
             None
         } else {
             let regexes: Vec<String> = matchers.keys().map(|m| m.regex.clone()).collect();
-            Some(self.table(&regexes)?)
+            let table = self.table(&regexes);
+            Some(table.map_err(|TooLarge| too_large(sets.policy, trie, &matchers))?)
         };
 
         let default = sets.number(&mut self.states, free.clone(), &set.rests);
@@ -225,6 +249,7 @@ struct Set {
 
 /// Sets of one service, numbered as they are found.
 struct Sets<'t> {
+    policy: &'t Policy,
     trie: &'t [Node],
     ids: HashMap<Set, u32>,
     queue: Vec<Set>,
@@ -249,6 +274,90 @@ impl Sets<'_> {
             states.len() as u32 - 1
         })
     }
+}
+
+/// The error for matchers of one segment whose automaton is too large: it names the first rule, in the order of the
+/// policy, with which it becomes so. Only a regex can be tested in a condition instead, so regexes come last.
+fn too_large(policy: &Policy, trie: &[Node], matchers: &BTreeMap<&Matcher, Vec<usize>>) -> CompileError {
+    let mut by_rule: Vec<(bool, Instance, &Matcher)> = Vec::new();
+    for (matcher, children) in matchers {
+        if let Some(first) = first_below(trie, children) {
+            let is_regex = matches!(written(policy, first, matcher), Some((_, CaptureKind::Regex(_))));
+            by_rule.push((is_regex, first, matcher));
+        }
+    }
+    by_rule.sort_unstable();
+    let fits = |count: usize| {
+        let regexes: Vec<String> = by_rule.iter().take(count).map(|m| m.2.regex.clone()).collect();
+        Table::build(&regexes).is_ok()
+    };
+    let (mut most, mut too_many) = (0, by_rule.len());
+    while too_many - most > 1 {
+        let middle = most + (too_many - most) / 2;
+        *(if fits(middle) { &mut most } else { &mut too_many }) = middle;
+    }
+    let Some((_, first, matcher)) = by_rule.get(most) else {
+        // Every matcher stands on the way to a rule.
+        return CompileError::PatternTooLarge {
+            pattern: matchers
+                .keys()
+                .map(|m| m.regex.as_str())
+                .collect::<Vec<_>>()
+                .join(" | "),
+        };
+    };
+    let rule = &policy.rules[first.0 as usize];
+    let capture = match written(policy, *first, matcher) {
+        Some((name, CaptureKind::Regex(regex))) => Some((name.clone(), regex.clone())),
+        _ => None,
+    };
+    CompileError::PathPatternsTooLarge {
+        rule: rule.id.clone(),
+        span: rule.targets[first.1 as usize].span,
+        pattern: match &capture {
+            Some((name, regex)) => format!("{{{name}:'{regex}'}}"),
+            None => matcher.regex.clone(),
+        },
+        others: most,
+        effect: rule.effect,
+        capture,
+    }
+}
+
+/// The first instance at or below nodes.
+fn first_below(trie: &[Node], nodes: &[usize]) -> Option<Instance> {
+    let mut todo = nodes.to_vec();
+    let mut first: Option<Instance> = None;
+    while let Some(node) = todo.pop().map(|n| &trie[n]) {
+        for instance in node.plain.iter().chain(&node.slash).chain(&node.rest) {
+            first = Some(first.map_or(*instance, |f| f.min(*instance)));
+        }
+        todo.extend(
+            node.literals
+                .values()
+                .chain(&node.any)
+                .chain(node.matchers.values()),
+        );
+    }
+    first
+}
+
+/// The capture of an instance's pattern that a matcher came from.
+fn written<'p>(
+    policy: &'p Policy,
+    instance: Instance,
+    matcher: &Matcher,
+) -> Option<(&'p String, &'p CaptureKind)> {
+    let pattern = &policy.rules[instance.0 as usize].targets[instance.1 as usize].pattern;
+    pattern.segments.iter().find_map(|segment| match segment {
+        Segment::Capture {
+            name,
+            prefix,
+            suffix,
+            kind,
+        } => (self::matcher(prefix, suffix, kind).as_ref() == Some(matcher)).then_some((name, kind)),
+        Segment::Literal(_) | Segment::Any => None,
+    })
 }
 
 /// The rules that take part in each service but for those of guards, and those of guards, which take part in all.

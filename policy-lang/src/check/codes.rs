@@ -109,6 +109,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0803", "a regex that is too large"),
     ("G0804", "a path with too many segments"),
     ("G0805", "a policy with too many files"),
+    ("G0806", "paths that need too large an automaton"),
     ("G0901", "facts of bodies in conditions: parsed, not enforced yet"),
     ("G0902", "endpoints and operations: parsed, not enforced yet"),
     ("G0903", "`openapi .. enforce`: parsed, not enforced yet"),
