@@ -18,6 +18,12 @@ const GROUP_BYTES_MIN: usize = 64 << 10;
 /// are split into groups soon, so n of them cost n automata at worst and not 2^n states.
 const GROUP_BYTES_PER_BYTE: usize = 512;
 
+/// Patterns that the first group is tried with.
+const GROUP_PATTERNS: usize = 32;
+/// States for each byte of a group's patterns up to which a larger group is tried. Patterns that differ early have one at
+/// most; with more, states multiply already.
+const STATES_PER_BYTE_GROWN: usize = 2;
+
 /// An automaton as tables; state 0 is dead.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -148,33 +154,74 @@ impl Table {
     }
 }
 
-/// Splits a set of regexes into groups that determinise together, as few as halving finds.
+/// Splits a set of regexes into groups that determinise together.
 /// The error is the index of a pattern that is too large on its own.
 pub(super) fn group(patterns: &[String]) -> Result<Vec<(Vec<usize>, Table)>, usize> {
-    let mut out = Vec::new();
-    let mut todo: Vec<Vec<usize>> = vec![(0..patterns.len()).collect()];
-    while let Some(indices) = todo.pop() {
-        if indices.is_empty() {
-            continue;
-        }
-        let texts: Vec<String> = indices.iter().map(|i| patterns[*i].clone()).collect();
-        let length = texts.iter().map(String::len).sum::<usize>();
-        let scaled = length.saturating_mul(GROUP_BYTES_PER_BYTE).max(GROUP_BYTES_MIN);
-        let bytes_max = match texts.len() {
-            1 => DETERMINISE_BYTES_MAX,
-            _ => scaled.min(DETERMINISE_BYTES_MAX),
-        };
-        match (Table::within(&texts, bytes_max), indices.len()) {
-            (Ok(table), _) => out.push((indices, table)),
-            (Err(TooLarge), 1) => return Err(indices[0]),
-            (Err(TooLarge), n) => {
-                let (left, right) = indices.split_at(n / 2);
-                todo.push(right.to_vec());
-                todo.push(left.to_vec());
+    Ok(grouped(patterns)?.groups)
+}
+
+struct Groups {
+    groups: Vec<(Vec<usize>, Table)>,
+    /// Bytes that determinising took, those that were given up included, at most. For tests.
+    spent: usize,
+}
+
+/// Grows each group from few patterns, twofold while it fits: a set that does not fit costs its whole limit, so none is
+/// tried that is much larger than those that are kept. The next group starts at the size of the last.
+fn grouped(patterns: &[String]) -> Result<Groups, usize> {
+    let mut out = Groups {
+        groups: Vec::new(),
+        spent: 0,
+    };
+    let (mut at, mut size) = (0, GROUP_PATTERNS);
+    while at < patterns.len() {
+        let left = patterns.len() - at;
+        let mut shrunk = false;
+        let mut fits: Option<(usize, Table)> = None;
+        size = size.min(left);
+        loop {
+            let texts = &patterns[at..at + size];
+            let bytes_max = group_bytes(texts);
+            let table = Table::within(texts, bytes_max);
+            out.spent += table.as_ref().map_or(bytes_max, |t| 4 * t.transitions.len());
+            match table {
+                Ok(table) => {
+                    let multiply = table.accept.len() > STATES_PER_BYTE_GROWN * length(texts);
+                    fits = Some((size, table));
+                    if size == left || shrunk || multiply {
+                        break;
+                    }
+                    size = (2 * size).min(left);
+                }
+                Err(TooLarge) if fits.is_some() => break,
+                Err(TooLarge) if size == 1 => return Err(at),
+                Err(TooLarge) => {
+                    shrunk = true;
+                    size /= 2;
+                }
             }
         }
+        let Some((count, table)) = fits else { break };
+        out.groups.push(((at..at + count).collect(), table));
+        at += count;
+        size = count;
     }
     Ok(out)
+}
+
+fn length(patterns: &[String]) -> usize {
+    patterns.iter().map(String::len).sum()
+}
+
+/// What determinising a group may take, bytes.
+fn group_bytes(patterns: &[String]) -> usize {
+    if patterns.len() == 1 {
+        return DETERMINISE_BYTES_MAX;
+    }
+    let scaled = length(patterns)
+        .saturating_mul(GROUP_BYTES_PER_BYTE)
+        .max(GROUP_BYTES_MIN);
+    scaled.min(DETERMINISE_BYTES_MAX)
 }
 
 /// A literal as a regex of bytes.
@@ -244,3 +291,55 @@ fn up_to(limit: &str) -> String {
 
 /// 8-4-4-4-12 hexadecimal digits.
 pub(super) const UUID: &str = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Globs that can all match in any combination, so that their automata multiply.
+    fn hard(count: usize) -> Vec<String> {
+        (0..count).map(|i| glob(&format!("**/{i}/*"))).collect()
+    }
+
+    /// Bytes for 1,000 of them, a bit more than their tables have.
+    const SPENT_MAX: usize = 4 << 20;
+
+    /// Work, not time: what fails is paid for too.
+    #[test]
+    fn grouping_patterns_that_multiply_takes_work_in_proportion_to_them() {
+        let [few, many] = [500, 1_000].map(|count| grouped(&hard(count)).unwrap());
+        assert!(many.spent <= SPENT_MAX, "{} bytes", many.spent);
+        assert!(
+            many.spent <= few.spent * 5 / 2,
+            "{} and {}",
+            few.spent,
+            many.spent
+        );
+    }
+
+    #[test]
+    fn groups_hold_every_pattern_once_in_order_and_match_what_it_matches() {
+        let mut patterns = hard(100);
+        patterns.extend((0..1_000).map(|i| glob(&format!("exactly-{i}"))));
+        patterns.extend(hard(50).iter().map(|p| format!("x{p}")));
+        let groups = group(&patterns).unwrap();
+        let members: Vec<usize> = groups.iter().flat_map(|g| g.0.clone()).collect();
+        assert_eq!(members, (0..patterns.len()).collect::<Vec<_>>());
+        for (text, pattern) in [("a/7/b", 7), ("exactly-999", 1_099), ("x/49/", 1_149)] {
+            let matched = groups.iter().flat_map(|(members, table)| {
+                let set = &table.sets[table.run(text.as_bytes()) as usize];
+                set.iter().map(|m| members[*m])
+            });
+            assert!(matched.collect::<Vec<_>>().contains(&pattern), "{text}");
+        }
+        // Those that multiply do not keep those that do not from sharing an automaton.
+        assert!(groups.len() < 60, "{} groups", groups.len());
+    }
+
+    #[test]
+    fn a_pattern_that_is_too_large_alone_is_named() {
+        let mut patterns = hard(40);
+        patterns.insert(17, "(?:.*a.{40}){3}b".to_owned());
+        assert_eq!(group(&patterns).err(), Some(17));
+    }
+}
