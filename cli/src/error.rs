@@ -55,12 +55,12 @@ pub enum CliError {
         errors: usize,
     },
     /// The checked policy could not be lowered.
-    #[error("`{path}` can not be compiled: {source}")]
+    #[error("`{path}` cannot be compiled: {source}")]
     Compile {
         /// The policy.
         path: String,
         /// Why.
-        source: portcullis_compile::CompileError,
+        source: Box<portcullis_compile::CompileError>,
     },
     /// Bytes that are no image.
     #[error("`{path}`: {source}")]

@@ -98,7 +98,7 @@ pub fn compile_with(
 ) -> Result<(Vec<u8>, Image), CliError> {
     let bytes = portcullis_compile::compile_with(policy, options).map_err(|source| CliError::Compile {
         path: shown(path),
-        source,
+        source: Box::new(source),
     })?;
     let image = Image::load(&bytes, &Trust::Unsigned).map_err(|e| CliError::image(path, e))?;
     Ok((bytes, image))
