@@ -33,16 +33,23 @@ fn only_claims_that_rules_look_at_are_read() {
         read.join(" ")
     };
     let clauses = r#"allow staff to GET /b with scope "x" when token.tenant == "t" and token.level > 2;"#;
-    assert_eq!(of(clauses, "corp"), "level org scope");
-    assert_eq!(of(clauses, "other"), "scp");
-    assert_eq!(of("allow staff to GET /b;", "corp"), "");
-    assert_eq!(of("allow staff to GET /b with max age 5m;", "corp"), "auth_time");
-    assert_eq!(of("allow staff to GET /b with acr \"x\";", "corp"), "acr");
+    assert_eq!(of(clauses, "corp"), "cnf level org scope");
+    assert_eq!(of(clauses, "other"), "cnf scp");
+    assert_eq!(of("allow staff to GET /b;", "corp"), "cnf");
+    assert_eq!(
+        of("allow staff to GET /b with max age 5m;", "corp"),
+        "auth_time cnf"
+    );
+    assert_eq!(of("allow staff to GET /b with acr \"x\";", "corp"), "acr cnf");
     assert_eq!(
         of("allow staff to GET /b { limit 5 per 1m by token.sub; }", "corp"),
-        "sub"
+        "cnf sub"
     );
     assert_eq!(of(clauses, "nobody"), "");
+    let tenants = r#"issuer corp { url like "https://id.example.com/*/"; audience "a"; verified by gateway; }
+        principal staff = token from corp;"#;
+    let image = image(tenants, "allow staff to GET /b { limit 5 per 1m by token.sub; }");
+    assert_eq!(claims_read(image.config(), "corp"), ["cnf", "iss", "sub"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Reads {
 
 /// Members at the top of an issuer's claims that decisions can read, sorted. What else a token says changes no decision,
 /// so a host may leave it out of what it hands over, once it has seen that it can be read and that no name is there
-/// twice.
+/// twice. `cnf` is always among them: a token that is bound to a key is refused.
 pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
     let reads = |wanted: &Source| config.sources.contains(wanted);
     let Some(issuer) = config.issuers.iter().find(|own| own.name == issuer) else {
@@ -98,6 +98,9 @@ pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
     let scopes = issuer.scopes.first().filter(|_| reads(&Source::Scopes));
     let firsts = claims.filter_map(|claim| claim.field.path.first());
     let mut members: Vec<&str> = firsts.chain(scopes).map(String::as_str).collect();
+    members.push("cnf");
+    // Keys of quotas hold it where many texts are one issuer's.
+    members.extend(issuer.url_like.then_some("iss"));
     members.sort_unstable();
     members.dedup();
     members

