@@ -131,10 +131,7 @@ fn handed_over(vector: &Vector, mut request: Request) -> Result<Request, Unfit> 
         if token.invalid.is_some() {
             return Err(Unfit::Failed);
         }
-        hand_over(
-            &token.issuer,
-            token.claims.as_ref().map_or("{}", |claims| claims.get()),
-        );
+        hand_over(&token.issuer, token.claims.as_ref().ok_or(Unfit::Json)?.get());
     }
     if let Some(context) = &vector.context {
         hand_over("context", context.get());
