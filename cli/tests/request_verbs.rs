@@ -263,7 +263,7 @@ service s on "api.example.com" {
     }
 }
 
-/// A test about a body never passes where an `accept` binds that nobody asked: it fails and says why.
+/// A test about a body never passes where an `accept` binds that was not asked: it fails and says why.
 #[test]
 fn a_test_about_a_body_that_was_not_judged_fails() {
     let folder = Folder::new(&[(

@@ -71,21 +71,21 @@ fn files(recipe: &Recipe<'_>) -> BTreeMap<String, Vec<u8>> {
 fn every_recipe_comes_out_as_written() {
     let page = std::fs::read_to_string(root().join("docs/cookbook.md")).unwrap();
     let recipes = recipes(&page);
-    let (mut requests, mut complaints) = (0, Vec::new());
+    let (mut requests, mut faults) = (0, Vec::new());
     for recipe in &recipes {
         let files = files(recipe);
         let text = format!("{}\n", recipe.policy);
         let policy = match checked(&text, &files) {
             Ok(policy) => policy,
             Err(error) => {
-                complaints.push(format!("{}: {error}", recipe.heading));
+                faults.push(format!("{}: {error}", recipe.heading));
                 continue;
             }
         };
         let parsed = portcullis_lang::parse::parse(portcullis_lang::FileId(0), &text);
         let formatted = portcullis_lang::format::format(&parsed.file, &text);
         if formatted != text {
-            complaints.push(format!(
+            faults.push(format!(
                 "{}: {FILE} is formatted so:\n{formatted}",
                 recipe.heading
             ));
@@ -102,14 +102,14 @@ fn every_recipe_comes_out_as_written() {
                 .as_ref()
                 .unwrap_or_else(|| panic!("{name}: nothing is expected"));
             for mismatch in compare(expect, &engine) {
-                complaints.push(format!(
+                faults.push(format!(
                     "{name}: {} is {}, expected {}",
                     mismatch.member, mismatch.actual, mismatch.expected
                 ));
             }
             effects.push(engine.get("effect").cloned());
             if let Some(difference) = difference(&reference, &serde_json::from_value(engine).unwrap()) {
-                complaints.push(format!("{name}: evaluators differ\n{difference}"));
+                faults.push(format!("{name}: evaluators differ\n{difference}"));
             }
             requests += 1;
         }
@@ -119,9 +119,9 @@ fn every_recipe_comes_out_as_written() {
             "Fields that not everyone sees",
         ];
         if effects.len() < 2 && !what_is_seen.contains(&recipe.heading) {
-            complaints.push(format!("{}: nothing tells allowed from refused", recipe.heading));
+            faults.push(format!("{}: nothing tells allowed from refused", recipe.heading));
         }
     }
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!((recipes.len(), requests), (21, 74));
 }

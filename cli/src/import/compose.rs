@@ -110,7 +110,7 @@ impl Fields<'_, '_> {
         found
     }
 
-    /// The one schema of a `oneOf` or `anyOf` that is left beside `null` and what can not be opened.
+    /// The one schema of a `oneOf` or `anyOf` that is left beside `null` and what cannot be opened.
     fn chosen(
         &mut self,
         schema: &Value,

@@ -197,7 +197,7 @@ impl<'a> Documents<'a> {
             self.files.insert(file.to_owned(), document);
         }
         match self.files.get(file) {
-            Some(Err(problem)) => Err(from.error(format!("`{target}` can not be opened: {problem}"))),
+            Some(Err(problem)) => Err(from.error(format!("`{target}` cannot be opened: {problem}"))),
             _ => Ok(()),
         }
     }

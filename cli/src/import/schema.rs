@@ -270,7 +270,7 @@ impl Fields<'_, '_> {
                         }
                         None => {
                             self.notes.push(format!(
-                                "{at}: the name can not be written; bodies with it are refused"
+                                "{at}: the name cannot be written; bodies with it are refused"
                             ));
                             self.shut |= demanded;
                         }

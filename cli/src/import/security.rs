@@ -161,7 +161,7 @@ impl Security {
                     .all(|b| (0x21..0x7f).contains(&b) && b != b'"' && b != b'\\')
         };
         if let Some(odd) = scopes.iter().find(odd) {
-            return Ok(Err(format!("`{}` can not be a scope", odd.escape_debug())));
+            return Ok(Err(format!("`{}` cannot be a scope", odd.escape_debug())));
         }
         scopes.sort();
         scopes.dedup();

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::common::Folder;
 
-/// Each costs its path, has a note, and keeps nobody waiting; what is written checks.
+/// Each costs its path, has a note, and no run waits for it; what is written checks.
 #[test]
 fn files_that_are_no_documents_cost_their_place() {
     let targets = [

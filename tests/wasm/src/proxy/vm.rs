@@ -144,7 +144,7 @@ impl Vm {
         }
     }
 
-    /// Configures anew as Envoy does: a new root context in the same VM, and the old one ends after that. NGINX makes
+    /// Configures again as Envoy does: a new root context in the same VM, and the old one ends after that. NGINX makes
     /// another plugin of the same module so, and the old one stays. Exchanges begin under the new one. An error where
     /// the plugin says no, for then a gateway could go on without it.
     pub fn configure(&mut self, configuration: &str) -> Result<(), HostError> {
