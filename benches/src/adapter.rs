@@ -107,7 +107,8 @@ impl Requests {
     pub fn of_vectors(vectors: &[Vector]) -> Result<Requests, String> {
         let views = vectors.iter().map(|vector| {
             let owned: &'static OwnedRequest = Box::leak(Box::new(OwnedRequest::from_vector(vector)?));
-            Ok(owned.view(Box::leak(owned.header_lines().into_boxed_slice())))
+            let headers = Box::leak(owned.header_lines().into_boxed_slice());
+            Ok(owned.view(headers, owned.beside_tokens().leak()))
         });
         Ok(Requests {
             views: views.collect::<Result<_, String>>()?,

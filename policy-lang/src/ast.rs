@@ -207,6 +207,8 @@ pub enum IssuerClause {
     Opaque,
     /// `no expiry;`
     NoExpiry,
+    /// `beside;`
+    Beside,
 }
 
 /// Clauses of `keys`.

@@ -137,6 +137,7 @@ const BAD: &[(&str, &str)] = &[
         "G0617",
         "issuer j { url \"https://j/\"; from query \"t\"; } condition c = exists request.query.t;",
     ),
+    ("G0618", "issuer j { url \"https://j/\"; beside; }"),
     ("G0613", "context { c: set separated by \", \"; }"),
     (
         "G0701",

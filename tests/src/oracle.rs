@@ -293,6 +293,7 @@ pub fn normalise(bytes: &[u8]) {
         token: None,
         key: None,
         signature: None,
+        beside: BTreeMap::new(),
         bearer: None,
         context: None,
         now: None,

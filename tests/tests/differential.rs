@@ -205,6 +205,7 @@ const CLAUSES: &[&str] = &[
     "from query",
     "resource metadata",
     "HS256",
+    "; beside;",
 ];
 const REASONS: &[&str] = &[
     "allowed",

@@ -182,6 +182,7 @@ fn without(vector: &Vector, kind: CredentialKind) -> Vector {
         CredentialKind::Key => less.key = None,
         CredentialKind::Peer => less.request.peer = None,
         CredentialKind::Signature => less.signature = None,
+        CredentialKind::Beside1 | CredentialKind::Beside2 | CredentialKind::Beside3 => less.beside.clear(),
     }
     less
 }

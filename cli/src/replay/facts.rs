@@ -17,7 +17,7 @@ pub(super) fn open_in(policy: &Policy, rule: &Rule, open: &Open<'_>, into: &mut 
         }
         match atom {
             Atom::Anchor(anchor) => drop(into.insert(policy.show(anchor).to_string())),
-            Atom::Presented(kind) => drop(into.insert(kind.code().to_string())),
+            Atom::Presented(kind) => drop(into.insert(policy.kind_name(*kind).to_string())),
             _ => atom.for_each_fact(&mut |f| {
                 if (open.fact)(f) {
                     into.insert(policy.show(f).to_string());

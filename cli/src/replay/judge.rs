@@ -428,6 +428,7 @@ impl Shaped<'_> {
             credential: Credential::Absent,
             key: None,
             signature: None,
+            beside: &[],
             context: b"",
         };
         let worst_now = (side == Approximation::Under).then_some(WORST_NOW_US);
@@ -457,6 +458,7 @@ fn is_open(fact: &Fact, logged: &Logged) -> bool {
         | Fact::Sni
         | Fact::ConnectionIp
         | Fact::Claim(_)
+        | Fact::BesideClaim(..)
         | Fact::Scopes
         | Fact::KeyId
         | Fact::KeyField(_)

@@ -1,5 +1,6 @@
 //! `portcullis test`: `test` blocks and vectors beside a policy -> a line each, passed or failed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -356,6 +357,7 @@ fn vector_of(expectation: &Expectation) -> Result<Vector, String> {
             None => None,
         },
         signature: None,
+        beside: BTreeMap::new(),
         bearer: None,
         context: context.as_ref().map(raw).transpose()?,
         now: now_us.map(instant_text),

@@ -108,7 +108,7 @@ fn anchors(policy: &Policy, condition: &Cond) -> Vec<BTreeSet<String>> {
                 Anchor::Token(id) => &policy.issuers[id.0 as usize].name,
                 Anchor::Key(id) => &policy.keys[id.0 as usize].name,
                 Anchor::Peer(id) => &policy.peers[id.0 as usize].name,
-                Anchor::Signed(_) => panic!("an import has no signatures"),
+                Anchor::Signed(_) | Anchor::Beside(_) => panic!("an import has none of these"),
             };
             vec![BTreeSet::from([name.clone()])]
         }

@@ -37,6 +37,7 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
         // What is not enforced yet, the checker refuses or the host carries out.
         requires: Vec::new(),
         issuers: policy.issuers.iter().map(|i| issuer(policy, i)).collect(),
+        beside: policy.beside.iter().map(|i| issuer(policy, i)).collect(),
         claims: policy.claims.iter().map(|c| (c.name.clone(), ty(c.ty))).collect(),
         keys: policy.keys.iter().map(|k| key_set(policy, k)).collect(),
         key_fields: policy
@@ -546,7 +547,8 @@ fn identity_headers(policy: &Policy) -> Vec<String> {
         .map(String::from)
         .to_vec();
     names.extend(policy.trust.headers.iter().map(|h| h.header.clone()));
-    names.extend(policy.issuers.iter().filter_map(|i| match &i.source {
+    let issuers = policy.issuers.iter().chain(&policy.beside);
+    names.extend(issuers.filter_map(|i| match &i.source {
         model::TokenSource::Header(name) => Some(name.clone()),
         _ => None,
     }));

@@ -100,7 +100,7 @@ pub(super) struct Lowered {
     pub(super) leaves: Vec<Leaf>,
     index: HashMap<Leaf, u32>,
     /// By credential kind: "one of it is valid". Denies without an answer of their own ask for it.
-    pub(super) valid: [u32; 4],
+    pub(super) valid: [u32; CredentialKind::ALL.len()],
 }
 
 impl Lowered {
@@ -126,7 +126,14 @@ pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
         .iter()
         .any(|r| r.effect == Effect::Deny && !r.credentials().is_empty())
     {
-        lowered.valid = CredentialKind::ALL.map(|kind| lowered.leaf(Leaf::Valid(kind)));
+        for kind in CredentialKind::ALL {
+            if kind
+                .beside_index()
+                .is_none_or(|index| index < policy.beside.len())
+            {
+                lowered.valid[kind as usize] = lowered.leaf(Leaf::Valid(kind));
+            }
+        }
     }
     lowered
 }
@@ -391,5 +398,6 @@ fn anchor_index(anchor: portcullis_lang::model::Anchor) -> u32 {
         Anchor::Key(id) => id.0,
         Anchor::Peer(id) => id.0,
         Anchor::Signed(id) => id.0,
+        Anchor::Beside(id) => id.0,
     }
 }

@@ -54,6 +54,9 @@ impl Slots {
             Fact::ClientIp => Source::ClientIp,
             Fact::ConnectionIp => Source::ConnectionIp,
             Fact::Claim(name) => Source::Claim(index(policy.claims.iter().position(|c| c.name == *name))),
+            Fact::BesideClaim(id, name) => {
+                Source::BesideClaim(id.0, index(policy.claims.iter().position(|c| c.name == *name)))
+            }
             Fact::Scopes => Source::Scopes,
             Fact::KeyId => Source::KeyId,
             Fact::KeyField(name) => {

@@ -526,7 +526,7 @@ fn cost(source: &Source) -> u32 {
         Source::Query(_) | Source::Cookie(_) => 60,
         Source::KeyId | Source::SignatureName | Source::PeerSpiffe | Source::PeerDns => 70,
         Source::PeerSubject | Source::PeerFingerprint | Source::KeyField(_) => 80,
-        Source::Claim(_) | Source::Scopes => 90,
+        Source::Claim(_) | Source::BesideClaim(..) | Source::Scopes => 90,
         Source::Context(_) => 100,
         Source::Cell { .. } => 110,
     }

@@ -79,8 +79,10 @@ impl<'d> Refusal<'d> {
                 draft.refuse(Reason::InvalidToken);
                 draft.decision.detail = Some(detail);
                 draft.response_set.push(authenticate(match kind {
-                    CredentialKind::Token => "Bearer error=\"invalid_token\"",
-                    _ => kind.challenge(),
+                    CredentialKind::Key | CredentialKind::Peer | CredentialKind::Signature => {
+                        kind.challenge()
+                    }
+                    _ => "Bearer error=\"invalid_token\"",
                 }));
             }
             Refusal::Denied(head) => denied(head, evaluation, draft),
@@ -161,7 +163,9 @@ fn authenticate(challenge: &str) -> Set<'_> {
     ("www-authenticate", challenge)
 }
 
-/// One challenge a kind, in the order of kinds.
+/// The challenges of the kinds, in their order, each once.
 fn challenges<'c>(kinds: CredentialKinds) -> impl Iterator<Item = Set<'c>> {
-    kinds.iter().map(|kind| authenticate(kind.challenge()))
+    kinds
+        .challenges()
+        .map(|challenge| -> Set<'c> { authenticate(challenge) })
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+use crate::view::{BesideToken, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 
 /// Bytes that are kept between requests: what an honest request needs.
 const BYTES_KEEP_MAX: usize = 1 << 15;
@@ -36,6 +36,7 @@ pub(super) struct WaitingRequest {
     credential: Token,
     key: Option<Key>,
     signature: Option<(Part, Option<Part>)>,
+    beside: Vec<(Part, Result<Part, Part>)>,
     context: Part,
     /// Always empty: room for the lists of a view.
     lines: Vec<Line<'static>>,
@@ -116,6 +117,14 @@ impl WaitingRequest {
                 (self.add(name.as_bytes()), Some(self.add(fault.as_bytes())))
             }
         });
+        for token in r.beside {
+            let claims = match token.claims {
+                Ok(claims) => Ok(self.add(claims)),
+                Err(fault) => Err(self.add(fault.as_bytes())),
+            };
+            let issuer = self.add(token.issuer.as_bytes());
+            self.beside.push((issuer, claims));
+        }
         self.context = self.add(r.context);
     }
 
@@ -150,6 +159,7 @@ impl WaitingRequest {
         }
         empty(&mut self.headers);
         empty(&mut self.dns);
+        empty(&mut self.beside);
         if self.lines.capacity().max(self.names.capacity()) > LIST_KEEP_MAX {
             (self.lines, self.names) = (Vec::new(), Vec::new());
         }
@@ -189,6 +199,14 @@ impl WaitingRequest {
                 fault: certificate.fault.as_ref().map(|fault| self.text(fault)),
             }
         });
+        let beside = self.beside.iter().map(|(issuer, claims)| BesideToken {
+            issuer: self.text(issuer),
+            claims: match claims {
+                Ok(claims) => Ok(self.part(claims)),
+                Err(fault) => Err(self.text(fault)),
+            },
+        });
+        let beside: Vec<BesideToken<'_>> = beside.collect();
         let mut view = RequestView {
             method: self.part(&self.method),
             scheme: self.part(&self.scheme),
@@ -230,6 +248,7 @@ impl WaitingRequest {
                     fault: self.text(fault),
                 },
             }),
+            beside: &beside,
             context: self.part(&self.context),
         };
         let result = f(&view);

@@ -9,9 +9,9 @@ mod tests;
 pub use reads::{Reads, claims_read};
 
 use crate::data::Data;
-use crate::identity::Credentials;
 use crate::identity::claims::{fetched, json_field, text_set};
-use crate::image::config::{Config, JsonField, SegmentKind, Source, Type, ValueForm};
+use crate::identity::{Credentials, Token};
+use crate::image::config::{Config, Issuer, JsonField, SegmentKind, Source, Type, ValueForm};
 use crate::image::ids::Slot;
 use crate::limits;
 use crate::request::{Canonical, ContentType, Form, Param};
@@ -190,7 +190,11 @@ impl<'a> Facts<'a> {
                 }
             }
             Source::ConnectionIp => Fetched::present(self.socket.map(Value::Ip)),
-            Source::Claim(claim) => self.claim(*claim),
+            Source::Claim(claim) => self.claim(self.credentials.token(), &self.config.issuers, *claim),
+            Source::BesideClaim(issuer, claim) => {
+                let token = self.credentials.beside(*issuer as usize);
+                self.claim(token, &self.config.beside, *claim)
+            }
             Source::Scopes => self.scopes(),
             Source::KeyId => bytes(self.credentials.key().map(|key| key.id.as_bytes())),
             Source::KeyField(field) => self.key_field(*field),
@@ -291,14 +295,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn claim(&self, claim: u32) -> Fetched<'a> {
-        let Some(token) = self.credentials.token() else {
+    fn claim(&self, token: Option<&Token<'a>>, issuers: &'a [Issuer], claim: u32) -> Fetched<'a> {
+        let Some(token) = token else {
             return Fetched::ABSENT;
         };
-        let (Some(issuer), Some((name, ty))) = (
-            self.config.issuers.get(token.issuer),
-            self.config.claims.get(claim as usize),
-        ) else {
+        let (Some(issuer), Some((name, ty))) =
+            (issuers.get(token.issuer), self.config.claims.get(claim as usize))
+        else {
             return Fetched::ABSENT;
         };
         match issuer.claims.iter().find(|declared| declared.claim == claim) {

@@ -5,7 +5,7 @@
 //! looked through. A new kind of source does not compile until it is told here.
 
 use crate::image::Image;
-use crate::image::config::{Config, Source};
+use crate::image::config::{Config, Issuer, Source};
 use crate::image::layout::{VAR, dir, var};
 use portcullis_base::CredentialKind;
 
@@ -75,6 +75,7 @@ impl Reads {
             | Source::Rest { .. } => {}
             // Of credentials that are always handed over.
             Source::Claim(_)
+            | Source::BesideClaim(..)
             | Source::Scopes
             | Source::KeyId
             | Source::KeyField(_)
@@ -90,12 +91,23 @@ impl Reads {
 /// twice. `cnf` is always among them: a token that is bound to a key is refused.
 pub fn claims_read<'c>(config: &'c Config, issuer: &str) -> Vec<&'c str> {
     let reads = |wanted: &Source| config.sources.contains(wanted);
-    let Some(issuer) = config.issuers.iter().find(|own| own.name == issuer) else {
+    let find = |own: &&Issuer| own.name == issuer;
+    let beside = config.beside.iter().position(|own| find(&own));
+    let found = beside.and_then(|index| config.beside.get(index));
+    let Some(issuer) = found.or_else(|| config.issuers.iter().find(find)) else {
         return Vec::new();
     };
+    let source = |claim| {
+        beside.map_or(Source::Claim(claim), |index| {
+            Source::BesideClaim(index as u32, claim)
+        })
+    };
     let claims = issuer.claims.iter();
-    let claims = claims.filter(|claim| reads(&Source::Claim(claim.claim)));
-    let scopes = issuer.scopes.first().filter(|_| reads(&Source::Scopes));
+    let claims = claims.filter(|claim| reads(&source(claim.claim)));
+    let scopes = issuer
+        .scopes
+        .first()
+        .filter(|_| beside.is_none() && reads(&Source::Scopes));
     let firsts = claims.filter_map(|claim| claim.field.path.first());
     let mut members: Vec<&str> = firsts.chain(scopes).map(String::as_str).collect();
     members.push("cnf");

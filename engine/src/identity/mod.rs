@@ -90,6 +90,8 @@ pub(crate) struct Credentials<'a> {
     key: Kind<'a, Key<'a>>,
     peer: Kind<'a, Peer<'a>>,
     signature: Kind<'a, usize>,
+    /// By `beside` issuer; each token's issuer is its own position.
+    beside: &'a [Kind<'a, Token<'a>>],
 }
 
 /// What of earlier requests and of the clock a token may be looked up by.
@@ -180,6 +182,11 @@ impl<'a> Credentials<'a> {
             key: key(view, canonical, config, arena),
             peer: peer(view, config, arena),
             signature: signature(view, canonical, config),
+            beside: if config.beside.is_empty() {
+                &[]
+            } else {
+                beside(view, canonical, config, arena)
+            },
         }
     }
 
@@ -190,6 +197,10 @@ impl<'a> Credentials<'a> {
             CredentialKind::Key => self.key.state(),
             CredentialKind::Peer => self.peer.state(),
             CredentialKind::Signature => self.signature.state(),
+            CredentialKind::Beside1 | CredentialKind::Beside2 | CredentialKind::Beside3 => kind
+                .beside_index()
+                .and_then(|index| self.beside.get(index))
+                .map_or(CredentialState::Absent, Kind::state),
         }
     }
 
@@ -217,6 +228,8 @@ impl<'a> Credentials<'a> {
                 .valid()
                 .is_some_and(|peer| peer.claimed_by.contains(&place)),
             CredentialKind::Signature => self.signature.valid() == Some(&index),
+            // A kind of one issuer.
+            _ => self.valid(kind),
         }
     }
 
@@ -228,10 +241,19 @@ impl<'a> Credentials<'a> {
             .or_else(|| of(CredentialKind::Key, self.key.fault()))
             .or_else(|| of(CredentialKind::Peer, self.peer.fault()))
             .or_else(|| of(CredentialKind::Signature, self.signature.fault()))
+            .or_else(|| {
+                let mut tokens = self.beside.iter().enumerate();
+                tokens.find_map(|(at, token)| of(CredentialKind::beside(at), token.fault()))
+            })
     }
 
     pub(crate) fn token(&self) -> Option<&Token<'a>> {
         self.token.valid()
+    }
+
+    /// The token of the `beside` issuer at a position.
+    pub(crate) fn beside(&self, index: usize) -> Option<&Token<'a>> {
+        self.beside.get(index)?.valid()
     }
 
     pub(crate) fn key(&self) -> Option<&Key<'a>> {
@@ -283,6 +305,44 @@ fn token<'a>(
         }
         _ => token,
     }
+}
+
+/// The tokens of `beside` issuers, each read at its issuer's own header or cookie alone.
+#[inline(never)]
+fn beside<'a>(
+    view: &'a RequestView<'a>,
+    canonical: &Canonical<'a>,
+    config: &Config,
+    arena: &'a Arena,
+) -> &'a [Kind<'a, Token<'a>>] {
+    let mut out = List::new_in(arena);
+    for (index, issuer) in config.beside.iter().enumerate() {
+        let mut handed_over = view.beside.iter().filter(|token| token.issuer == issuer.name);
+        let token = handed_over.next();
+        let presented = match &issuer.place {
+            // No compiler of ours makes it.
+            TokenPlace::Authorization => Presented::Ambiguous,
+            TokenPlace::Header(name) => Presented::No.and(canonical.headers.all(name).map(token68)),
+            TokenPlace::Cookie(name) => Presented::No.and(canonical.cookie_values(name).map(token68)),
+        };
+        let verdict = match handed_over.next() {
+            Some(_) => Presented::Ambiguous.verdict(true),
+            None => presented.verdict(token.is_some()),
+        };
+        out.push(match (verdict, token.map(|token| token.claims)) {
+            (Some(verdict), _) => verdict,
+            (None, None) => Kind::Absent,
+            (None, Some(Err(fault))) => Kind::Invalid(fault),
+            (None, Some(Ok(claims))) => match Claims::read(claims, arena) {
+                Ok(claims) => Kind::Valid(Token {
+                    issuer: index,
+                    claims,
+                }),
+                Err(detail) => Kind::Invalid(detail.code()),
+            },
+        });
+    }
+    out.into_bump_slice()
 }
 
 /// Where a token is presented: at the place of an issuer, the first of those that look there.

@@ -16,6 +16,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Issuers, as the model orders them.
     pub issuers: Vec<Issuer>,
+    /// Issuers whose tokens come beside others, each a kind of its own: the first is of [`CredentialKind::Beside1`].
+    pub beside: Vec<Issuer>,
     /// Claim names with their types; [`Source::Claim`] indexes it.
     pub claims: Vec<(String, Type)>,
     /// Key sets.
@@ -143,6 +145,8 @@ pub enum Source {
     PeerFingerprint,
     /// `signature.name`
     SignatureName,
+    /// `ISSUER.NAME` of an issuer in [`Config::beside`]: its index, and one into [`Config::claims`].
+    BesideClaim(u32, u32),
     /// `context.NAME`
     Context(u32),
     /// A trusted header's fact.

@@ -31,7 +31,7 @@ impl Entry {
         let head = word(at);
         let mut out = Entry {
             fallback: head >> entry::FALLBACK_SHIFT & 3,
-            kinds: CredentialKinds::from_bits((head >> entry::KINDS_SHIFT & 15) as u8),
+            kinds: CredentialKinds::from_bits((head >> entry::KINDS_SHIFT & 127) as u8),
             labelled: head >> entry::LABELLED_SHIFT & 15,
             ..Entry::default()
         };

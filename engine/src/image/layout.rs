@@ -204,11 +204,11 @@ pub mod entry {
     pub const LABELLED_SHIFT: u32 = 18;
     /// [`super::fallback`], two bits.
     pub const FALLBACK_SHIFT: u32 = 22;
-    /// Credential kinds that its allows read, four bits.
+    /// Credential kinds that its allows read, seven bits.
     pub const KINDS_SHIFT: u32 = 24;
     /// Bit of the head: before the arrays stands the offset of the offsets of filters of the arrays from [`DENY`] to
     /// [`REPORT`], 0 for none.
-    pub const FILTERED_SHIFT: u32 = 28;
+    pub const FILTERED_SHIFT: u32 = 31;
 }
 
 /// A filter: which items of an array can say something. Offsets are from its own first word, and all parts follow each

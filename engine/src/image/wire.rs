@@ -263,7 +263,7 @@ macro_rules! wire_enum {
 
 wire_struct! {
     Config {
-        requires, sources, issuers, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
+        requires, sources, issuers, beside, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
@@ -310,7 +310,7 @@ impl Wire for Rules {
     }
 }
 
-wire_enum!(CredentialKind { 0 Token, 1 Key, 2 Peer, 3 Signature });
+wire_enum!(CredentialKind { 0 Token, 1 Key, 2 Peer, 3 Signature, 4 Beside1, 5 Beside2, 6 Beside3 });
 
 /// A bit a kind.
 impl Wire for CredentialKinds {
@@ -336,6 +336,7 @@ wire_enum!(Source {
     14 ClientIp, 15 ConnectionIp, 16 Claim(claim), 17 Scopes, 18 KeyId, 19 KeyField(field), 20 PeerSpiffe,
     21 PeerDns, 22 PeerSubject, 23 PeerFingerprint, 24 SignatureName, 25 Context(fact), 26 Trusted(header),
     27 Cell { table, key, column }, 28 Now, 29 HostLabel,
+    30 BesideClaim(issuer, claim),
 });
 wire_enum!(Literal { 0 Bool(v), 1 Int(v), 2 String(v), 3 Ip(v), 4 Set(v) });
 wire_enum!(ValueForm { 0 Plain, 1 LoneString, 2 Separated(by), 3 Seconds });

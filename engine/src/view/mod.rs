@@ -35,6 +35,8 @@ pub struct RequestView<'a> {
     pub key: Option<KeyFact<'a>>,
     /// The signature of the message, verified by the host.
     pub signature: Option<SignatureFact<'a>>,
+    /// Tokens of `beside` issuers, verified by the host; of one issuer at most one. What another name says is passed over.
+    pub beside: &'a [BesideToken<'a>],
     /// Context facts, a JSON object; empty for none.
     pub context: &'a [u8],
 }
@@ -74,6 +76,15 @@ pub enum Credential<'a> {
         /// Detail code, as `expired`.
         fault: &'a str,
     },
+}
+
+/// A token of a `beside` issuer that the host checked.
+#[derive(Clone, Copy, Debug)]
+pub struct BesideToken<'a> {
+    /// Issuer name in the policy.
+    pub issuer: &'a str,
+    /// Claims that the host verified, a JSON object; or of one that failed the detail code, as `expired`.
+    pub claims: Result<&'a [u8], &'a str>,
 }
 
 /// A claim's value, taken out of its JSON. A value of another type than the policy declares is ill-typed, as in JSON.

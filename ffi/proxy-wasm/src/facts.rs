@@ -250,6 +250,8 @@ impl<'o> Facts<'o> {
             },
             key: None,
             signature: None,
+            // Claims of second tokens are not taken over yet: a policy that presents one refuses it.
+            beside: &[],
             context: &self.context,
         })
     }

@@ -14,28 +14,62 @@ pub enum CredentialKind {
     Peer,
     /// A signed message.
     Signature,
+    /// A token of the first `beside` issuer by name.
+    Beside1,
+    /// Of the second.
+    Beside2,
+    /// Of the third.
+    Beside3,
 }
 
 impl CredentialKind {
     /// All of them, in order.
-    pub const ALL: [CredentialKind; 4] = [
+    pub const ALL: [CredentialKind; 7] = [
         CredentialKind::Token,
         CredentialKind::Key,
         CredentialKind::Peer,
         CredentialKind::Signature,
+        CredentialKind::Beside1,
+        CredentialKind::Beside2,
+        CredentialKind::Beside3,
     ];
 
-    /// The word of the language: what `exists` asks for.
+    /// Issuers with the clause `beside` in one policy, at most: each is a kind of its own.
+    pub const BESIDE_MAX: usize = 3;
+
+    /// Tokens of the `beside` issuer at a position by name, below [`CredentialKind::BESIDE_MAX`].
+    pub const fn beside(index: usize) -> CredentialKind {
+        match index {
+            0 => CredentialKind::Beside1,
+            1 => CredentialKind::Beside2,
+            _ => CredentialKind::Beside3,
+        }
+    }
+
+    /// The position by name of the `beside` issuer whose tokens these are.
+    pub const fn beside_index(self) -> Option<usize> {
+        match self {
+            CredentialKind::Beside1 => Some(0),
+            CredentialKind::Beside2 => Some(1),
+            CredentialKind::Beside3 => Some(2),
+            _ => None,
+        }
+    }
+
+    /// The word of the language: what `exists` asks for, or for `beside` issuers what stands before `from`.
     pub const fn code(self) -> &'static str {
         match self {
-            CredentialKind::Token => "token",
+            CredentialKind::Token
+            | CredentialKind::Beside1
+            | CredentialKind::Beside2
+            | CredentialKind::Beside3 => "token",
             CredentialKind::Key => "key",
             CredentialKind::Peer => "peer",
             CredentialKind::Signature => "signature",
         }
     }
 
-    /// The one that has this code, if any.
+    /// The first that has this code, if any.
     pub fn from_code(code: &str) -> Option<CredentialKind> {
         CredentialKind::ALL.into_iter().find(|kind| kind.code() == code)
     }
@@ -43,7 +77,10 @@ impl CredentialKind {
     /// Its challenge in `WWW-Authenticate` (RFC 9110, section 11.6.1), without parameters.
     pub const fn challenge(self) -> &'static str {
         match self {
-            CredentialKind::Token => "Bearer",
+            CredentialKind::Token
+            | CredentialKind::Beside1
+            | CredentialKind::Beside2
+            | CredentialKind::Beside3 => "Bearer",
             CredentialKind::Key => "ApiKey",
             CredentialKind::Peer => "Certificate",
             CredentialKind::Signature => "Signature",
@@ -58,6 +95,9 @@ impl CredentialKind {
             1 => Some(CredentialKind::Key),
             2 => Some(CredentialKind::Peer),
             3 => Some(CredentialKind::Signature),
+            4 => Some(CredentialKind::Beside1),
+            5 => Some(CredentialKind::Beside2),
+            6 => Some(CredentialKind::Beside3),
             _ => None,
         }
     }
@@ -80,7 +120,7 @@ impl CredentialKinds {
     /// From a bit for each kind, the lowest for [`CredentialKind::Token`]; higher bits than there are kinds are ignored.
     #[inline]
     pub const fn from_bits(bits: u8) -> CredentialKinds {
-        CredentialKinds(bits & 15)
+        CredentialKinds(bits & 127)
     }
 
     /// As [`CredentialKinds::from_bits`] reads them.
@@ -106,6 +146,15 @@ impl CredentialKinds {
         CredentialKinds(self.0 | other.0)
     }
 
+    /// The challenges of the kinds, in their order, each once.
+    pub fn challenges(self) -> impl Iterator<Item = &'static str> {
+        const BEARER: u8 = 0b111_0001;
+        let bearer = self.0 & BEARER;
+        CredentialKinds(self.0 & !BEARER | bearer & bearer.wrapping_neg())
+            .iter()
+            .map(CredentialKind::challenge)
+    }
+
     /// The kinds, in order.
     pub fn iter(self) -> impl Iterator<Item = CredentialKind> {
         CredentialKind::ALL
@@ -127,10 +176,23 @@ mod tests {
     #[test]
     fn codes_and_indices_read_back() {
         for (kind, index) in CredentialKind::ALL.into_iter().zip(0..) {
-            assert_eq!(CredentialKind::from_code(kind.code()), Some(kind));
+            if kind.beside_index().is_none() {
+                assert_eq!(CredentialKind::from_code(kind.code()), Some(kind));
+            }
             assert_eq!(CredentialKind::from_index(index), Some(kind));
         }
-        assert_eq!(CredentialKind::from_index(4), None);
+        assert_eq!(CredentialKind::from_index(7), None);
+        for index in 0..CredentialKind::BESIDE_MAX {
+            assert_eq!(CredentialKind::beside(index).beside_index(), Some(index));
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_listed_once() {
+        use CredentialKind::{Beside1, Beside3, Key, Token};
+        let challenges = |kinds: [CredentialKind; 3]| CredentialKinds::from_iter(kinds).challenges();
+        assert!(challenges([Beside3, Key, Token]).eq(["Bearer", "ApiKey"]));
+        assert!(challenges([Beside3, Beside1, Key]).eq(["ApiKey", "Bearer"]));
     }
 
     #[test]
@@ -138,6 +200,6 @@ mod tests {
         let set = CredentialKinds::from_iter([CredentialKind::Signature, CredentialKind::Key]);
         assert_eq!(set.bits(), 0b1010);
         assert!(set.iter().eq([CredentialKind::Key, CredentialKind::Signature]));
-        assert_eq!(CredentialKinds::from_bits(0xf0), CredentialKinds::NONE);
+        assert_eq!(CredentialKinds::from_bits(0x80), CredentialKinds::NONE);
     }
 }

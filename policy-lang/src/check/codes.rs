@@ -94,6 +94,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0615", "a signature that does not cover what it must"),
     ("G0616", "a URL of an issuer that is neither exact nor a pattern"),
     ("G0617", "the existence of a parameter that presents a token"),
+    (
+        "G0618",
+        "an issuer with `beside` whose tokens are not a kind of their own",
+    ),
     ("G0630", "a file of `keys` that is no key set"),
     ("G0631", "a file that cannot be read"),
     (

@@ -264,12 +264,21 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
+        if wanted == Kind::Issuer
+            && let Some(id) = self.beside_named(env, &name.node)
+        {
+            return Some(Anchor::Beside(id));
+        }
         self.expect(env.scope, name, &[wanted])
             .map(|entry| make(entry.index))
     }
 
     fn exists(&self, env: Env<'_>, reference: &FactRef) -> Option<Atom> {
-        let presented = single(reference).and_then(|name| CredentialKind::from_code(&name.node));
+        let presented = single(reference).and_then(|name| {
+            let beside = self.beside_named(env, &name.node);
+            let beside = beside.map(|id| CredentialKind::beside(id.index()));
+            beside.or_else(|| CredentialKind::from_code(&name.node))
+        });
         match presented {
             Some(kind) => Some(Atom::Presented(kind)),
             None => self.sent(env, reference).map(Atom::Exists),

@@ -4,7 +4,7 @@ use super::cx::{Cx, by_name, sort_dedup};
 use super::issuer_url;
 use super::limits::MAX_LEEWAY_US;
 use super::literals::{self, header_name};
-use super::names::Kind;
+use super::names::{Kind, is_beside};
 use super::sources::Parsed;
 use crate::ast::Literal;
 use crate::ast::{self, Decl, IssuerClause, KeysClause, Name, Text, TrustClause, TypeName};
@@ -53,8 +53,13 @@ impl Cx<'_> {
         for item in files.iter().flat_map(|f| &f.file.items) {
             match &item.decl {
                 Decl::Issuer(name, clauses) => {
+                    self.beside_clauses(name, clauses);
                     let issuer = self.issuer(name, clauses, &mut claims);
-                    self.policy.issuers.push(issuer);
+                    if is_beside(clauses) {
+                        self.policy.beside.push(issuer);
+                    } else {
+                        self.policy.issuers.push(issuer);
+                    }
                 }
                 Decl::Keys(name, clauses) => {
                     let keys = self.keys(name, clauses, &mut fields);
@@ -89,7 +94,7 @@ impl Cx<'_> {
                 self.policy.redaction_key = self.secret(name);
             }
         }
-        by_name!(self.policy; issuers, keys, peers, signatures, secrets, context);
+        by_name!(self.policy; issuers, beside, keys, peers, signatures, secrets, context);
         self.policy.trust.headers.sort_by(|a, b| a.name.cmp(&b.name));
         self.policy.claims = claims
             .into_iter()
@@ -106,11 +111,13 @@ impl Cx<'_> {
             })
             .collect();
         self.unique_urls();
+        self.beside_places();
     }
 
     fn unique_urls(&self) {
-        for (i, issuer) in self.policy.issuers.iter().enumerate() {
-            let mut earlier = self.policy.issuers.iter().take(i);
+        let all = self.policy.issuers.iter().chain(&self.policy.beside);
+        for (i, issuer) in all.clone().enumerate() {
+            let mut earlier = all.clone().take(i);
             if let Some(earlier) = earlier.find(|earlier| issuer_url::overlap(earlier, issuer)) {
                 let message = if earlier.url == issuer.url {
                     format!("two issuers have the URL `{}`", issuer.url)
@@ -221,6 +228,8 @@ impl Cx<'_> {
                 IssuerClause::BoundToCertificate => bound = true,
                 IssuerClause::Opaque => opaque = true,
                 IssuerClause::NoExpiry => no_expiry = true,
+                // Of the declaration as a whole.
+                IssuerClause::Beside => {}
             }
         }
         if let Some((_, span)) = typ.as_ref().filter(|_| verified) {
@@ -261,7 +270,7 @@ impl Cx<'_> {
             verified_by_gateway: verified,
             scopes: scopes.unwrap_or_else(|| vec!["scope".to_owned()]),
             implies: closure(implies),
-            claims: self.claims(declared.map_or(&[], Vec::as_slice), types),
+            claims: self.claims(declared.map_or(&[], Vec::as_slice), types, is_beside(clauses)),
             typ: typ.map(|(typ, _)| typ),
             max_age_us: max_age.flatten(),
             bound_to_certificate: bound,
@@ -351,7 +360,7 @@ impl Cx<'_> {
         }
     }
 
-    fn claims(&self, fields: &[ast::FieldDecl], types: &mut Types) -> Vec<IssuerClaim> {
+    fn claims(&self, fields: &[ast::FieldDecl], types: &mut Types, beside: bool) -> Vec<IssuerClaim> {
         let mut out: BTreeMap<String, IssuerClaim> = BTreeMap::new();
         for (name, ty) in REGISTERED {
             types.entry(name.to_owned()).or_insert((ty, None));
@@ -371,7 +380,11 @@ impl Cx<'_> {
                     "G0106",
                     field.name.span,
                     format!("`{name}` is the language's own claim"),
-                    "write `scopes from PATH;` beside `claims`, and ask `token.scope`",
+                    if beside {
+                        "give it another name, as in `scopes: set separated by \" \" from scope;`"
+                    } else {
+                        "write `scopes from PATH;` beside `claims`, and ask `token.scope`"
+                    },
                 );
                 continue;
             }

@@ -6,7 +6,7 @@ use super::cx::{Captures, Cx, Env};
 use super::literals::{self, header_name};
 use super::names::{Kind, RESERVED};
 use crate::ast::{FactPart, FactRef, OperandExpr};
-use crate::model::{Fact, PeerFact, TableId, Type};
+use crate::model::{BesideId, Fact, PeerFact, TableId, Type};
 
 /// Facts of the request that a name alone means.
 static REQUEST: [(&str, Fact); 9] = [
@@ -167,7 +167,10 @@ impl Cx<'_> {
             Some("peer") => self.only(reference, &names, &PEER),
             Some("token") => {
                 let own = (!self.policy.issuers.is_empty()).then_some(("scope", Fact::Scopes));
+                let issuers = &self.policy.issuers;
+                let has = |name: &str| issuers.iter().any(|i| i.claims.iter().any(|c| c.name == name));
                 let claims = self.policy.claims.iter().map(|c| c.name.as_str());
+                let claims = claims.filter(|name| has(name));
                 self.member(reference, &names, "claim", own.as_slice(), claims, Fact::Claim)
             }
             Some("key") => {
@@ -245,7 +248,7 @@ impl Cx<'_> {
         what: &str,
         own: &[(&'n str, Fact)],
         declared: impl Iterator<Item = &'n str> + Clone,
-        make: fn(String) -> Fact,
+        make: impl FnOnce(String) -> Fact,
     ) -> Option<Fact> {
         let (&[_, name], true) = (names, reference.parts.len() == 2) else {
             return self.wrong(reference, "write a namespace and one name, as in `token.sub`");
@@ -329,6 +332,12 @@ impl Cx<'_> {
     }
 
     /// Table cells and names from `trust`.
+    /// The issuer with `beside` of a name.
+    pub(super) fn beside_named(&self, env: Env<'_>, name: &str) -> Option<BesideId> {
+        let entry = self.names.find(env.scope, name)?;
+        (entry.kind == Kind::Beside).then_some(BesideId(entry.index))
+    }
+
     fn declared(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {
         if let [
             FactPart::Name(table),
@@ -357,6 +366,15 @@ impl Cx<'_> {
                 table,
                 key: Box::new(key_fact),
                 column: column.node.clone(),
+            });
+        }
+        if let Some(id) = names.first().and_then(|name| self.beside_named(env, name)) {
+            let issuer = self.policy.beside.get(id.index());
+            let claims = issuer.into_iter().flat_map(|issuer| &issuer.claims);
+            let claims = claims.map(|claim| claim.name.as_str());
+            let what = "claim of this issuer";
+            return self.member(reference, names, what, &[], claims, |name| {
+                Fact::BesideClaim(id, name)
             });
         }
         let whole = names.join(".");

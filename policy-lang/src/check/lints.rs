@@ -215,6 +215,7 @@ fn word(kind: CredentialKind) -> &'static str {
         CredentialKind::Key => "key",
         CredentialKind::Peer => "client certificate",
         CredentialKind::Signature => "signature",
+        CredentialKind::Beside1 | CredentialKind::Beside2 | CredentialKind::Beside3 => "second token",
     }
 }
 

@@ -12,6 +12,7 @@ mod report;
 mod sources;
 
 // text -> canonical values
+mod beside;
 mod hosts;
 mod issuer_url;
 mod json;

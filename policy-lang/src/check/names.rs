@@ -4,7 +4,7 @@
 
 use super::report::Report;
 use super::sources::Parsed;
-use crate::ast::{Decl, Expr, Name, Persona, QuotaSpec, Statement, Target};
+use crate::ast::{Decl, Expr, IssuerClause, Name, Persona, QuotaSpec, Statement, Target};
 use crate::source::{Span, Spanned};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Issuer,
+    /// An issuer with the clause `beside`.
+    Beside,
     Keys,
     Peers,
     Signature,
@@ -34,6 +36,7 @@ impl Kind {
     pub(super) fn word(self) -> &'static str {
         match self {
             Kind::Issuer => "issuer",
+            Kind::Beside => "issuer with `beside`",
             Kind::Keys => "keys",
             Kind::Peers => "peers",
             Kind::Signature => "signature",
@@ -271,8 +274,14 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Whether an issuer's tokens come beside others.
+pub(super) fn is_beside(clauses: &[Spanned<IssuerClause>]) -> bool {
+    clauses.iter().any(|clause| clause.node == IssuerClause::Beside)
+}
+
 fn declared(decl: &Decl) -> Option<(Kind, &Name, Node<'_>)> {
     Some(match decl {
+        Decl::Issuer(name, clauses) if is_beside(clauses) => (Kind::Beside, name, Node::Other),
         Decl::Issuer(name, _) => (Kind::Issuer, name, Node::Other),
         Decl::Keys(name, _) => (Kind::Keys, name, Node::Other),
         Decl::Peers(name, _) => (Kind::Peers, name, Node::Other),

@@ -210,6 +210,7 @@ fn issuer_clause(clause: &Spanned<IssuerClause>) -> Node {
         IssuerClause::BoundToCertificate => one("bound to certificate".to_owned()),
         IssuerClause::Opaque => one("opaque".to_owned()),
         IssuerClause::NoExpiry => one("no expiry".to_owned()),
+        IssuerClause::Beside => one("beside".to_owned()),
     };
     leaf(span, words)
 }

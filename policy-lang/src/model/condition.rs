@@ -1,7 +1,8 @@
 //! Conditions: `and`, `or`, `not` over atoms, three-valued (section 3).
 
 use super::{
-    CredentialKind, Fact, HoursId, IssuerId, KeySetId, ListId, NetworkId, PeerSetId, SignatureId, Value,
+    BesideId, CredentialKind, Fact, HoursId, IssuerId, KeySetId, ListId, NetworkId, PeerSetId, SignatureId,
+    Value,
 };
 
 /// A condition. Named conditions and principals are expanded; depth and size are bounded by
@@ -86,6 +87,8 @@ pub enum Anchor {
     Peer(PeerSetId),
     /// `signed by S`
     Signed(SignatureId),
+    /// `token from I`, of an issuer with `beside`
+    Beside(BesideId),
 }
 
 impl Anchor {
@@ -96,6 +99,7 @@ impl Anchor {
             Anchor::Key(_) => CredentialKind::Key,
             Anchor::Peer(_) => CredentialKind::Peer,
             Anchor::Signed(_) => CredentialKind::Signature,
+            Anchor::Beside(id) => CredentialKind::beside(id.index()),
         }
     }
 }

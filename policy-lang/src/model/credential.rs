@@ -14,6 +14,7 @@ impl Fact {
             Fact::KeyId | Fact::KeyField(_) => Some(CredentialKind::Key),
             Fact::Peer(_) => Some(CredentialKind::Peer),
             Fact::SignatureName => Some(CredentialKind::Signature),
+            Fact::BesideClaim(id, _) => Some(CredentialKind::beside(id.index())),
             _ => None,
         }
     }

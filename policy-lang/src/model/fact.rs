@@ -1,6 +1,6 @@
 //! What a condition can ask about, and the values it can be.
 
-use super::TableId;
+use super::{BesideId, TableId};
 use std::net::IpAddr;
 
 /// The type of a fact or value (section 2).
@@ -99,6 +99,8 @@ pub enum Fact {
     ConnectionIp,
     /// `token.NAME`, a registered or declared claim.
     Claim(String),
+    /// `ISSUER.NAME`, a registered or declared claim of an issuer with `beside`.
+    BesideClaim(BesideId, String),
     /// `token.scope`: the set, implied scopes included.
     Scopes,
     /// `key.id`

@@ -51,6 +51,8 @@ macro_rules! index {
 index! {
     /// Index into [`Policy::issuers`].
     IssuerId,
+    /// Index into [`Policy::beside`].
+    BesideId,
     /// Index into [`Policy::keys`].
     KeySetId,
     /// Index into [`Policy::peers`].
@@ -82,6 +84,9 @@ index! {
 pub struct Policy {
     /// Token issuers.
     pub issuers: Vec<Issuer>,
+    /// Issuers with `beside`, at most [`CredentialKind::BESIDE_MAX`]: each reads a header or cookie that no other
+    /// issuer reads, and has neither scopes nor a URL that is a pattern.
+    pub beside: Vec<Issuer>,
     /// Every claim that some issuer declares (registered ones included), each with its one type.
     pub claims: Vec<Claim>,
     /// API key sets.
@@ -232,7 +237,9 @@ impl Policy {
             Fact::Peer(PeerFact::Dns) => Type::Set,
             Fact::Peer(_) => Type::String,
             Fact::Now => Type::Instant,
-            Fact::Claim(name) => named(name, self.claims.iter().map(|c| (&c.name, c.ty))),
+            Fact::Claim(name) | Fact::BesideClaim(_, name) => {
+                named(name, self.claims.iter().map(|c| (&c.name, c.ty)))
+            }
             Fact::KeyField(name) => named(name, self.key_fields.iter().map(|f| (&f.name, f.ty))),
             Fact::Context(name) => named(name, self.context.iter().map(|f| (&f.name, f.ty))),
             Fact::Trusted(name) => named(name, self.trust.headers.iter().map(|h| (&h.name, h.ty))),

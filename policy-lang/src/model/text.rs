@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Anchor, Atom, Comparison, Cond, Fact, Operand, PeerFact, Policy, Value};
+use super::{Anchor, Atom, Comparison, Cond, CredentialKind, Fact, Operand, PeerFact, Policy, Value};
 use portcullis_base::quote::GateString;
 
 /// A part of a policy that can be written as Gate text.
@@ -31,12 +31,19 @@ impl Policy {
         Shown { policy: self, part }
     }
 
+    /// What `exists` asks for a kind of credential by.
+    pub fn kind_name(&self, kind: CredentialKind) -> &str {
+        let beside = kind.beside_index().and_then(|index| self.beside.get(index));
+        beside.map_or(kind.code(), |issuer| &issuer.name)
+    }
+
     fn name_of(&self, anchor: Anchor) -> Option<&String> {
         match anchor {
             Anchor::Token(id) => self.issuers.get(id.index()).map(|d| &d.name),
             Anchor::Key(id) => self.keys.get(id.index()).map(|d| &d.name),
             Anchor::Peer(id) => self.peers.get(id.index()).map(|d| &d.name),
             Anchor::Signed(id) => self.signatures.get(id.index()).map(|d| &d.name),
+            Anchor::Beside(id) => self.beside.get(id.index()).map(|d| &d.name),
         }
     }
 }
@@ -100,7 +107,7 @@ impl GateText for Atom {
     fn write(&self, policy: &Policy, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Atom::Anchor(anchor) => anchor.write(policy, f),
-            Atom::Presented(kind) => write!(f, "exists {}", kind.code()),
+            Atom::Presented(kind) => write!(f, "exists {}", policy.kind_name(*kind)),
             Atom::Exists(fact) => write!(f, "exists {}", policy.show(fact)),
             Atom::IsTrue(fact) => fact.write(policy, f),
             Atom::Compare {
@@ -212,6 +219,13 @@ impl GateText for Fact {
             Fact::ConnectionIp => f.write_str("connection.ip"),
             Fact::Claim(name) => write!(f, "token.{name}"),
             Fact::Scopes => f.write_str("token.scope"),
+            Fact::BesideClaim(id, claim) => {
+                write!(
+                    f,
+                    "{}.{claim}",
+                    name(policy.beside.get(id.index()).map(|d| &d.name))
+                )
+            }
             Fact::KeyId => f.write_str("key.id"),
             Fact::KeyField(name) => write!(f, "key.{name}"),
             Fact::Peer(PeerFact::Spiffe) => f.write_str("peer.spiffe"),

@@ -130,6 +130,7 @@ fn first_words(rule: Rule) -> &'static [&'static str] {
             "bound",
             "opaque",
             "no",
+            "beside",
         ],
         Rule::keys_clause => &["header", "cookie", "file", "fields"],
         Rule::signature_clause => &["header", "hmac", "over", "secret", "timestamp"],

@@ -97,6 +97,10 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     (Top, "issuer x { url \"https://x/\"; «→bound to certificate;» }"),
     (Top, "issuer x { url \"https://x/\"; «→opaque;» }"),
     (Top, "issuer x { url \"https://x/\"; «→no expiry;» }"),
+    (
+        Top,
+        "issuer x { url \"https://x/\"; from header \"x-t\"; «→beside;» }",
+    ),
     (Service, "allow customer to GET /a with scope like \"«a→b».*\";"),
     // keys, peers, signatures, secrets
     (Top, "keys «k→l» { header \"x-k\"; file \"partners.json\"; }"),

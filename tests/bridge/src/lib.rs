@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use portcullis::Now;
-use portcullis::view::{Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+use portcullis::view::{BesideToken, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 use portcullis_base::instant;
 use portcullis_vectors::Vector;
 
@@ -23,6 +23,7 @@ pub struct OwnedRequest {
     token: Option<Handed>,
     key: Option<(Handed, String)>,
     signature: Option<Handed>,
+    beside: Vec<Handed>,
     context: Vec<u8>,
     now: Now,
 }
@@ -79,6 +80,14 @@ impl OwnedRequest {
                 name: signature.name.clone(),
                 outcome: outcome(&signature.invalid, None, ""),
             }),
+            beside: vector
+                .beside
+                .iter()
+                .map(|(issuer, token)| Handed {
+                    name: issuer.clone(),
+                    outcome: outcome(&token.invalid, token.claims.as_ref().map(|c| c.get()), ""),
+                })
+                .collect(),
             context: vector
                 .context
                 .as_ref()
@@ -95,7 +104,7 @@ impl OwnedRequest {
     /// Calls `f` with the borrowed header lines; the view needs them as a slice of pairs.
     pub fn with_view<T>(&self, f: impl FnOnce(&RequestView<'_>) -> T) -> T {
         let headers = self.header_lines();
-        f(&self.view(&headers))
+        f(&self.view(&headers, &self.beside_tokens()))
     }
 
     /// The header lines, for [`OwnedRequest::view`].
@@ -106,8 +115,26 @@ impl OwnedRequest {
             .collect()
     }
 
-    /// The view over the lines of [`OwnedRequest::header_lines`].
-    pub fn view<'a>(&'a self, headers: &'a [(&'a [u8], &'a [u8])]) -> RequestView<'a> {
+    /// The tokens of `beside` issuers, for [`OwnedRequest::view`].
+    pub fn beside_tokens(&self) -> Vec<BesideToken<'_>> {
+        self.beside
+            .iter()
+            .map(|handed| BesideToken {
+                issuer: &handed.name,
+                claims: match &handed.outcome {
+                    Ok(claims) => Ok(claims),
+                    Err(fault) => Err(fault),
+                },
+            })
+            .collect()
+    }
+
+    /// The view over the lines of [`OwnedRequest::header_lines`] and [`OwnedRequest::beside_tokens`].
+    pub fn view<'a>(
+        &'a self,
+        headers: &'a [(&'a [u8], &'a [u8])],
+        beside: &'a [BesideToken<'a>],
+    ) -> RequestView<'a> {
         RequestView {
             method: &self.method,
             scheme: &self.scheme,
@@ -147,6 +174,7 @@ impl OwnedRequest {
                     fault,
                 },
             }),
+            beside,
             context: &self.context,
         }
     }

@@ -57,6 +57,9 @@ pub type Why = &'static str;
 /// The bytes of a vector.
 pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     let request = &vector.request;
+    if !vector.beside.is_empty() {
+        return Err("the plugin takes over no second token");
+    }
     if vector.key.is_some() || vector.signature.is_some() || vector.bearer.is_some() {
         return Err("Envoy verifies no API keys or signatures for the plugin");
     }

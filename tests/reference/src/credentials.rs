@@ -48,6 +48,8 @@ pub(crate) struct Credentials {
     pub(crate) peer: Credential<PeerFacts>,
     /// Index of the signature scheme.
     pub(crate) signature: Credential<usize>,
+    /// By `beside` issuer.
+    pub(crate) beside: Vec<Credential<TokenFacts>>,
 }
 
 impl<T> Credential<T> {
@@ -93,7 +95,13 @@ impl Credentials {
             }) => Credential::Invalid(detail.clone()),
             Some(certificate) => Credential::Valid(peer_facts(policy, certificate)),
         };
+        let beside = policy.beside.iter().enumerate().map(|(index, issuer)| {
+            let handed_over = vector.beside.get(&issuer.name);
+            let word = handed_over.map(|t| token_of(index, t.claims.as_deref(), t.invalid.as_deref()));
+            settle(&presented_at(request, &issuer.source), word, |_, _| true)
+        });
         Credentials {
+            beside: beside.collect(),
             token: settle(&presented_tokens(policy, request), token, |token, place| {
                 policy.issuers.get(token.issuer).is_some_and(|issuer| {
                     let query = issuer.query.clone().map(Place::Query);
@@ -126,6 +134,9 @@ impl Credentials {
             CredentialKind::Key => self.key.valid().is_some(),
             CredentialKind::Peer => self.peer.valid().is_some_and(|peer| !peer.sets.is_empty()),
             CredentialKind::Signature => self.signature.valid().is_some(),
+            CredentialKind::Beside1 => self.beside_is(0, |token| token.valid().is_some()),
+            CredentialKind::Beside2 => self.beside_is(1, |token| token.valid().is_some()),
+            CredentialKind::Beside3 => self.beside_is(2, |token| token.valid().is_some()),
         }
     }
 
@@ -136,7 +147,14 @@ impl Credentials {
             CredentialKind::Key => self.key.is_presented(),
             CredentialKind::Peer => self.peer.is_presented(),
             CredentialKind::Signature => self.signature.is_presented(),
+            CredentialKind::Beside1 => self.beside_is(0, Credential::is_presented),
+            CredentialKind::Beside2 => self.beside_is(1, Credential::is_presented),
+            CredentialKind::Beside3 => self.beside_is(2, Credential::is_presented),
         }
+    }
+
+    fn beside_is(&self, index: usize, test: impl Fn(&Credential<TokenFacts>) -> bool) -> bool {
+        self.beside.get(index).is_some_and(test)
     }
 
     /// The first kind, in the order of kinds, that failed, with its detail.
@@ -147,9 +165,10 @@ impl Credentials {
             self.peer.fault(),
             self.signature.fault(),
         ];
+        let beside = self.beside.iter().map(Credential::fault);
         CredentialKind::ALL
             .into_iter()
-            .zip(faults)
+            .zip(faults.into_iter().chain(beside))
             .find_map(|(kind, fault)| fault.map(|detail| (kind, detail)))
     }
 
@@ -163,6 +182,7 @@ impl Credentials {
                 .valid()
                 .is_some_and(|peer| peer.sets.contains(&id.index())),
             Anchor::Signed(id) => self.signature.valid() == Some(&id.index()),
+            Anchor::Beside(id) => self.beside_is(id.index(), |token| token.valid().is_some()),
         }
     }
 }
@@ -245,15 +265,7 @@ fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<(Place, Present
     let places: BTreeSet<&TokenSource> = policy.issuers.iter().map(|issuer| &issuer.source).collect();
     let mut found = Vec::new();
     for place in places {
-        let here: Vec<Presented> = match place {
-            TokenSource::Authorization => request
-                .header("authorization")
-                .filter_map(authorization)
-                .collect(),
-            TokenSource::Header(name) => request.header(name).map(token68).collect(),
-            TokenSource::Cookie(name) => cookies(request, name).iter().map(|v| token68(v)).collect(),
-        };
-        found.extend(here.into_iter().map(|presented| (place_of(place), presented)));
+        found.extend(presented_at(request, place));
     }
     let names: BTreeSet<&String> = policy
         .issuers
@@ -275,6 +287,20 @@ fn presented_tokens(policy: &Policy, request: &Canonical) -> Vec<(Place, Present
         }));
     }
     found
+}
+
+fn presented_at(request: &Canonical, place: &TokenSource) -> Vec<(Place, Presented)> {
+    let here: Vec<Presented> = match place {
+        TokenSource::Authorization => request
+            .header("authorization")
+            .filter_map(authorization)
+            .collect(),
+        TokenSource::Header(name) => request.header(name).map(token68).collect(),
+        TokenSource::Cookie(name) => cookies(request, name).iter().map(|v| token68(v)).collect(),
+    };
+    here.into_iter()
+        .map(|presented| (place_of(place), presented))
+        .collect()
 }
 
 /// `None` for another scheme, which is no credential.
@@ -350,12 +376,18 @@ fn verified_token(
     claims: Option<&serde_json::value::RawValue>,
     invalid: Option<&str>,
 ) -> Credential<TokenFacts> {
+    match policy.issuers.iter().position(|i| i.name == issuer) {
+        Some(issuer) => token_of(issuer, claims, invalid),
+        None => Credential::Invalid(Detail::UnknownIssuer.code().to_string()),
+    }
+}
+
+fn token_of(
+    issuer: usize,
+    claims: Option<&serde_json::value::RawValue>,
+    invalid: Option<&str>,
+) -> Credential<TokenFacts> {
     let facts = || {
-        let issuer = policy
-            .issuers
-            .iter()
-            .position(|i| i.name == issuer)
-            .ok_or(Detail::UnknownIssuer.code())?;
         if let Some(detail) = invalid {
             return Err(detail.to_string());
         }

@@ -318,7 +318,10 @@ fn with_metadata(challenge: &str, url: Option<&str>) -> String {
 /// How a kind is asked for.
 pub(crate) fn challenge(kind: CredentialKind) -> &'static str {
     match kind {
-        CredentialKind::Token => "Bearer",
+        CredentialKind::Token
+        | CredentialKind::Beside1
+        | CredentialKind::Beside2
+        | CredentialKind::Beside3 => "Bearer",
         CredentialKind::Key => "ApiKey",
         CredentialKind::Peer => "Certificate",
         CredentialKind::Signature => "Signature",

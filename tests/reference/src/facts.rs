@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use portcullis_lang::model::{Fact, PeerFact, Policy, SetForm, Type, Value};
+use portcullis_lang::model::{Fact, Issuer, PeerFact, Policy, SetForm, Type, Value};
 use portcullis_vectors::Vector;
 
 use crate::client_ip::{client_ip, is_trusted};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, TokenFacts};
 use crate::data::Data;
 use crate::json::{self, Json};
 use crate::normalise::{Canonical, is_token, trim};
@@ -243,7 +243,7 @@ pub(crate) struct World<'a> {
     data: &'a Data,
     request: &'a Canonical,
     vector: &'a Vector,
-    /// States of the four kinds.
+    /// States of the kinds.
     pub(crate) credentials: Credentials,
     context: Context,
     socket: Option<IpAddr>,
@@ -325,7 +325,14 @@ impl<'a> World<'a> {
             Fact::ConnectionIp => self
                 .socket
                 .map_or_else(Found::absent, |ip| Found::known(Datum::Ip(ip))),
-            Fact::Claim(name) => self.claim(name),
+            Fact::Claim(name) => {
+                let token = self.credentials.token.valid();
+                self.claim(token, &self.policy.issuers, name)
+            }
+            Fact::BesideClaim(id, name) => {
+                let token = self.credentials.beside.get(id.index());
+                self.claim(token.and_then(|token| token.valid()), &self.policy.beside, name)
+            }
             Fact::Scopes => self.scopes(),
             Fact::KeyId => match self.credentials.key.valid() {
                 Some(key) => key.id.as_deref().map_or_else(Found::absent, Found::text),
@@ -389,11 +396,11 @@ impl<'a> World<'a> {
         }
     }
 
-    fn claim(&self, name: &str) -> Found {
-        let Some(token) = self.credentials.token.valid() else {
+    fn claim(&self, token: Option<&TokenFacts>, issuers: &[Issuer], name: &str) -> Found {
+        let Some(token) = token else {
             return Found::absent();
         };
-        let issuer = self.policy.issuers.get(token.issuer);
+        let issuer = issuers.get(token.issuer);
         let Some(claim) = issuer.and_then(|issuer| issuer.claims.iter().find(|c| c.name == name)) else {
             return Found::absent();
         };

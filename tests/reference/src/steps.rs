@@ -56,13 +56,14 @@ impl Refusal {
     }
 
     fn challenged(self, kinds: impl IntoIterator<Item = CredentialKind>) -> Refusal {
-        Refusal {
-            challenges: kinds
-                .into_iter()
-                .map(|kind| challenge(kind).to_string())
-                .collect(),
-            ..self
+        let mut challenges: Vec<String> = Vec::new();
+        for kind in kinds {
+            let text = challenge(kind).to_string();
+            if !challenges.contains(&text) {
+                challenges.push(text);
+            }
         }
+        Refusal { challenges, ..self }
     }
 }
 
@@ -189,7 +190,10 @@ impl<'a> Case<'a> {
             return Ok(());
         };
         let challenge = match kind {
-            CredentialKind::Token => "Bearer error=\"invalid_token\"".to_string(),
+            CredentialKind::Token
+            | CredentialKind::Beside1
+            | CredentialKind::Beside2
+            | CredentialKind::Beside3 => "Bearer error=\"invalid_token\"".to_string(),
             other => challenge(other).to_string(),
         };
         let refusal = Refusal::new(401, Reason::InvalidToken);

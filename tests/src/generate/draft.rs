@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_vectors::{Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector};
+use portcullis_vectors::{BesideToken, Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector};
 use serde_json::{Map, Value as Json};
 
 /// What will be sent.
@@ -28,6 +28,8 @@ pub(super) struct Draft {
     pub(super) fields: Map<String, Json>,
     pub(super) peer: Option<PeerCert>,
     pub(super) signature: Option<Signature>,
+    /// Claims, or the fault, of tokens by `beside` issuer.
+    pub(super) beside: BTreeMap<String, Result<Map<String, Json>, String>>,
     pub(super) context: Map<String, Json>,
     pub(super) raw_context: Option<String>,
     pub(super) no_context: bool,
@@ -111,6 +113,23 @@ impl Draft {
                 invalid: self.key_fault,
             }),
             signature: self.signature,
+            beside: self
+                .beside
+                .into_iter()
+                .map(|(issuer, token)| {
+                    let token = match token {
+                        Ok(claims) => BesideToken {
+                            claims: raw(&text(claims)),
+                            invalid: None,
+                        },
+                        Err(fault) => BesideToken {
+                            claims: None,
+                            invalid: Some(fault),
+                        },
+                    };
+                    (issuer, token)
+                })
+                .collect(),
             bearer: None,
             context: context.and_then(|text| raw(&text)),
             now: self.now,

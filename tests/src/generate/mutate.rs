@@ -215,7 +215,15 @@ fn forwarding(draft: &mut Draft, rng: &mut Rng) {
 fn token(draft: &mut Draft, rng: &mut Rng) {
     let claims = serde_json::Value::Object(draft.claims.clone()).to_string();
     let inner = claims.trim_start_matches('{').to_string();
-    match rng.below(19) {
+    match rng.below(22) {
+        19 => draft
+            .headers
+            .push(("x-access-jwt".to_string(), b"a.b.c".to_vec())),
+        20 => draft.cookies.push(("edge".to_string(), "a.b.c".to_string())),
+        21 => {
+            let fault = Err("expired".to_string());
+            drop(draft.beside.insert("access".to_string(), fault));
+        }
         16 => draft
             .headers
             .push(("authorization".to_string(), b"DPoP abc.def.ghi".to_vec())),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_lang::model::{
     ANY_ALLOW_METHODS, AcceptKind, CaptureKind, Effect, HostPattern, Methods, Owner, Pattern, Policy, Rule,
-    Segment, Service, Tail, Target, TargetKind, Value,
+    Segment, Service, Tail, Target, TargetKind, TokenSource, Value,
 };
 use portcullis_vectors::{PeerCert, Signature, Vector};
 use serde_json::json;
@@ -233,6 +233,31 @@ impl<'p> Requests<'p> {
                 name: "hook".to_string(),
                 invalid: None,
             });
+        }
+        for issuer in &self.policy.beside {
+            if rng.chance(50) {
+                let token = match rng.chance(2) {
+                    true => Err("expired".to_string()),
+                    false => {
+                        let mut claims = serde_json::Map::new();
+                        claims.insert("sub".to_string(), json!("zz"));
+                        claims.insert("user".to_string(), json!({"email": "zz"}));
+                        claims.insert("floor".to_string(), json!(7));
+                        Ok(claims)
+                    }
+                };
+                draft.beside.entry(issuer.name.clone()).or_insert(token);
+            }
+            if rng.chance(2) {
+                let value = rng.pick(&["a.b.c", "a.b.c", "a.b.c", "a b", ""]);
+                match &issuer.source {
+                    TokenSource::Header(name) => {
+                        draft.headers.push((name.clone(), value.as_bytes().to_vec()))
+                    }
+                    TokenSource::Cookie(name) => draft.cookies.push((name.clone(), value.to_string())),
+                    TokenSource::Authorization => {}
+                }
+            }
         }
         match rng.below(100) {
             0 | 1 => draft.token_fault = Some("expired".to_string()),

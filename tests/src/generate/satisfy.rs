@@ -170,6 +170,16 @@ impl Aim<'_> {
                     draft.issuer = None;
                 }
             }
+            Anchor::Beside(id) => {
+                if let Some(issuer) = self.policy.beside.get(id.index()) {
+                    if want {
+                        let token = draft.beside.entry(issuer.name.clone());
+                        token.or_insert_with(|| Ok(Default::default()));
+                    } else {
+                        draft.beside.remove(&issuer.name);
+                    }
+                }
+            }
             Anchor::Key(id) => {
                 draft.key = self
                     .policy
@@ -199,13 +209,16 @@ impl Aim<'_> {
     }
 
     fn presented(&self, draft: &mut Draft, kind: CredentialKind, want: bool) {
-        use portcullis_lang::model::{IssuerId, KeySetId, PeerSetId, SignatureId};
+        use portcullis_lang::model::{BesideId, IssuerId, KeySetId, PeerSetId, SignatureId};
         match kind {
             CredentialKind::Token if !want => draft.issuer = None,
             CredentialKind::Token => self.anchor(draft, Anchor::Token(IssuerId(0)), true),
             CredentialKind::Key => self.anchor(draft, Anchor::Key(KeySetId(0)), want),
             CredentialKind::Peer => self.anchor(draft, Anchor::Peer(PeerSetId(0)), want),
             CredentialKind::Signature => self.anchor(draft, Anchor::Signed(SignatureId(0)), want),
+            CredentialKind::Beside1 => self.anchor(draft, Anchor::Beside(BesideId(0)), want),
+            CredentialKind::Beside2 => self.anchor(draft, Anchor::Beside(BesideId(1)), want),
+            CredentialKind::Beside3 => self.anchor(draft, Anchor::Beside(BesideId(2)), want),
         }
     }
 
@@ -296,6 +309,20 @@ impl Aim<'_> {
             }
             Fact::ClientIp | Fact::ConnectionIp => draft.client_ip = text,
             Fact::Claim(name) => self.claim(draft, name, value, rng),
+            Fact::BesideClaim(id, name) => {
+                let Some(issuer) = self.policy.beside.get(id.index()) else {
+                    return;
+                };
+                if value.is_none() && !draft.beside.contains_key(&issuer.name) {
+                    return;
+                }
+                self.anchor(draft, Anchor::Beside(*id), true);
+                let claim = issuer.claims.iter().find(|claim| claim.name == *name);
+                if let (Some(claim), Some(Ok(claims))) = (claim, draft.beside.get_mut(&issuer.name)) {
+                    let value = value.map(|value| written(value, claim.set, name == "exp", rng));
+                    member(claims, &claim.path, value);
+                }
+            }
             Fact::Scopes => self.scopes(draft, value),
             Fact::KeyId | Fact::KeyField(_) if draft.key.is_none() && value.is_none() => {}
             Fact::KeyId => {

@@ -133,6 +133,7 @@ impl World {
         if rng.chance(35) {
             world.signature();
         }
+        world.beside(rng);
         world.quotas(rng);
         world
     }
@@ -457,6 +458,39 @@ impl World {
         );
         self.fact("signature.name", Ty::Text, &["hook", "other"]);
         self.principals.push("webhook=signed by hook".to_string());
+    }
+
+    /// Issuers of second tokens.
+    fn beside(&mut self, rng: &mut Rng) {
+        let count = rng.pick(&[0, 0, 0, 0, 0, 1, 1, 2, 3]);
+        for (name, place) in [
+            ("access", "header \"x-access-jwt\""),
+            ("inner", "cookie \"edge\""),
+            ("zone", "header \"x-zone-jwt\""),
+        ]
+        .into_iter()
+        .take(count)
+        {
+            self.declarations.push(format!(
+                "issuer {name} {{ url \"https://{name}.example.net/\"; audience \"svc\"; algorithms ES256; keys \"{name}.jwks.json\"; from {place}; beside; claims {{ email: string from user.email{}; floor: int; }} }}",
+                rng.pick(&["", " = \"u1\""])
+            ));
+            self.files
+                .insert(format!("{name}.jwks.json"), br#"{"keys":[]}"#.to_vec());
+            self.fact(&format!("{name}.sub"), Ty::Text, NAMES);
+            self.fact(&format!("{name}.email"), Ty::Text, NAMES);
+            self.fact(&format!("{name}.floor"), Ty::Int, NUMBERS);
+            self.principals.push(format!("at_{name}=token from {name}"));
+        }
+        if count > 0
+            && self
+                .declarations
+                .iter()
+                .any(|text| text.starts_with("issuer i0 "))
+        {
+            self.principals
+                .push("both=token from i0 and token from access and exists access".to_string());
+        }
     }
 
     /// The same in a service whose hosts capture their first label as `tenant`.

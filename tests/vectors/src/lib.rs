@@ -6,7 +6,8 @@ mod request;
 mod verdict;
 
 pub use request::{
-    Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector, VectorError, parse_line, parse_lines,
+    BesideToken, Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector, VectorError, parse_line,
+    parse_lines,
 };
 pub use verdict::{
     Closest, Expect, Headers, Mismatch, QuotaCharge, Report, RequestBody, Response, Verdict, compare,

@@ -1,5 +1,7 @@
 //! A line of a vector file -> [`Vector`]. Unknown members are errors with their name.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -24,6 +26,9 @@ pub struct Vector {
     /// A verified signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
+    /// Tokens of `beside` issuers, by the issuers' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub beside: BTreeMap<String, BesideToken>,
     /// Short for an Authorization header to be verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer: Option<String>,
@@ -129,6 +134,18 @@ impl Serialize for Bytes {
 pub struct Token {
     /// Issuer name in the policy.
     pub issuer: String,
+    /// JSON text of the claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Box<RawValue>>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
+}
+
+/// `{"claims": {..}}` or `{"invalid": "expired"}`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BesideToken {
     /// JSON text of the claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Box<RawValue>>,

@@ -66,7 +66,9 @@ fn text_bytes(source: Option<&Source>) -> usize {
             limits::TARGET_BYTES
         }
         Some(Source::Context(_)) => limits::CONTEXT_BYTES,
-        Some(Source::Claim(_) | Source::Scopes | Source::KeyId | Source::KeyField(_)) => limits::CLAIMS_BYTES,
+        Some(
+            Source::Claim(_) | Source::BesideClaim(..) | Source::Scopes | Source::KeyId | Source::KeyField(_),
+        ) => limits::CLAIMS_BYTES,
         _ => limits::HEADER_BYTES,
     }
 }

@@ -11,6 +11,10 @@ impl Check<'_> {
         for (slot, source) in config.sources.iter().enumerate() {
             let (index, count) = match source {
                 Source::Claim(i) => (*i, config.claims.len()),
+                Source::BesideClaim(issuer, i) => {
+                    self.index("fact", slot as u32, *issuer, config.beside.len() as u32)?;
+                    (*i, config.claims.len())
+                }
                 Source::KeyField(i) => (*i, config.key_fields.len()),
                 Source::Context(i) => (*i, config.context.len()),
                 Source::Trusted(i) => (*i, config.trusted.len()),
@@ -25,7 +29,7 @@ impl Check<'_> {
             };
             self.index("fact", slot as u32, index, count as u32)?;
         }
-        for issuer in &config.issuers {
+        for issuer in config.issuers.iter().chain(&config.beside) {
             for claim in &issuer.claims {
                 self.index("claim", claim.claim, claim.claim, config.claims.len() as u32)?;
             }

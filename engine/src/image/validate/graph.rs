@@ -5,6 +5,7 @@ use crate::image::entry::{Entry, Node};
 use crate::image::layout::{self, dir, entry, fallback, node, var};
 use crate::image::tables::IN_TURN;
 use crate::image::{ENTRY_STEPS_MAX, LoadError};
+use portcullis_base::CredentialKind;
 
 impl Check<'_> {
     /// Reads all nodes in order, then from the last one their children: each is a leaf or starts a node further on, so
@@ -70,7 +71,9 @@ impl Check<'_> {
                 self.index("element", at, a, self.word(dir::SET_COUNT))?;
                 return self.index("element", at, b, self.word(dir::BITS));
             }
-            var::ANCHOR | var::PRESENTED | var::VALID => return self.index("credential kind", at, a, 4),
+            var::ANCHOR | var::PRESENTED | var::VALID => {
+                return self.index("credential kind", at, a, CredentialKind::ALL.len() as u32);
+            }
             var::SUB => return self.root(at, b).map(drop),
             _ => self.index("variable", at, a, slots)?,
         }

@@ -54,6 +54,9 @@ pub(super) fn absent(policy: &Policy, cond: &Cond) -> Option<Absent> {
     let mut names: Vec<String> = Vec::new();
     for lacking in &all {
         names.push(match lacking {
+            Lacking::Credential(kind) if kind.beside_index().is_some() => {
+                format!("a token from `{}`", policy.kind_name(*kind))
+            }
             Lacking::Credential(kind) => format!("a {}", word(*kind)),
             Lacking::Fact(fact) => format!("`{}`", policy.show(*fact)),
         });
@@ -152,7 +155,7 @@ impl Lacking<'_> {
         atom.for_each_fact(&mut |fact| {
             if self.covers(fact) {
                 let fact = match fact.credential() {
-                    Some(kind) if has_default(policy, fact) => kind.code().to_owned(),
+                    Some(kind) if has_default(policy, fact) => policy.kind_name(kind).to_owned(),
                     _ => policy.show(fact).to_string(),
                 };
                 if !facts.contains(&fact) {
@@ -184,6 +187,11 @@ fn has_default(policy: &Policy, fact: &Fact) -> bool {
     match fact {
         Fact::Claim(name) => {
             let mut claims = policy.issuers.iter().flat_map(|issuer| &issuer.claims);
+            claims.any(|claim| claim.name == *name && claim.default.is_some())
+        }
+        Fact::BesideClaim(id, name) => {
+            let issuer = policy.beside.get(id.index());
+            let mut claims = issuer.into_iter().flat_map(|issuer| &issuer.claims);
             claims.any(|claim| claim.name == *name && claim.default.is_some())
         }
         Fact::KeyField(name) => {

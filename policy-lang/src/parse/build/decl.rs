@@ -180,6 +180,7 @@ impl Build<'_> {
             Rule::bound_to => IssuerClause::BoundToCertificate,
             Rule::opaque => IssuerClause::Opaque,
             Rule::no_expiry => IssuerClause::NoExpiry,
+            Rule::beside => IssuerClause::Beside,
             _ => return None,
         })
     }

@@ -19,7 +19,7 @@ pub fn nginx_property(name: &str) -> [String; 2] {
 /// The request of a vector. An authority beside a Host header, and the one of an absolute target, are those of the
 /// request line.
 pub fn nginx_request_of(vector: &Vector, now_us: Option<i64>) -> Result<Request, Unfit> {
-    if vector.key.is_some() || vector.signature.is_some() {
+    if vector.key.is_some() || vector.signature.is_some() || !vector.beside.is_empty() {
         return Err(Unfit::KeyOrSignature);
     }
     let given = &vector.request;

@@ -14,7 +14,7 @@ use super::protobuf;
 /// Why a vector cannot come to a plugin by a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
-    /// Keys and signatures are not verified by a gateway yet.
+    /// Keys, signatures and second tokens are not verified by a gateway yet.
     KeyOrSignature,
     /// Claims of an issuer that is not the policy's: a configuration that names it is refused.
     Undeclared,
@@ -39,7 +39,7 @@ pub enum Unfit {
 /// The request of a vector as the configuration of a test must read it: the token's
 /// claims lie under its issuer's name in `envoy.filters.http.jwt_authn`, context in the namespace `context`.
 pub fn request_of(vector: &Vector, now_us: Option<i64>) -> Result<Request, Unfit> {
-    if vector.key.is_some() || vector.signature.is_some() {
+    if vector.key.is_some() || vector.signature.is_some() || !vector.beside.is_empty() {
         return Err(Unfit::KeyOrSignature);
     }
     let given = &vector.request;
