@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 
-use portcullis::decision::Reason;
+use portcullis::decision::{Detail, Reason};
 use portcullis_vectors::Vector;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -150,21 +150,35 @@ fn every_json_sample_is_json() {
     }
 }
 
+/// The back-ticked words in the first column of the tables below a heading.
+fn first_column(page: &str, heading: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(root().join(page)).unwrap();
+    let below = page.split(&format!("\n{heading}\n")).nth(1).unwrap();
+    let section = below.split("\n#").next().unwrap_or_default();
+    let words = |row: &str| -> Vec<String> {
+        let cell = row.split('|').nth(1).unwrap_or_default();
+        cell.split('`').skip(1).step_by(2).map(str::to_string).collect()
+    };
+    section.lines().flat_map(words).collect()
+}
+
+#[test]
+fn every_detail_of_an_invalid_credential_is_documented() {
+    let mut documented = first_column("docs/semantics.md", "### Why a credential is invalid");
+    documented.sort();
+    let mut all: Vec<&str> = Detail::ALL
+        .iter()
+        .skip_while(|detail| **detail != Detail::AmbiguousCredential)
+        .take_while(|detail| **detail != Detail::Tls)
+        .map(|detail| detail.code())
+        .collect();
+    all.sort_unstable();
+    assert_eq!(documented, all);
+}
+
 #[test]
 fn the_reasons_of_vectors_are_those_of_the_engine() {
-    let page = std::fs::read_to_string(root().join("docs/vectors.md")).unwrap();
-    let table = page.split("\n## Reasons\n").nth(1).unwrap();
-    let names = |row: &str| -> Vec<String> {
-        let codes = row
-            .split('|')
-            .nth(1)
-            .unwrap_or_default()
-            .split('`')
-            .skip(1)
-            .step_by(2);
-        codes.map(str::to_string).collect()
-    };
-    let mut documented: Vec<String> = table.lines().flat_map(names).collect();
+    let mut documented = first_column("docs/vectors.md", "## Reasons");
     documented.sort();
     let mut all: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
     all.sort_unstable();

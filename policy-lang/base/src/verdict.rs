@@ -177,7 +177,7 @@ closed_set! {
         AmbiguousCredential = "ambiguous_credential";
         /// Not the syntax of a credential.
         MalformedCredential = "malformed_credential";
-        /// Presented, and the host has verified nothing.
+        /// Presented, and verified neither by the host nor here.
         NotVerified = "not_verified";
         /// The token is good only beside a proof that its holder has a key (RFC 9449), and proofs are not verified.
         ProofNotSupported = "proof_not_supported";
@@ -187,7 +187,7 @@ closed_set! {
         UnknownIssuer = "unknown_issuer";
         /// Past its end.
         Expired = "expired";
-        /// The claims are no JSON object.
+        /// No compact JWS (RFC 7515, section 7.1) of JSON objects, or a claim that is judged is ill-typed.
         MalformedToken = "malformed_token";
         /// A JSON object has a member twice.
         DuplicateMember = "duplicate_member";
@@ -197,6 +197,38 @@ closed_set! {
         MalformedKey = "malformed_key";
         /// The policy has no such signature scheme.
         UnknownSignature = "unknown_signature";
+        /// The issuer does not list the token's `alg`.
+        AlgorithmNotAllowed = "algorithm_not_allowed";
+        /// The token's header has `crit` or `b64`, and no extension of JWS is supported (RFC 7515, section 4.1.11).
+        CriticalHeader = "critical_header";
+        /// The token holds another token: its `cty` is `JWT` (RFC 7519, section 5.2).
+        NestedToken = "nested_token";
+        /// The token's `typ` is not the one that the issuer asks for (RFC 8725, section 3.11).
+        WrongType = "wrong_type";
+        /// No key of the issuer, or several, fit the token's `kid` and `alg`.
+        UnknownKey = "unknown_key";
+        /// The keys or secrets that would verify the credential were never loaded.
+        KeysNotLoaded = "keys_not_loaded";
+        /// The token's `aud` holds none of the issuer's audiences.
+        WrongAudience = "wrong_audience";
+        /// The token has no `exp`.
+        NoExpiry = "no_expiry";
+        /// An instant must be judged, and the host gives none.
+        NoClock = "no_clock";
+        /// The token's `nbf` or `iat` lies in the future.
+        NotYetValid = "not_yet_valid";
+        /// The token was issued longer ago than the issuer's `max age`.
+        TooOld = "too_old";
+        /// The connection's certificate is not the one that the token is bound to (RFC 8705, section 3).
+        CertificateMismatch = "certificate_mismatch";
+        /// The signature is not one of the key, or the MAC not one of the secret.
+        BadSignature = "bad_signature";
+        /// The key set holds no such API key.
+        UnknownApiKey = "unknown_api_key";
+        /// The signature's timestamp lies outside its window.
+        StaleSignature = "stale_signature";
+        /// The client certificate cannot be read.
+        MalformedCertificate = "malformed_certificate";
 
         // `transport_refused`
         /// Not over TLS.
