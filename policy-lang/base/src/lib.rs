@@ -1,6 +1,7 @@
 //! What the policy language and the engine share, each thing once.
 //!
 //! - [`verdict`]: the closed sets [`Reason`] and [`Detail`], why a request got its verdict
+//! - [`algorithm`]: [`Algorithm`], what signs a token
 //! - [`address`]: addresses and networks as numbers and ranges of them
 //! - [`credential`]: [`CredentialKind`] and sets of kinds
 //! - [`invisible`]: characters that show nothing, or something else than they are
@@ -18,6 +19,7 @@
 extern crate alloc;
 
 pub mod address;
+pub mod algorithm;
 pub mod credential;
 pub mod instant;
 pub mod invisible;
@@ -28,5 +30,6 @@ pub mod media;
 pub mod quote;
 pub mod verdict;
 
+pub use algorithm::Algorithm;
 pub use credential::{CredentialKind, CredentialKinds};
 pub use verdict::{Detail, Reason};

@@ -4,7 +4,7 @@ use super::{Fact, SecretId, Type, Value};
 use crate::source::Span;
 use ipnet::IpNet;
 
-pub use portcullis_base::CredentialKind;
+pub use portcullis_base::{Algorithm, CredentialKind};
 
 impl Fact {
     /// The kind of credential that holds the fact; a table cell is in none itself, its key is.
@@ -74,89 +74,6 @@ pub enum SetForm {
     /// `set separated by ".."`: a text is split at this ASCII character, its parts are trimmed of spaces and tabs, and
     /// empty ones dropped.
     Separated(char),
-}
-
-/// A signature algorithm of a token (RFC 7518, RFC 8037, RFC 9864).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// ECDSA, P-256, SHA-256.
-    Es256,
-    /// ECDSA, P-384, SHA-384.
-    Es384,
-    /// ECDSA, P-521, SHA-512.
-    Es512,
-    /// EdDSA with Ed25519, named in full.
-    Ed25519,
-    /// EdDSA; the key names the curve.
-    EdDsa,
-    /// HMAC with SHA-256: its key is a secret.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// RSASSA-PSS, SHA-256.
-    Ps256,
-    /// RSASSA-PSS, SHA-384.
-    Ps384,
-    /// RSASSA-PSS, SHA-512.
-    Ps512,
-    /// RSASSA-PKCS1-v1_5, SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5, SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5, SHA-512.
-    Rs512,
-}
-
-impl Algorithm {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Algorithm; 14] = [
-        Algorithm::Es256,
-        Algorithm::Es384,
-        Algorithm::Es512,
-        Algorithm::Ed25519,
-        Algorithm::EdDsa,
-        Algorithm::Hs256,
-        Algorithm::Hs384,
-        Algorithm::Hs512,
-        Algorithm::Ps256,
-        Algorithm::Ps384,
-        Algorithm::Ps512,
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-    ];
-
-    /// The `alg` of a token's header (IANA JOSE registry).
-    pub fn code(self) -> &'static str {
-        match self {
-            Algorithm::Es256 => "ES256",
-            Algorithm::Es384 => "ES384",
-            Algorithm::Es512 => "ES512",
-            Algorithm::Ed25519 => "Ed25519",
-            Algorithm::EdDsa => "EdDSA",
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs384 => "HS384",
-            Algorithm::Hs512 => "HS512",
-            Algorithm::Ps256 => "PS256",
-            Algorithm::Ps384 => "PS384",
-            Algorithm::Ps512 => "PS512",
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs384 => "RS384",
-            Algorithm::Rs512 => "RS512",
-        }
-    }
-
-    /// Whether its key is a secret that both sides hold.
-    pub fn is_symmetric(self) -> bool {
-        matches!(self, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
-    }
-
-    /// The algorithm of a code.
-    pub fn from_code(code: &str) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|a| a.code() == code)
-    }
 }
 
 /// `issuer NAME { .. }`
