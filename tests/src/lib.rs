@@ -6,7 +6,7 @@
 //! corpus folders --corpus--> cases: policies with vectors that say what must come out
 //! ```
 //!
-//! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`] and [`corpus`].
+//! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`] and [`corpus`]. Tokens of tests are signed with [`keys`].
 
 pub mod adversarial;
 pub mod bridge;
@@ -14,6 +14,7 @@ pub mod corpus;
 pub mod counts;
 pub mod generate;
 pub mod hostile;
+pub mod keys;
 pub mod oracle;
 pub mod rng;
 pub mod shrink;

@@ -90,3 +90,12 @@ pub fn backend() -> &'static dyn Backend {
     #[cfg(not(feature = "native-crypto"))]
     &Portable
 }
+
+/// Every backend of this build by name, for tests and benchmarks that hold them against each other.
+pub fn backends() -> &'static [(&'static str, &'static dyn Backend)] {
+    &[
+        ("portable", &Portable),
+        #[cfg(feature = "native-crypto")]
+        ("native", &Native),
+    ]
+}
