@@ -48,7 +48,7 @@ pub struct Loaded {
 
 /// Loads and checks a policy: a folder, or one gate file.
 pub fn load_policy(path: &Path) -> Result<Loaded, CliError> {
-    let folder = Folder::open(path)?;
+    let mut folder = Folder::open(path)?;
     let mut checked = check::load(&folder.gate_files, &folder);
     if !folder.broken.is_empty() {
         checked.policy = None;
@@ -59,6 +59,9 @@ pub fn load_policy(path: &Path) -> Result<Loaded, CliError> {
     if let Some(diagnostic) = paths.and_then(|paths| paths.err()?.diagnostic()) {
         checked.diagnostics.push(diagnostic);
         checked.policy = None;
+    }
+    if let Some(policy) = &checked.policy {
+        folder.pass_over(policy.keys.iter().filter_map(|keys| keys.file.as_deref()));
     }
     Ok(Loaded { checked, folder })
 }
@@ -92,6 +95,15 @@ impl Folder {
             broken: Vec::new(),
             refused: Mutex::default(),
         })
+    }
+
+    /// Files of API keys are JSON lines too: whatever they are called, they are no vectors.
+    fn pass_over<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        let files: Vec<PathBuf> = names
+            .filter_map(|name| fs::canonicalize(self.root.join(name)).ok())
+            .collect();
+        self.vectors
+            .retain(|path| fs::canonicalize(path).map_or(true, |real| !files.contains(&real)));
     }
 
     fn walk(root: PathBuf, shown: &Path) -> Result<Folder, CliError> {

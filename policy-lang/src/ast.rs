@@ -220,6 +220,8 @@ pub enum KeysClause {
     Cookie(Text),
     /// `file "f";`
     File(Text),
+    /// `secret NAME;`
+    Secret(Name),
     /// `fields { .. }`
     Fields(Vec<FieldDecl>),
 }

@@ -137,6 +137,12 @@ const BAD: &[(&str, &str)] = &[
         "G0617",
         "issuer j { url \"https://j/\"; from query \"t\"; } condition c = exists request.query.t;",
     ),
+    ("G0619", "keys k { header \"x\"; file \"bad.txt\"; }"),
+    (
+        "G0632",
+        "secret x from file \"bad.txt\"; keys k { header \"x\"; file \"bad.txt\"; secret x; }",
+    ),
+    ("G0633", "secret x from file \"empty.txt\";"),
     ("G0618", "issuer j { url \"https://j/\"; beside; }"),
     ("G0613", "context { c: set separated by \", \"; }"),
     (
@@ -180,7 +186,11 @@ const BAD: &[(&str, &str)] = &[
 ];
 
 fn side_files() -> BTreeMap<String, Vec<u8>> {
-    [("bad.txt".to_owned(), b"1\nx\n".to_vec())].into()
+    [
+        ("bad.txt".to_owned(), b"1\nx\n".to_vec()),
+        ("empty.txt".to_owned(), b"\n".to_vec()),
+    ]
+    .into()
 }
 
 #[test]

@@ -9,7 +9,8 @@ const SAMPLE: &str = include_str!("check/sample.gate");
 fn files() -> BTreeMap<String, Vec<u8>> {
     [
         ("corp.jwks.json", "{\"keys\":[]}"),
-        ("partners.json", "{}"),
+        ("partners.keys", ""),
+        ("pepper.key", "0123456789abcdef"),
         ("salt.key", "a"),
         ("revoked.txt", "# none yet\n\nabc\n"),
         ("plans.json", "{\"pro\": {\"rpm\": 600}}"),

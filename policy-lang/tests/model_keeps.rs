@@ -21,7 +21,7 @@ const GRAMMAR: &str = include_str!("../grammar/src/grammar.pest");
 const COMMON: &str = r#"gate 1;
 issuer corp { url "https://idp.example/"; }
 issuer other { url "https://other.example/"; }
-keys partners { header "x-key"; file "partners.json"; }
+keys partners { header "x-key"; }
 peers mesh { trust "mesh.example"; }
 secret hook from file "hook.secret";
 secret salt from file "other.secret";
@@ -113,8 +113,8 @@ fn model(text: &str) -> Result<String, String> {
         ("b.gate", "gate 1; network imported = 10.0.0.0/9;"),
         ("corp.jwks.json", "{\"keys\":[]}"),
         ("other.jwks.json", "{\"keys\":[]}"),
-        ("partners.json", "{}"),
-        ("other.json", "{}"),
+        ("partners.keys", ""),
+        ("other.keys", ""),
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
         ("other.secret", "0123456789abcdef0123456789abcdef"),
         ("numbers.txt", "1\n"),

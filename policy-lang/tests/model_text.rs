@@ -10,7 +10,7 @@ fn check(when: &str, response: &str) -> Checked {
     let text = format!(
         "gate 1;
         issuer corp {{ url \"https://idp.example/\"; audience \"a\"; algorithms ES256; claims {{ mfa: bool; }} }}
-        keys partners {{ header \"x-key\"; file \"partners.json\"; fields {{ plan: string; }} }}
+        keys partners {{ header \"x-key\"; fields {{ plan: string; }} }}
         peers mesh {{ trust \"mesh.example\"; }}
         secret hook from file \"hook.secret\";
         signature hub {{ header \"x-hub\"; hmac sha256 hex; over body; secret hook; }}
@@ -26,8 +26,7 @@ fn check(when: &str, response: &str) -> Checked {
         }}"
     );
     let files = [
-        ("partners.json", "{}"),
-        ("hook.secret", "x"),
+        ("hook.secret", "0123456789abcdef"),
         ("banned.txt", ""),
         ("plans.json", "{}"),
     ];

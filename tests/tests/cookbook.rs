@@ -53,7 +53,8 @@ fn files(recipe: &Recipe<'_>) -> BTreeMap<String, Vec<u8>> {
     let mut files: BTreeMap<String, Vec<u8>> = [
         ("corp.jwks.json", "{\"keys\":[]}"),
         ("login.jwks.json", "{\"keys\":[]}"),
-        ("partners.json", "{}"),
+        ("partners.keys", ""),
+        ("pepper.key", "0123456789abcdef0123456789abcdef"),
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
     ]
     .map(|(name, text)| (name.to_string(), text.as_bytes().to_vec()))

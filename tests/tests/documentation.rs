@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const WORLD: &str = r#"gate 1;
 issuer corp { url "https://idp.example.com/"; audience "api"; algorithms ES256; keys "corp.jwks.json";
   claims { tenant: string; tier: string = "free"; groups: set = []; } }
-keys partners { header "x-api-key"; file "partners.json"; fields { plan: string; } }
+keys partners { header "x-api-key"; fields { plan: string; } }
 context { order_tenant: string; risk: int; maintenance: bool = false; }
 network office = 10.20.0.0/16;
 hours business = mon..fri 08:00..18:00 in "Europe/Berlin";
@@ -28,9 +28,12 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("corp.jwks.json", "{\"keys\":[]}"),
         ("login.jwks.json", "{\"keys\":[]}"),
         ("i.jwks.json", "{\"keys\":[]}"),
-        ("partners.json", "{}"),
-        ("resellers.json", "{}"),
+        ("partners.keys", ""),
+        ("resellers.keys", ""),
+        ("pepper.key", "0123456789abcdef0123456789abcdef"),
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
+        ("hook.key", "0123456789abcdef0123456789abcdef"),
+        ("empty.key", ""),
         ("revoked.txt", "x\n"),
         ("banned.txt", "192.0.2.1\n"),
         ("drop.txt", "192.0.2.0/24\n"),

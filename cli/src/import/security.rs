@@ -275,12 +275,10 @@ impl Security {
                 self.declarations.insert(
                     id.clone(),
                     format!(
-                        "## {what}\nkeys {id} {{ {at} {}; file \"{id}.keys.json\"; }}\n\n",
+                        "## {what} The host verifies them, as long as no `file` and `secret` are named.\nkeys {id} {{ {at} {}; }}\n\n",
                         quote(word("name"))
                     ),
                 );
-                self.files
-                    .insert(format!("{id}.keys.json"), "{\"keys\": []}\n".to_owned());
                 Some(Credential::Keys(id.clone()))
             }
             ("mutualTLS", ..) => {

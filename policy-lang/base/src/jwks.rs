@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::json::{self, JsonFault, JsonKind, JsonNode};
+use crate::json::{self, JsonFault, JsonItem, JsonKind, JsonNode};
 
 /// Largest text of a key set, bytes: about a thousand RSA keys.
 pub const JWKS_BYTES_MAX: usize = 1 << 20;
@@ -183,11 +183,7 @@ fn read_text(text: &[u8]) -> Result<KeySet, JwksError> {
         fault: JwksFault::Json(fault),
     })?;
     let nodes: Vec<JsonNode> = scanned.tape;
-    let root = Item {
-        text,
-        nodes: &nodes,
-        index: 0,
-    };
+    let root = JsonItem::root(text, &nodes);
     let Some(keys) = root
         .member("keys")
         .filter(|keys| keys.kind() == Some(JsonKind::Array))
@@ -215,7 +211,7 @@ fn read_text(text: &[u8]) -> Result<KeySet, JwksError> {
 }
 
 /// What a JSON text without `keys` is.
-fn other(root: Item<'_>) -> JwksFault {
+fn other(root: JsonItem<'_>) -> JwksFault {
     if root.kind() == Some(JsonKind::Array) {
         return JwksFault::BareArray;
     }
@@ -225,11 +221,12 @@ fn other(root: Item<'_>) -> JwksFault {
             None => JwksFault::LoneKey,
         };
     }
-    if let Some(uri) = root.member("jwks_uri").and_then(Item::string) {
+    if let Some(uri) = root.member("jwks_uri").and_then(JsonItem::string) {
         return JwksFault::Discovery(uri);
     }
-    let certificate =
-        |(_, value): (String, Item<'_>)| value.string().is_some_and(|text| text.starts_with("-----BEGIN"));
+    let certificate = |(_, value): (String, JsonItem<'_>)| {
+        value.string().is_some_and(|text| text.starts_with("-----BEGIN"))
+    };
     if root.members().any(certificate) {
         return JwksFault::Certificates;
     }
@@ -237,7 +234,7 @@ fn other(root: Item<'_>) -> JwksFault {
 }
 
 /// One key; `None` for one that is skipped.
-fn key(n: usize, item: Item<'_>) -> Result<Option<Jwk>, JwksFault> {
+fn key(n: usize, item: JsonItem<'_>) -> Result<Option<Jwk>, JwksFault> {
     if item.kind() != Some(JsonKind::Object) {
         return Err(JwksFault::NotAKey(n));
     }
@@ -247,7 +244,7 @@ fn key(n: usize, item: Item<'_>) -> Result<Option<Jwk>, JwksFault> {
             return Err(JwksFault::MemberTwice(n, name.clone()));
         }
     }
-    let text = |name| item.member(name).and_then(Item::string);
+    let text = |name| item.member(name).and_then(JsonItem::string);
     let kty = text("kty").ok_or(JwksFault::Member(n, "kty"))?;
     match kty.as_str() {
         "RSA" | "EC" | "OKP" if item.member("d").is_some() => return Err(JwksFault::Private(n)),
@@ -348,73 +345,6 @@ fn base64url(text: &[u8]) -> Option<Vec<u8>> {
         out.extend(bytes.get(4 - count..)?);
     }
     Some(out)
-}
-
-/// A value of the text.
-#[derive(Clone, Copy)]
-struct Item<'t> {
-    text: &'t [u8],
-    nodes: &'t [JsonNode],
-    index: usize,
-}
-
-impl<'t> Item<'t> {
-    fn node(self) -> Option<&'t JsonNode> {
-        self.nodes.get(self.index)
-    }
-
-    fn kind(self) -> Option<JsonKind> {
-        self.node().map(|node| node.kind)
-    }
-
-    fn offset(self) -> usize {
-        self.node().map_or(0, |node| node.start as usize)
-    }
-
-    /// A text, decoded.
-    fn string(self) -> Option<String> {
-        let node = self.node()?;
-        if !matches!(node.kind, JsonKind::Text { .. }) {
-            return None;
-        }
-        let raw = self.text.get(node.start as usize..node.end as usize)?;
-        let mut decoded = Vec::new();
-        json::unescape(raw, |part| decoded.extend_from_slice(part));
-        String::from_utf8(decoded).ok()
-    }
-
-    fn at(self, index: usize) -> Item<'t> {
-        Item { index, ..self }
-    }
-
-    /// Members of an object, in order; none of anything else.
-    fn members(self) -> impl Iterator<Item = (String, Item<'t>)> {
-        let node = self.node().filter(|node| node.kind == JsonKind::Object);
-        let (mut at, end) = (self.index + 1, node.map_or(0, |node| node.next as usize));
-        core::iter::from_fn(move || {
-            let name = (at < end).then(|| self.at(at))?;
-            let value = self.at(at + 1);
-            at = value.node()?.next as usize;
-            Some((name.string()?, value))
-        })
-    }
-
-    /// Elements of an array, in order; none of anything else.
-    fn elements(self) -> impl Iterator<Item = Item<'t>> {
-        let node = self.node().filter(|node| node.kind == JsonKind::Array);
-        let (mut at, end) = (self.index + 1, node.map_or(0, |node| node.next as usize));
-        core::iter::from_fn(move || {
-            let element = (at < end).then(|| self.at(at))?;
-            at = element.node()?.next as usize;
-            Some(element)
-        })
-    }
-
-    fn member(self, name: &str) -> Option<Item<'t>> {
-        self.members()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value)
-    }
 }
 
 #[cfg(test)]

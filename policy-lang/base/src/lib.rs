@@ -3,6 +3,7 @@
 //! - [`verdict`]: the closed sets [`Reason`] and [`Detail`], why a request got its verdict
 //! - [`algorithm`]: [`Algorithm`], what signs a token
 //! - [`address`]: addresses and networks as numbers and ranges of them
+//! - [`apikeys`]: files of API keys as ids, keyed hashes and fields
 //! - [`credential`]: [`CredentialKind`] and sets of kinds
 //! - [`invisible`]: characters that show nothing, or something else than they are
 //! - [`quote`]: texts as string literals of Gate and of JSON
@@ -10,6 +11,7 @@
 //! - [`json`]: JSON texts as tapes of nodes
 //! - [`list`]: list files as values
 //! - [`jwks`]: JSON Web Key Sets as public keys
+//! - [`secret`]: files of secrets as their bytes
 //! - [`media`]: which media types are gRPC's
 //!
 //! This crate depends on nothing and knows no policy, no request and no image.
@@ -20,6 +22,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod algorithm;
+pub mod apikeys;
 pub mod credential;
 pub mod instant;
 pub mod invisible;
@@ -28,6 +31,7 @@ pub mod jwks;
 pub mod list;
 pub mod media;
 pub mod quote;
+pub mod secret;
 pub mod verdict;
 
 pub use algorithm::Algorithm;

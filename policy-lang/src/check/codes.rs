@@ -98,8 +98,14 @@ pub const CODES: &[(&str, &str)] = &[
         "G0618",
         "an issuer with `beside` whose tokens are not a kind of their own",
     ),
+    (
+        "G0619",
+        "API keys with a file and no secret, or a secret and no file",
+    ),
     ("G0630", "a file of `keys` that is no key set"),
     ("G0631", "a file that cannot be read"),
+    ("G0632", "a file of API keys that cannot be taken"),
+    ("G0633", "a secret that is empty, or too short for its use"),
     (
         "G0701",
         "a persona with a member that is not declared or has no value",

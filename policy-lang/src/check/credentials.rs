@@ -7,11 +7,11 @@ use super::literals::{self, header_name};
 use super::names::{Kind, is_beside};
 use super::sources::Parsed;
 use crate::ast::Literal;
-use crate::ast::{self, Decl, IssuerClause, KeysClause, Name, Text, TrustClause, TypeName};
+use crate::ast::{self, Decl, IssuerClause, Name, Text, TrustClause, TypeName};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Algorithm, Claim, ContextFact, FieldDecl, Issuer, IssuerClaim, KeySet, PeerSet, Secret, SecretId,
-    SetForm, TokenSource, TrustedHeader, Type, Value,
+    Algorithm, Claim, ContextFact, FieldDecl, Issuer, IssuerClaim, PeerSet, Secret, SecretId, SetForm,
+    TokenSource, TrustedHeader, Type, Value,
 };
 use crate::source::{Span, Spanned};
 use portcullis_base::quote::GateString;
@@ -43,7 +43,7 @@ const CLAIM_TYPES: [Type; 6] = [
 ];
 
 /// The one type of a claim or field over all who declare it, and where it was declared first.
-type Types = BTreeMap<String, (Type, Option<Span>)>;
+pub(super) type Types = BTreeMap<String, (Type, Option<Span>)>;
 
 impl Cx<'_> {
     /// All credential declarations, each vector sorted by name.
@@ -75,7 +75,11 @@ impl Cx<'_> {
                     }
                 }
                 Decl::Secret(name, file) => {
-                    let file = self.data_file(file).map(|f| f.0).unwrap_or_default();
+                    let found = self.data_file(file);
+                    if let Some((path, bytes)) = &found {
+                        self.secret_file(file.span, path, bytes);
+                    }
+                    let file = found.map(|f| f.0).unwrap_or_default();
                     self.policy.secrets.push(Secret {
                         name: name.node.clone(),
                         span: name.span,
@@ -111,6 +115,7 @@ impl Cx<'_> {
             })
             .collect();
         self.unique_urls();
+        self.secrets_fit();
         self.beside_places();
     }
 
@@ -415,7 +420,7 @@ impl Cx<'_> {
         out.into_values().collect()
     }
 
-    fn one_type(&self, field: &ast::FieldDecl, ty: Type, types: &mut Types) {
+    pub(super) fn one_type(&self, field: &ast::FieldDecl, ty: Type, types: &mut Types) {
         let (first, at) = *types
             .entry(field.name.node.clone())
             .or_insert((ty, Some(field.name.span)));
@@ -437,7 +442,7 @@ impl Cx<'_> {
     }
 
     /// A declared default: a literal of the type. A text that looks like a member's name is meant as one.
-    fn default(&self, field: &ast::FieldDecl, ty: Type) -> Option<Value> {
+    pub(super) fn default(&self, field: &ast::FieldDecl, ty: Type) -> Option<Value> {
         let literal = field.default.as_ref()?;
         if let Literal::String(text) = &literal.node
             && text.contains("://")
@@ -457,7 +462,7 @@ impl Cx<'_> {
     }
 
     /// A type, and how a set of it is written.
-    fn type_and_form(&self, ty: &Spanned<TypeName>, allowed: &[Type]) -> Option<(Type, SetForm)> {
+    pub(super) fn type_and_form(&self, ty: &Spanned<TypeName>, allowed: &[Type]) -> Option<(Type, SetForm)> {
         let TypeName::SetSeparated(by) = &ty.node else {
             return Some((self.type_of(ty, allowed)?, SetForm::Array));
         };
@@ -470,57 +475,6 @@ impl Cx<'_> {
                 format!("`{by}` is not one ASCII character"),
                 "write the one character that stands between the elements, as in `set separated by \",\"`; spaces and tabs around an element are cut off",
             ),
-        }
-    }
-
-    fn keys(&self, name: &Name, clauses: &[Spanned<KeysClause>], types: &mut Types) -> KeySet {
-        let (mut header, mut cookie, mut file, mut declared) = (None, None, None, None);
-        for Spanned { node: clause, span } in clauses {
-            match clause {
-                KeysClause::Header(text) => {
-                    let value = self.ok(text.span, header_name(&text.node)).unwrap_or_default();
-                    self.once(&mut header, value, *span, "header");
-                }
-                KeysClause::Cookie(text) => self.once(&mut cookie, text.node.clone(), *span, "cookie"),
-                KeysClause::File(text) => {
-                    self.once(&mut file, self.data_file(text).map(|f| f.0), *span, "file")
-                }
-                KeysClause::Fields(fields) => self.once(&mut declared, fields, *span, "fields"),
-            }
-        }
-        let mut fields: Vec<FieldDecl> = Vec::new();
-        for field in declared.map_or(&[][..], Vec::as_slice) {
-            let name = &field.name.node;
-            if name == "id" || fields.iter().any(|f| f.name == *name) {
-                self.report.error(
-                    "G0101",
-                    field.name.span,
-                    format!("`{name}` is declared twice"),
-                    "every key has an `id` already; keep one of each",
-                );
-                continue;
-            }
-            let allowed = [Type::Bool, Type::Int, Type::String, Type::Set];
-            let Some((ty, set)) = self.type_and_form(&field.ty, &allowed) else {
-                continue;
-            };
-            self.one_type(field, ty, types);
-            fields.push(FieldDecl {
-                name: name.clone(),
-                ty,
-                path: path_of(field),
-                set,
-                default: self.default(field, ty),
-            });
-        }
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
-        KeySet {
-            name: name.node.clone(),
-            span: name.span,
-            header,
-            cookie,
-            file: file.flatten(),
-            fields,
         }
     }
 
@@ -648,7 +602,7 @@ fn member_path(path: &[Name]) -> Vec<String> {
 }
 
 /// Where a fact stands: its `from`, else under its name at the top.
-fn path_of(field: &ast::FieldDecl) -> Vec<String> {
+pub(super) fn path_of(field: &ast::FieldDecl) -> Vec<String> {
     field
         .from
         .as_ref()

@@ -22,6 +22,7 @@ mod paths;
 
 // declarations -> model
 mod accept;
+mod apikeys;
 mod canonical;
 mod captures;
 mod conditions;

@@ -221,6 +221,7 @@ fn keys_clause(clause: &Spanned<KeysClause>) -> Node {
         KeysClause::Header(t) => leaf(span, one(format!("header {}", quote(&t.node)))),
         KeysClause::Cookie(t) => leaf(span, one(format!("cookie {}", quote(&t.node)))),
         KeysClause::File(t) => leaf(span, one(format!("file {}", quote(&t.node)))),
+        KeysClause::Secret(n) => leaf(span, one(format!("secret {}", n.node))),
         KeysClause::Fields(items) => bare(span, "fields", items, field),
     }
 }

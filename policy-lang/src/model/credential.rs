@@ -4,6 +4,8 @@ use super::{Fact, SecretId, Type, Value};
 use crate::source::Span;
 use ipnet::IpNet;
 
+use portcullis_base::json::{JsonItem, JsonKind};
+use portcullis_base::list;
 pub use portcullis_base::{Algorithm, CredentialKind};
 
 impl Fact {
@@ -149,7 +151,41 @@ pub struct FieldDecl {
     pub default: Option<Value>,
 }
 
-/// `keys NAME { header "x-api-key"; file "partners.json"; fields { .. } }`
+/// What an object of fields holds for a declared one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldFit {
+    /// Nothing: its default counts, or it is absent.
+    Absent,
+    /// A value of its type.
+    Fits,
+    /// Something else: it is unknown.
+    IllTyped,
+}
+
+impl FieldDecl {
+    /// What `fields`, the fields of a key, hold for this one.
+    pub fn fit(&self, fields: JsonItem<'_>) -> FieldFit {
+        let mut value = fields;
+        for step in &self.path {
+            match value.member(step) {
+                Some(member) => value = member,
+                None => return FieldFit::Absent,
+            }
+        }
+        let is_text = |item: JsonItem<'_>| matches!(item.kind(), Some(JsonKind::Text { .. }));
+        let fits = match (self.ty, value.kind()) {
+            (Type::Bool, Some(JsonKind::Bool(_))) => true,
+            (Type::Int, Some(JsonKind::Number)) => list::int(value.raw()).is_some(),
+            (Type::String, _) => is_text(value),
+            (Type::Set, Some(JsonKind::Array)) => value.elements().all(is_text),
+            (Type::Set, _) => self.set != SetForm::Array && is_text(value),
+            _ => false,
+        };
+        if fits { FieldFit::Fits } else { FieldFit::IllTyped }
+    }
+}
+
+/// `keys NAME { header "x-api-key"; file "partners.keys"; secret pepper; fields { .. } }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeySet {
     /// Name.
@@ -160,8 +196,10 @@ pub struct KeySet {
     pub header: Option<String>,
     /// Cookie that carries the key, or none.
     pub cookie: Option<String>,
-    /// File of keyed hashes, relative to the root.
+    /// File of keyed hashes, relative to the root; none where the host verifies keys. Never without `secret`.
     pub file: Option<String>,
+    /// The key of those hashes; never without `file`.
+    pub secret: Option<SecretId>,
     /// Fields, sorted by name.
     pub fields: Vec<FieldDecl>,
 }

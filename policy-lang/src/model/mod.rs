@@ -15,8 +15,8 @@ mod text;
 
 pub use condition::{Anchor, Atom, Comparison, Cond, Operand};
 pub use credential::{
-    Algorithm, Claim, ContextFact, CredentialKind, FieldDecl, HmacEncoding, Issuer, IssuerClaim, KeySet,
-    PeerSet, Secret, SetForm, SignatureScheme, SignedPart, TokenSource, Trust, TrustedHeader,
+    Algorithm, Claim, ContextFact, CredentialKind, FieldDecl, FieldFit, HmacEncoding, Issuer, IssuerClaim,
+    KeySet, PeerSet, Secret, SetForm, SignatureScheme, SignedPart, TokenSource, Trust, TrustedHeader,
 };
 pub use fact::{Fact, PeerFact, Type, Value};
 pub use obligation::{

@@ -103,14 +103,18 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     ),
     (Service, "allow customer to GET /a with scope like \"«a→b».*\";"),
     // keys, peers, signatures, secrets
-    (Top, "keys «k→l» { header \"x-k\"; file \"partners.json\"; }"),
-    (Top, "keys k { header \"x-«a→b»\"; file \"partners.json\"; }"),
-    (Top, "keys k { cookie \"«a→b»\"; file \"partners.json\"; }"),
-    (Top, "keys k { header \"x-k\"; file \"«partners→other».json\"; }"),
+    (Top, "keys «k→l» { header \"x-k\"; }"),
+    (Top, "keys k { header \"x-«a→b»\"; }"),
+    (Top, "keys k { cookie \"«a→b»\"; }"),
     (
         Top,
-        "keys k { header \"x-k\"; file \"partners.json\"; fields { p: int«→ = 1»; } }",
+        "keys k { header \"x-k\"; file \"«partners→other».keys\"; secret hook; }",
     ),
+    (
+        Top,
+        "keys k { header \"x-k\"; file \"partners.keys\"; secret «hook→salt»; }",
+    ),
+    (Top, "keys k { header \"x-k\"; fields { p: int«→ = 1»; } }"),
     (Top, "peers «p→q» { trust \"a.example\"; }"),
     (Top, "peers p { trust \"«a→b».example\"; }"),
     (
@@ -175,13 +179,10 @@ pub(super) const ROWS: &[(Place, &str)] = &[
     (Top, "context { c: instant = 202«6→7»-01-01T00:00:00Z; }"),
     (Top, "context { c: int from a.«b→c»; }"),
     (Top, "context { c: set«→ separated by \",\"»; }"),
+    (Top, "keys k { header \"x-k\"; fields { p: int from «a→b»; } }"),
     (
         Top,
-        "keys k { header \"x-k\"; file \"partners.json\"; fields { p: int from «a→b»; } }",
-    ),
-    (
-        Top,
-        "keys k { header \"x-k\"; file \"partners.json\"; fields { p: set separated by \"«,→;»\"; } }",
+        "keys k { header \"x-k\"; fields { p: set separated by \"«,→;»\"; } }",
     ),
     // data
     (Top, "network «n→m» = 10.0.0.0/8;"),

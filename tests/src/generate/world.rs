@@ -416,9 +416,12 @@ impl World {
             "header \"x-api-key\"; cookie \"apikey\";",
         ]);
         self.declarations.push(format!(
-            "keys partners {{ {place} file \"partners.json\"; fields {{ plan: string; quota: int from limits.quota = 3; vip: bool; tags: set separated by \",\" = []; }} }}"
+            "keys partners {{ {place} file \"partners.keys\"; secret partners_pepper; fields {{ plan: string; quota: int from limits.quota = 3; vip: bool; tags: set separated by \",\" = []; }} }}"
         ));
-        self.files.insert("partners.json".to_string(), b"{}".to_vec());
+        self.declarations
+            .push("secret partners_pepper from file \"partners.pepper\";".to_string());
+        self.files.insert("partners.keys".to_string(), Vec::new());
+        self.files.insert("partners.pepper".to_string(), vec![b'p'; 32]);
         self.fact("key.id", Ty::Text, NAMES);
         self.fact("key.plan", Ty::Text, NAMES);
         self.fact("key.quota", Ty::Int, NUMBERS);

@@ -3,12 +3,14 @@
 //! tape, so the engine's lies in an arena; escapes are decoded when somebody asks. Knows no claims and no tables.
 
 mod escape;
+mod item;
 mod marks;
 mod scan;
 
 use core::fmt;
 
 pub use escape::unescape;
+pub use item::JsonItem;
 pub use marks::{Marks, hash};
 pub use scan::{JsonScan, scan};
 

@@ -192,6 +192,7 @@ impl Build<'_> {
             Rule::clause_header => KeysClause::Header(self.text(first)?),
             Rule::clause_cookie => KeysClause::Cookie(self.text(first)?),
             Rule::clause_file => KeysClause::File(self.text(first)?),
+            Rule::keys_secret => KeysClause::Secret(self.name(first)?),
             _ => KeysClause::Fields(self.fields(first)),
         })
     }

@@ -63,6 +63,7 @@ pub(crate) fn policy(mut rules: Vec<Rule>) -> Policy {
         header: Some("x-api-key".to_string()),
         cookie: None,
         file: None,
+        secret: None,
         fields: Vec::new(),
     };
     Policy {
