@@ -18,9 +18,9 @@ use portcullis_c::status::{PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_OK, POR
 use portcullis_c::types::{
     Charged, Header, Introspection, Next, PORTCULLIS_BODY_ACCEPTED, PORTCULLIS_CARRIES_INTROSPECTION,
     PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE,
-    PORTCULLIS_END_COMPLETED, PORTCULLIS_FROM_HEADERS, PORTCULLIS_HAS_WALL_CLOCK,
-    PORTCULLIS_RESPONSE_CARRIED_OUT, PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_INTROSPECT,
-    PORTCULLIS_STEP_READ_BODY, PORTCULLIS_VERIFIED, Request, Text, Verdict,
+    PORTCULLIS_END_COMPLETED, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_RESPONSE_CARRIED_OUT,
+    PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_INTROSPECT, PORTCULLIS_STEP_READ_BODY, PORTCULLIS_VERIFIED,
+    Request, Text, Verdict,
 };
 
 /// An engine and a worker of its own.
@@ -82,8 +82,7 @@ impl<'a> Prepared<'a> {
             request.wall_us = wall_us;
         }
         match view.credential {
-            Credential::Absent => {}
-            Credential::FromHeaders => request.token = PORTCULLIS_FROM_HEADERS,
+            Credential::FromHeaders => {}
             Credential::Verified { issuer, claims } => {
                 request.token = PORTCULLIS_VERIFIED;
                 request.token_issuer = Text::from(issuer);

@@ -194,7 +194,7 @@ fn certain_means_every_completion() {
 /// Effects of requests that would have left this line in the log.
 fn completions(entry: &line::Entry, snapshot: &Snapshot, worker: &mut Worker) -> Vec<Effect> {
     let tokens = [
-        Credential::Absent,
+        Credential::FromHeaders,
         Credential::Verified {
             issuer: "corp",
             claims: br#"{"sub":"u","scope":"r"}"#,

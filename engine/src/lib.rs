@@ -44,11 +44,11 @@ pub mod exchange;
 mod engine;
 
 pub use data::{Data, DataError};
-pub use decide::{Explanation, Now, Snapshot, Worker, decide, decide_explained};
+pub use decide::{Explanation, Now, Snapshot, Worker, decide, decide_explained, judge_token};
 pub use decision::{Decision, OwnedDecision};
 pub use engine::Engine;
 pub use exchange::{Carries, Exchange, Next, OutOfOrder, ResponseNext};
 pub use facts::{Reads, claims_read};
-pub use identity::NoToken;
+pub use identity::{Check, IssuerJudgement, Judgement, NoToken};
 pub use image::{Image, LoadError, Trust, TrustedKeys};
 pub use view::{Claim, Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact};

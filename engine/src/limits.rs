@@ -43,6 +43,22 @@ pub const LIST_BYTES: usize = portcullis_base::list::BYTES_MAX;
 pub const LIST_LINE_BYTES: usize = portcullis_base::list::LINE_BYTES_MAX;
 /// Bytes of a table file: bounds memory.
 pub const TABLE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Bytes of a token that is presented: larger than any header of an honest one.
+pub const TOKEN_BYTES: usize = 16_384;
+/// Tokens whose signature was found wrong that a worker keeps: a flood of one is refused without verifying it again.
+pub const FORGED_TOKENS: usize = 64;
+/// Bytes of such a token: with the count, bounds a worker at 512 KiB.
+pub const FORGED_TOKEN_BYTES: usize = 8_192;
+/// Shortest time between two askings for an issuer's keys, µs: key ids are made up by callers.
+pub const KEYS_FETCH_US: u64 = 60_000_000;
+/// Longest time that what is known of an opaque token is kept, µs: so long a revoked one may still be good.
+pub const INTROSPECTED_US: i64 = 60_000_000;
+/// Bytes of a secret's file: a key, not a document.
+pub const SECRET_BYTES: usize = portcullis_base::secret::BYTES_MAX;
+/// Fewest bytes of a secret that tokens are signed with: as many as the shortest hash has (RFC 7518, section 3.2).
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Fewest bytes of a secret that messages are signed with, or that keys are hashed under.
+pub const SECRET_BYTES_MIN: usize = portcullis_base::secret::BYTES_MIN;
 /// Bytes of the name of a key that seals images.
 pub const KEY_ID_BYTES: usize = 64;
 /// Bytes of the audience of a sealed image.
@@ -88,6 +104,9 @@ limits! {
     "claims", CLAIMS_BYTES, "bytes", "token_too_large", "larger than a header can carry";
     "split claims", SPLIT_CLAIMS, "claims", "token_too_large", "more than a token has";
     "set handed over", SET_ELEMENTS, "elements", "the fact ill-typed", "texts of a split claim, DNS names of a certificate";
+    "token", TOKEN_BYTES, "bytes", "token_too_large", "as it is presented; larger than any header of an honest one";
+    "forged tokens", FORGED_TOKENS, "tokens", "the one asked for least lately is forgotten", "bounds a worker's memory";
+    "forged token", FORGED_TOKEN_BYTES, "bytes", "not kept: verified each time", "bounds a worker's memory";
     "known tokens", KNOWN_TOKENS, "tokens", "the one asked for least lately is forgotten", "bounds a worker's memory";
     "known token", KNOWN_TOKEN_BYTES, "bytes", "not kept: verified each time", "bearer, claims and facts; bounds a worker's memory";
     "context", CONTEXT_BYTES, "bytes", "all context facts ill-typed", "a few facts, not a document";
@@ -97,6 +116,7 @@ limits! {
     "list", LIST_BYTES, "bytes", "list rejected", "bounds memory";
     "list line", LIST_LINE_BYTES, "bytes", "list rejected", "one value, not a document";
     "table", TABLE_BYTES, "bytes", "table rejected", "bounds memory";
+    "secret", SECRET_BYTES, "bytes", "secret rejected", "a key, not a document";
     "key id of a seal", KEY_ID_BYTES, "bytes", "image rejected", "a name, printed in messages";
     "audience of a seal", AUDIENCE_BYTES, "bytes", "image rejected", "a name, printed in messages";
     "smoke cases of a seal", SMOKE_BYTES, "bytes", "image rejected", "a few cases, not a suite";

@@ -81,7 +81,7 @@ fn begin<'e>(
 }
 
 fn claims(sub: &str, tenant: &str) -> String {
-    format!(r#"{{"iss":"https://idp.example.com/","sub":"{sub}","tenant":"{tenant}","exp":1000}}"#)
+    format!(r#"{{"iss":"https://idp.example.com/","aud":"a","sub":"{sub}","tenant":"{tenant}","exp":1000}}"#)
 }
 
 #[test]
@@ -102,11 +102,29 @@ fn an_opaque_token_is_asked_about_and_decides() {
         (
             Introspection::Active {
                 issuer: "corp",
-                claims: br#"{"sub":"u1","tenant":"t2"}"#,
+                claims: br#"{"sub":"u1","tenant":"t2","aud":["b","a"]}"#,
             },
             Effect::Deny,
             Reason::NoRule,
             None,
+        ),
+        (
+            Introspection::Active {
+                issuer: "corp",
+                claims: br#"{"sub":"u1","tenant":"t1","aud":"b"}"#,
+            },
+            Effect::Deny,
+            Reason::InvalidToken,
+            Some("wrong_audience"),
+        ),
+        (
+            Introspection::Active {
+                issuer: "corp",
+                claims: br#"{"sub":"u1","tenant":"t1","aud":"a","exp":-30}"#,
+            },
+            Effect::Deny,
+            Reason::InvalidToken,
+            Some("malformed_token"),
         ),
         (
             Introspection::Active {
@@ -133,6 +151,8 @@ fn an_opaque_token_is_asked_about_and_decides() {
             Some("not_verified"),
         ),
     ] {
+        // Another worker would know the token.
+        worker.forget_tokens();
         let next = begin(&engine, &mut exchange, &mut worker, asked, ALL);
         assert!(matches!(next, Next::Introspect(b"opaque.token")), "{next:?}");
         assert!(exchange.is_pending() && exchange.decision().effect() == Effect::Deny);
@@ -147,6 +167,40 @@ fn an_opaque_token_is_asked_about_and_decides() {
         );
         assert_eq!(forwards, effect == Effect::Allow);
         assert!(exchange.introspected(&mut worker, heard, NOW).is_err());
+    }
+}
+
+#[test]
+fn what_is_known_of_an_opaque_token_is_kept_for_a_minute_and_never_past_its_end() {
+    let policy = POLICY.replace("opaque;", "opaque; leeway 0s;");
+    for (exp, kept_s) in [(1_000_000, 60), (20, 20)] {
+        let (engine, mut worker, mut exchange) = (engine(&policy), Worker::default(), Exchange::new());
+        let claims = format!(r#"{{"sub":"u1","tenant":"t1","aud":"a","exp":{exp}}}"#);
+        let lines: [(&[u8], &[u8]); 1] = [(b"authorization", b"Bearer opaque.token")];
+        let mut at = |second: i64| {
+            let now = Now {
+                wall_us: Some(second * 1_000_000),
+                mono_us: 0,
+            };
+            let view = view("GET", "/orders/t1", &lines);
+            let asks = matches!(
+                engine.begin(&mut exchange, &mut worker, &view, ALL, now),
+                Next::Introspect(_)
+            );
+            if asks {
+                let heard = Introspection::Active {
+                    issuer: "corp",
+                    claims: claims.as_bytes(),
+                };
+                exchange.introspected(&mut worker, heard, now).unwrap();
+            }
+            (asks, exchange.decision().effect())
+        };
+        assert_eq!(at(0), (true, Effect::Allow));
+        assert_eq!(at(kept_s - 1), (false, Effect::Allow));
+        let (asks, effect) = at(kept_s);
+        assert!(asks);
+        assert_eq!(effect == Effect::Allow, exp > kept_s);
     }
 }
 
@@ -240,6 +294,7 @@ fn two_waiting_exchanges_on_one_worker_do_not_meet() {
     let engine = engine(POLICY);
     let mut worker = Worker::default();
     for mine_first in [true, false] {
+        worker.forget_tokens();
         let (mut one, mut two, mut third) = (Exchange::new(), Exchange::new(), Exchange::new());
         begin(&engine, &mut one, &mut worker, ("GET", "/orders/t1", "one"), ALL);
         begin(&engine, &mut two, &mut worker, ("POST", "/orders/t2", "two"), ALL);
@@ -280,6 +335,7 @@ fn two_waiting_exchanges_on_one_worker_do_not_meet() {
 fn every_step_of_one_exchange_and_then_the_next_in_the_same_buffers() {
     let (engine, mut worker, mut exchange) = (engine(POLICY), Worker::default(), Exchange::new());
     for _ in 0..2 {
+        worker.forget_tokens();
         begin(
             &engine,
             &mut exchange,
@@ -335,6 +391,7 @@ fn every_step_of_one_exchange_and_then_the_next_in_the_same_buffers() {
             ..ALL
         },
     ] {
+        worker.forget_tokens();
         begin(
             &engine,
             &mut exchange,
@@ -434,6 +491,8 @@ fn state(exchange: &Exchange) -> String {
 /// Every order of calls from where these have led; between any two of them the worker decides something else.
 fn explore(engine: &Engine, worker: &mut Worker, led: &mut Vec<Call>, seen: &mut [u32; 2]) {
     for next in CALLS {
+        // Each time the token is asked about.
+        worker.forget_tokens();
         let (mut exchange, mut other) = (Exchange::new(), Exchange::new());
         begin(engine, &mut exchange, worker, ("POST", "/orders/t1", "x"), ALL);
         for before in led.iter() {

@@ -425,7 +425,7 @@ impl Shaped<'_> {
             certificate: None,
             sni: (side == Approximation::Over).then_some(name.as_bytes()),
             protocol: entry.protocol.as_deref().unwrap_or_default().as_bytes(),
-            credential: Credential::Absent,
+            credential: Credential::FromHeaders,
             key: None,
             signature: None,
             beside: &[],

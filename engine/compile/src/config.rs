@@ -46,11 +46,7 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
             .map(|f| (f.name.clone(), ty(f.ty)))
             .collect(),
         peers: policy.peers.iter().map(|p| p.trust_domains.clone()).collect(),
-        signatures: policy
-            .signatures
-            .iter()
-            .map(|s| (s.name.clone(), s.header.clone()))
-            .collect(),
+        signatures: policy.signatures.iter().map(|s| signature(policy, s)).collect(),
         proxies: ranges(&policy.trust.proxies),
         hops: policy.trust.hops,
         trusted,
@@ -408,6 +404,45 @@ fn issuer(policy: &Policy, issuer: &model::Issuer) -> Issuer {
         implies: issuer.implies.clone(),
         claims: issuer.claims.iter().filter_map(claim).collect(),
         opaque: issuer.opaque,
+        verified_by_gateway: issuer.verified_by_gateway,
+        keys: match (&issuer.keys_file, issuer.secret) {
+            (Some(file), _) => IssuerKeys::File(file.clone()),
+            (None, Some(secret)) => IssuerKeys::Secret(secret_file(policy, secret)),
+            (None, None) => IssuerKeys::None,
+        },
+        algorithms: issuer.algorithms.clone(),
+        audiences: issuer.audiences.clone(),
+        typ: issuer.typ.as_deref().map(media_type),
+        leeway_us: issuer.leeway_us,
+        max_age_us: issuer.max_age_us,
+        bound_to_certificate: issuer.bound_to_certificate,
+        no_expiry: issuer.no_expiry,
+    }
+}
+
+fn secret_file(policy: &Policy, secret: model::SecretId) -> String {
+    // An id is its secret's place in the policy that it is of.
+    let found = policy.secrets.get(secret.index());
+    found.map(|secret| secret.file.clone()).unwrap_or_default()
+}
+
+fn signature(policy: &Policy, scheme: &model::SignatureScheme) -> Signature {
+    Signature {
+        name: scheme.name.clone(),
+        header: scheme.header.clone(),
+        prefix: scheme.prefix.clone(),
+        base64: scheme.encoding == model::HmacEncoding::Base64,
+        over: scheme
+            .over
+            .iter()
+            .map(|part| match part {
+                model::SignedPart::Timestamp => SignedPart::Timestamp,
+                model::SignedPart::Body => SignedPart::Body,
+                model::SignedPart::Text(text) => SignedPart::Text(text.clone()),
+            })
+            .collect(),
+        secrets: scheme.secrets.iter().map(|id| secret_file(policy, *id)).collect(),
+        timestamp: scheme.timestamp.clone(),
     }
 }
 
@@ -420,6 +455,10 @@ fn key_set(policy: &Policy, keys: &model::KeySet) -> KeySet {
         name: keys.name.clone(),
         header: keys.header.clone(),
         cookie: keys.cookie.clone(),
+        file: keys
+            .file
+            .clone()
+            .zip(keys.secret.map(|secret| secret_file(policy, secret))),
         fields: keys.fields.iter().filter_map(field).collect(),
     }
 }

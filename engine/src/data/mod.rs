@@ -1,7 +1,8 @@
-//! Files beside the policy -> [`Data`]: lists and tables, each value found by one look-up. A file is taken whole or not
-//! at all, and what was never loaded is unknown. Knows no rules; reads no disk.
+//! Files beside the policy -> [`Data`]: lists and tables, each value found by one look-up, and keys. A file is taken whole
+//! or not at all, and what was never loaded is unknown or verifies nothing. Knows no rules; reads no disk.
 
 mod buckets;
+pub(crate) mod keys;
 mod list;
 mod table;
 
@@ -10,7 +11,9 @@ mod tests;
 
 use crate::image::config::{Config, ListDecl, TableDecl};
 use crate::value::Value;
+use keys::Keys;
 use list::List;
+use portcullis_crypto::Backend;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use table::Table;
@@ -54,6 +57,15 @@ pub enum Problem {
     /// A member twice, at any depth.
     #[error("a row or a member of one is given twice")]
     Twice,
+    /// Not a key set.
+    #[error("{0}")]
+    KeySet(portcullis_base::jwks::JwksFault),
+    /// A key that cannot verify anything, counted from 1.
+    #[error("key {0}: {1}")]
+    Key(usize, portcullis_crypto::KeyFault),
+    /// Not a secret.
+    #[error("{0}")]
+    Secret(portcullis_base::secret::SecretFault),
     /// A cell of another type.
     #[error("column `{column}` of row `{row}` is not {wanted}")]
     Cell {
@@ -72,19 +84,29 @@ impl Problem {
     }
 }
 
-/// Snapshot of all lists and tables. Cloning shares them, and so does reloading where nothing changed.
+/// Snapshot of all lists, tables and keys. Cloning shares them, and so does reloading where nothing changed.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
     lists: Vec<Slot<ListDecl, List>>,
     tables: Vec<Slot<TableDecl, Table>>,
+    keys: Keys,
     digest: [u8; 32],
 }
 
 /// What the policy declares, and what was last good.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Slot<D, T> {
     declared: D,
     held: Option<Arc<T>>,
+}
+
+impl<D: Clone, T> Clone for Slot<D, T> {
+    fn clone(&self) -> Slot<D, T> {
+        Slot {
+            declared: self.declared.clone(),
+            held: self.held.clone(),
+        }
+    }
 }
 
 impl Data {
@@ -97,7 +119,7 @@ impl Data {
             .iter()
             .map(|table| nothing.last_table(table))
             .collect();
-        Data::of(lists, tables)
+        Data::of(lists, tables, Keys::empty(config))
     }
 
     /// Loads every file that the policy names; what is bad stays unloaded.
@@ -108,6 +130,16 @@ impl Data {
     /// Loads again, for the same policy or another; where a file is missing or bad, the last good one stays, if it is
     /// that of a list or table declared alike. What the policy does not name any more is let go.
     pub fn reload(&self, config: &Config, files: &dyn Fn(&str) -> Option<Vec<u8>>) -> (Data, Vec<DataError>) {
+        self.reload_with(config, files, portcullis_crypto::backend())
+    }
+
+    /// The same with another implementation of the signature algorithms than the build's own.
+    pub fn reload_with(
+        &self,
+        config: &Config,
+        files: &dyn Fn(&str) -> Option<Vec<u8>>,
+        backend: &dyn Backend,
+    ) -> (Data, Vec<DataError>) {
         let mut errors = Vec::new();
         let lists = config.lists.iter().map(|declared| {
             let mut slot = self.last_list(declared);
@@ -127,7 +159,8 @@ impl Data {
             slot
         });
         let tables = tables.collect();
-        (Data::of(lists, tables), errors)
+        let keys = self.keys.reload(config, files, backend, &mut errors);
+        (Data::of(lists, tables, keys), errors)
     }
 
     /// The last good list of a declaration. Its age has no part in what it means.
@@ -159,7 +192,8 @@ impl Data {
         self.tables.get(table as usize)?.held.as_ref()?.cell(key, column)
     }
 
-    /// SHA-256 of what the lists and tables mean, whatever the order and spelling in their files.
+    /// SHA-256 of what the lists, tables and public keys mean, whatever the order and spelling in the files of lists and
+    /// tables. No secret is in it.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -172,7 +206,12 @@ impl Data {
         lists.map(|list| list.bytes()).sum::<usize>() + tables.map(|table| table.bytes()).sum::<usize>()
     }
 
-    fn of(lists: Vec<Slot<ListDecl, List>>, tables: Vec<Slot<TableDecl, Table>>) -> Data {
+    /// What verifies credentials.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn of(lists: Vec<Slot<ListDecl, List>>, tables: Vec<Slot<TableDecl, Table>>, keys: Keys) -> Data {
         let mut hash = Canonical::default();
         for slot in &lists {
             let digest = slot.held.as_ref().map(|list| list.digest());
@@ -182,15 +221,41 @@ impl Data {
             let digest = slot.held.as_ref().map(|table| table.digest());
             hash.part(b"table", &slot.declared.name, digest);
         }
+        keys.digest_into(&mut hash);
         Data {
             lists,
             tables,
+            keys,
             digest: hash.finish(),
         }
     }
 }
 
 impl<D, T> Slot<D, T> {
+    /// Nothing is held.
+    fn empty(declared: &D) -> Slot<D, T>
+    where
+        D: Clone,
+    {
+        Slot {
+            declared: declared.clone(),
+            held: None,
+        }
+    }
+
+    /// With what one of the slots holds for the same declaration.
+    fn last_of<'s>(slots: impl IntoIterator<Item = &'s Slot<D, T>>, declared: &D) -> Slot<D, T>
+    where
+        D: Clone + PartialEq + 's,
+        T: 's,
+    {
+        let last = slots.into_iter().find(|slot| slot.declared == *declared);
+        Slot {
+            declared: declared.clone(),
+            held: last.and_then(|slot| slot.held.clone()),
+        }
+    }
+
     fn last(slots: &[Slot<D, T>], same: impl Fn(&D) -> bool) -> Option<Arc<T>> {
         slots.iter().find(|slot| same(&slot.declared))?.held.clone()
     }

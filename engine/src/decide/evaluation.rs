@@ -7,7 +7,7 @@ use super::walk::Walk;
 use super::{Now, Snapshot, Worker};
 use crate::decision::{Decision, Reason};
 use crate::facts::Facts;
-use crate::identity::{Credentials, Seen};
+use crate::identity::{Credentials, Verification};
 use crate::image::config::{Config, Cors, HostOptions, Service};
 use crate::image::ids::RuleId;
 use crate::image::layout::fallback;
@@ -69,12 +69,13 @@ impl<'d> Evaluation<'d> {
         let canonical = head.normalise(options)?;
         let found = group.and_then(|group| route::find(view, group, canonical, config.has_grpc));
         let found = found.ok_or(Early::NO_SERVICE)?;
-        let seen = Seen {
+        let verification = Verification {
             tokens: Some(tokens),
             policy: s.image.digest_ref(),
+            keys: s.data.keys(),
             now_us: now.wall_us,
         };
-        let credentials = &*arena.alloc(Credentials::read(r, canonical, config, seen, arena));
+        let credentials = &*arena.alloc(Credentials::read(r, canonical, config, verification, arena));
         let facts = Facts::new(config, &s.data, r, canonical, credentials, now.wall_us, arena);
         let facts = &*arena.alloc(facts);
         let walk = Walk::new(

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use crate::data::Data;
 use crate::decision::{Decision, Reason};
+use crate::identity::Judgement;
 use crate::image::Image;
 use crate::view::RequestView;
 use evaluation::Evaluation;
@@ -53,6 +54,13 @@ impl Snapshot {
             data: data.into(),
         }
     }
+}
+
+/// How the issuers of a policy judge a token, check by check. `fingerprint`: SHA-256 of the connection's certificate, in
+/// hexadecimal.
+pub fn judge_token(s: &Snapshot, token: &[u8], now: Now, fingerprint: Option<&[u8]>) -> Judgement {
+    let config = s.image.config();
+    crate::identity::judge(config, s.data.keys(), token, now.wall_us, fingerprint)
 }
 
 /// The instant of a decision, given by the host.

@@ -2,7 +2,7 @@
 
 use super::pin::InForce;
 use super::scratch::Scratch;
-use crate::identity::TokenCache;
+use crate::identity::{StaleKeysOf, TokenCache};
 use crate::image::Image;
 use crate::value::Arena;
 use crate::view::KnownToken;
@@ -41,6 +41,11 @@ impl Worker {
     /// Forgets all tokens.
     pub fn forget_tokens(&mut self) {
         self.tokens.clear();
+    }
+
+    /// Whose keys ought to be fetched, as the last decision showed.
+    pub(crate) fn take_stale_keys(&mut self) -> Option<StaleKeysOf> {
+        self.tokens.take_stale()
     }
 
     /// Lets go of the policy of the last exchange, which is else kept until the next one.

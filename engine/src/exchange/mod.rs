@@ -20,7 +20,8 @@ pub use steps::OutOfOrder;
 
 use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token};
 use crate::decision::{Charge, Decision, Effect, HeaderLines, OwnedDecision, Reason, Texts};
-use crate::image::config::Config;
+use crate::identity::StaleKeysOf;
+use crate::image::config::{Config, IssuerKeys};
 use crate::image::ids::RuleId;
 use crate::obligations::grpc_status;
 use crate::verdict::to_json;
@@ -192,6 +193,9 @@ pub struct Record<'e> {
     pub duration_us: u64,
     /// How it ended. An exchange that still waited for a step was aborted, whatever its host said.
     pub end: End,
+    /// The key set that ought to be fetched again, by its file's name in the policy: a token named a key that is not in
+    /// it, or it was never loaded. Told once in a [`crate::limits::KEYS_FETCH_US`] by one worker, whatever callers send.
+    pub keys_to_fetch: Option<&'e str>,
 }
 
 /// One request under way and its response. Owns its snapshot and its decision, and borrows nothing of the request. Its
@@ -212,6 +216,7 @@ pub struct Exchange {
     upstream_status: Option<u16>,
     explains: bool,
     explanation: Explanation,
+    stale_keys: Option<StaleKeysOf>,
 }
 
 impl Exchange {
@@ -277,6 +282,7 @@ impl Exchange {
     fn reset(&mut self) {
         self.pin = None;
         self.grpc = false;
+        self.stale_keys = None;
         self.body_bytes = 0;
         self.upstream_status = None;
         if !self.explanation.closest.is_empty() {
@@ -334,6 +340,9 @@ impl Exchange {
         let can_refuse = due.is_ok_and(|due| due.charge || due.body || due.response);
         self.grpc = can_refuse && speaks_grpc(request);
         self.settle(due, &decision);
+        if let Some(stale) = worker.take_stale_keys() {
+            self.stale_keys = Some(stale);
+        }
         if self.explains {
             self.explanation = explain(&self.decision, snapshot, request, now, worker);
         }
@@ -632,7 +641,22 @@ impl Exchange {
             status: status.filter(|_| end == End::Completed),
             duration_us: now.mono_us.saturating_sub(self.begun.mono_us),
             end,
+            keys_to_fetch: self.keys_to_fetch(),
         })
+    }
+
+    fn keys_to_fetch(&self) -> Option<&str> {
+        let of = self.stale_keys?;
+        let config = self.snapshot()?.image.config();
+        let issuers = if of.beside {
+            &config.beside
+        } else {
+            &config.issuers
+        };
+        match &issuers.get(of.place)?.keys {
+            IssuerKeys::File(file) => Some(file),
+            IssuerKeys::None | IssuerKeys::Secret(_) => None,
+        }
     }
 
     /// Denies what was allowed.

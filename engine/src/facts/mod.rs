@@ -221,7 +221,7 @@ impl<'a> Facts<'a> {
                     .credentials
                     .signature()
                     .and_then(|index| self.config.signatures.get(index));
-                bytes(name.map(|(name, _)| name.as_bytes()))
+                bytes(name.map(|scheme| scheme.name.as_bytes()))
             }
             Source::Context(index) => self.context(*index),
             Source::Trusted(index) => self.trusted(*index),

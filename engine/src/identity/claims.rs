@@ -28,6 +28,50 @@ pub(crate) enum Claims<'a> {
     Known(&'a KnownToken),
 }
 
+/// How much of what an issuer's clauses ask for must be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// What is not said is refused; else it counts as met.
+    pub(crate) whole: bool,
+    /// So is a missing `iss`.
+    pub(crate) issuer: bool,
+    /// So is a missing `exp`, unless the issuer says `no expiry`.
+    pub(crate) expiry: bool,
+}
+
+impl Asked {
+    /// Of a token.
+    pub(crate) const ALL: Asked = Asked {
+        whole: true,
+        issuer: true,
+        expiry: true,
+    };
+
+    /// Of what is known of an opaque token (RFC 7662, section 2.2): who tells of it is its issuer, and tells when it ended.
+    pub(crate) const INTROSPECTED: Asked = Asked {
+        issuer: false,
+        expiry: false,
+        ..Asked::ALL
+    };
+
+    /// Of claims that a test names.
+    pub(crate) const NAMED: Asked = Asked {
+        whole: false,
+        ..Asked::INTROSPECTED
+    };
+}
+
+/// What binds a token to its holder (RFC 7800).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation<'a> {
+    /// Nothing.
+    Absent,
+    /// `x5t#S256` alone (RFC 8705, section 3.1).
+    Certificate(&'a [u8]),
+    /// Anything else.
+    Other,
+}
+
 impl<'a> Claims<'a> {
     /// Reads a JSON object; else what is wrong with it.
     pub(crate) fn read(claims: &'a [u8], arena: &'a Arena) -> Result<Claims<'a>, Detail> {
@@ -82,6 +126,85 @@ impl<'a> Claims<'a> {
         }
     }
 
+    /// Whether `iss` is there, whatever it is.
+    pub(crate) fn names_issuer(&self) -> bool {
+        match self {
+            Claims::Json(claims) => !matches!(top(claims, b"iss"), Member::Absent),
+            Claims::Known(_) => true,
+            Claims::Split(claims) => only(claims, "iss").is_some(),
+        }
+    }
+
+    /// `aud` as sent: a text is an array of one. An error where it is anything else.
+    pub(crate) fn audiences(&self, arena: &'a Arena) -> Result<Option<&'a [&'a [u8]]>, IllTyped> {
+        let one = |text: &'a [u8]| -> &'a [&'a [u8]] { arena.alloc_slice_copy(&[text]) };
+        match self {
+            Claims::Json(claims) => match top(claims, b"aud") {
+                Member::Absent => Ok(None),
+                Member::Once(item) => {
+                    let found = item.string().map(one).or_else(|| item.strings());
+                    found.map(Some).ok_or(IllTyped)
+                }
+                Member::Twice => Err(IllTyped),
+            },
+            Claims::Split(claims) => match only(claims, "aud") {
+                None => Ok(None),
+                Some(Ok(Claim::Text(text))) => Ok(Some(one(text.as_bytes()))),
+                Some(Ok(Claim::Texts(texts))) if texts.len() <= limits::SET_ELEMENTS => {
+                    Ok(Some(elements(texts, arena)))
+                }
+                Some(_) => Err(IllTyped),
+            },
+            // Judged when they were read.
+            Claims::Known(_) => Err(IllTyped),
+        }
+    }
+
+    /// A time claim as sent, µs since the epoch.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<i64>, Detail> {
+        let time = match self {
+            Claims::Json(claims) => match top(claims, name.as_bytes()) {
+                Member::Absent => return Ok(None),
+                Member::Once(item) => item.number().and_then(text::seconds),
+                Member::Twice => None,
+            },
+            Claims::Split(claims) => match only(claims, name) {
+                None => return Ok(None),
+                Some(Ok(Claim::Int(seconds))) => seconds.checked_mul(1_000_000),
+                Some(_) => None,
+            },
+            // Judged when they were read.
+            Claims::Known(_) => None,
+        };
+        time.filter(|time| *time >= 0)
+            .map(Some)
+            .ok_or(Detail::MalformedToken)
+    }
+
+    /// `cnf` as sent.
+    pub(crate) fn confirmation(&self) -> Confirmation<'a> {
+        match self {
+            Claims::Json(claims) => match top(claims, CONFIRMATION) {
+                Member::Absent => Confirmation::Absent,
+                Member::Once(cnf) => {
+                    let mut members = cnf.members();
+                    match (members.next(), members.next()) {
+                        (Some((b"x5t#S256", thumbprint)), None) => thumbprint
+                            .string()
+                            .map_or(Confirmation::Other, Confirmation::Certificate),
+                        _ => Confirmation::Other,
+                    }
+                }
+                Member::Twice => Confirmation::Other,
+            },
+            Claims::Known(_) => Confirmation::Other,
+            Claims::Split(claims) => match only(claims, "cnf") {
+                None => Confirmation::Absent,
+                Some(_) => Confirmation::Other,
+            },
+        }
+    }
+
     /// The scopes of a token, implied ones among them.
     pub(crate) fn scopes(&self, issuer: &'a Issuer, arena: &'a Arena) -> Fetched<'a> {
         let words = |text: &'a [u8]| parts(text, b' ', false, arena);
@@ -132,6 +255,17 @@ impl<'a> Claims<'a> {
         }
         Fetched::sent(Some(Value::Set(scopes.into_bump_slice())))
     }
+}
+
+/// A claim that is there and not what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IllTyped;
+
+/// A member at the top.
+fn top<'j, 'a>(claims: &'j Json<'a>, name: &[u8]) -> Member<'j, 'a> {
+    claims
+        .object()
+        .map_or(Member::Absent, |claims| claims.member(name))
 }
 
 /// What was sent of a fact, or its default.

@@ -2,7 +2,7 @@
 //! at load from the image's config section, then read-only. Plain data: no policy syntax, no spans.
 
 use super::ids::Slot;
-use portcullis_base::CredentialKind;
+use portcullis_base::{Algorithm, CredentialKind};
 use std::net::IpAddr;
 
 pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
@@ -26,8 +26,8 @@ pub struct Config {
     pub key_fields: Vec<(String, Type)>,
     /// Trust domains (lower case) of each `peers`.
     pub peers: Vec<Vec<String>>,
-    /// Signature schemes: name, lower-case header.
-    pub signatures: Vec<(String, String)>,
+    /// Signature schemes.
+    pub signatures: Vec<Signature>,
     /// Trusted proxies as inclusive ranges of addresses (IPv4 as IPv4-mapped numbers), sorted, disjoint.
     pub proxies: Vec<(u128, u128)>,
     /// `hops N`
@@ -191,9 +191,10 @@ pub enum Literal {
 }
 
 /// Where a token is presented.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum TokenPlace {
     /// Authorization: Bearer or DPoP.
+    #[default]
     Authorization,
     /// A header of its own, lower case.
     Header(String),
@@ -201,8 +202,8 @@ pub enum TokenPlace {
     Cookie(String),
 }
 
-/// An issuer at run time.
-#[derive(Clone, Debug, PartialEq)]
+/// An issuer at run time. The default is one whose tokens nothing verifies.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Issuer {
     /// Name.
     pub name: String,
@@ -222,6 +223,45 @@ pub struct Issuer {
     pub claims: Vec<IssuerClaim>,
     /// Its tokens are asked about, not verified by keys.
     pub opaque: bool,
+    /// The gateway verifies its tokens and hands over their claims.
+    pub verified_by_gateway: bool,
+    /// What verifies its tokens.
+    pub keys: IssuerKeys,
+    /// Accepted `alg`; empty: any whose key is public.
+    pub algorithms: Vec<Algorithm>,
+    /// Accepted `aud`; empty: it is not asked for.
+    pub audiences: Vec<String>,
+    /// Accepted `typ`, as [`media_type`] writes it.
+    pub typ: Option<String>,
+    /// Clock skew allowed, µs.
+    pub leeway_us: i64,
+    /// Oldest accepted token, µs after its `iat`.
+    pub max_age_us: Option<i64>,
+    /// Each token names the certificate that it is good with.
+    pub bound_to_certificate: bool,
+    /// A token without `exp` is good.
+    pub no_expiry: bool,
+}
+
+/// What verifies an issuer's tokens: a file beside the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IssuerKeys {
+    /// Nothing: the gateway verifies them, or they are asked about.
+    #[default]
+    None,
+    /// A JSON Web Key Set (RFC 7517, section 5).
+    File(String),
+    /// The file of a secret.
+    Secret(String),
+}
+
+/// A `typ` as it is compared: in lower case, without `application/` (RFC 7515, section 4.1.9).
+pub fn media_type(typ: &str) -> String {
+    let mut typ = typ.to_ascii_lowercase();
+    if let Some(short) = typ.strip_prefix("application/") {
+        typ = short.to_owned();
+    }
+    typ
 }
 
 /// A claim of an issuer.
@@ -258,7 +298,7 @@ pub enum ValueForm {
 }
 
 /// A key set at run time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet {
     /// Name.
     pub name: String,
@@ -266,8 +306,40 @@ pub struct KeySet {
     pub header: Option<String>,
     /// Cookie.
     pub cookie: Option<String>,
+    /// File of keyed hashes, and file of the secret that they were made under.
+    pub file: Option<(String, String)>,
     /// Fields: index into [`Config::key_fields`], where it stands.
     pub fields: Vec<(u32, JsonField)>,
+}
+
+/// A scheme of signed messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// Name.
+    pub name: String,
+    /// Lower-case header that carries the signature.
+    pub header: String,
+    /// Text before the MAC.
+    pub prefix: String,
+    /// The MAC is written in base64, else in hexadecimal.
+    pub base64: bool,
+    /// What is signed, in order.
+    pub over: Vec<SignedPart>,
+    /// Files of the secrets, any of which may have made the MAC.
+    pub secrets: Vec<String>,
+    /// Lower-case header of the timestamp and how far it may be from now, µs.
+    pub timestamp: Option<(String, i64)>,
+}
+
+/// A part of what is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedPart {
+    /// The value of the timestamp's header, as sent.
+    Timestamp,
+    /// The body.
+    Body,
+    /// A text.
+    Text(String),
 }
 
 /// A context fact.

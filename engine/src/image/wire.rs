@@ -5,7 +5,7 @@
 //! empty from then on, and whoever reads on gets zeros until it is asked at the end: a branch at each of some hundred
 //! members, with what was read before it to be dropped, would be a twentieth of the WASM module.
 
-use portcullis_base::{CredentialKind, CredentialKinds};
+use portcullis_base::{Algorithm, CredentialKind, CredentialKinds};
 use std::net::IpAddr;
 
 use super::config::*;
@@ -267,10 +267,14 @@ wire_struct! {
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
         has_grpc, texts,
     }
-    Issuer { name, url, url_like, place, query, scopes, implies, claims, opaque }
+    Issuer {
+        name, url, url_like, place, query, scopes, implies, claims, opaque, verified_by_gateway, keys, algorithms,
+        audiences, typ, leeway_us, max_age_us, bound_to_certificate, no_expiry,
+    }
     IssuerClaim { claim, field }
     JsonField { path, form, default }
-    KeySet { name, header, cookie, fields }
+    KeySet { name, header, cookie, file, fields }
+    Signature { name, header, prefix, base64, over, secrets, timestamp }
     ContextFact { name, ty, field }
     ListDecl { name, file, ty, networks, max_age_us }
     TableDecl { name, file, columns, max_age_us }
@@ -327,6 +331,12 @@ impl Wire for CredentialKinds {
     }
 }
 
+wire_enum!(IssuerKeys { 0 None, 1 File(name), 2 Secret(name) });
+wire_enum!(SignedPart { 0 Timestamp, 1 Body, 2 Text(text) });
+wire_enum!(Algorithm {
+    0 Es256, 1 Es384, 2 Es512, 3 Ed25519, 4 EdDsa, 5 Hs256, 6 Hs384, 7 Hs512, 8 Ps256, 9 Ps384, 10 Ps512, 11 Rs256,
+    12 Rs384, 13 Rs512,
+});
 wire_enum!(AcceptKind { 0 Json, 1 Form, 2 Type(named) });
 wire_enum!(Type { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Set, 5 Instant });
 wire_enum!(SegmentKind { 0 Text, 1 Int, 2 Uuid });

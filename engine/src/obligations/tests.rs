@@ -121,7 +121,7 @@ impl Scene<'_> {
             &view,
             canonical,
             &self.config,
-            crate::identity::Seen::nothing(),
+            crate::identity::Verification::nothing(),
             arena,
         );
         let data = Data::empty(&self.config);

@@ -6,6 +6,17 @@ use crate::value::{Arena, OwnedValue, Value};
 /// A claim that was sent: its value, `None` where it is ill-typed.
 pub(crate) type Sent = Option<OwnedValue>;
 
+/// What a token is bound to (`cnf`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Nothing.
+    No,
+    /// The certificate of this `x5t#S256`.
+    Certificate(Box<[u8]>),
+    /// Something that is not looked at here.
+    Other,
+}
+
 /// A token that was verified, with the facts that one policy reads from it.
 #[derive(Clone, Debug)]
 pub struct KnownToken {
@@ -15,13 +26,19 @@ pub struct KnownToken {
     pub(crate) policy: [u8; 32],
     /// Index of the issuer in that policy.
     pub(crate) place: usize,
+    /// Among those with `beside`.
+    pub(crate) beside: bool,
+    /// Generation of the keys that verified it; `None` where the host did.
+    pub(crate) keys: Option<[u8; 32]>,
+    /// From when on it is good, µs; `None`: from ever on.
+    pub(crate) starts_us: Option<i64>,
     /// By claim of the policy.
     pub(crate) facts: Box<[Option<Sent>]>,
     pub(crate) scopes: Option<Sent>,
     /// `exp` in µs, or what the host set before it; a token without one never expires here.
     pub(crate) expires_us: Option<i64>,
-    /// It is bound to a key or a certificate (`cnf`), which has to be looked at each time.
-    pub(crate) bound: bool,
+    /// What it is bound to, which has to be looked at each time.
+    pub(crate) bound: Bound,
 }
 
 impl KnownToken {
@@ -44,7 +61,10 @@ impl KnownToken {
 
     /// Whether it is over, as far as anybody knows: where nobody knows the time, one that expires is.
     pub(crate) fn is_over(&self, now_us: Option<i64>) -> bool {
-        now_us.map_or(self.expires_us.is_some(), |now| self.has_expired(now))
+        let has_times = self.expires_us.is_some() || self.starts_us.is_some();
+        now_us.map_or(has_times, |now| {
+            self.has_expired(now) || self.starts_us.is_some_and(|start| now < start)
+        })
     }
 
     /// Whether its `exp` lies behind; never of a token without one.

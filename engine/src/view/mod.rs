@@ -4,7 +4,7 @@
 mod cached;
 
 pub use cached::KnownToken;
-pub(crate) use cached::Sent;
+pub(crate) use cached::{Bound, Sent};
 
 use std::net::IpAddr;
 
@@ -44,10 +44,11 @@ pub struct RequestView<'a> {
 /// A token, as far as the host dealt with it.
 #[derive(Clone, Debug, Default)]
 pub enum Credential<'a> {
-    /// The host handed over nothing; a token in the headers counts as presented and not verified.
+    /// The host hands over no token: one that the request presents is verified here, with the keys of the snapshot's data,
+    /// unless the worker knows it.
     #[default]
-    Absent,
-    /// Claims that the host verified.
+    FromHeaders,
+    /// Claims that the host verified. Of an issuer with `verified by gateway`, what its clauses ask of them is looked at here.
     Verified {
         /// Issuer name in the policy.
         issuer: &'a str,
@@ -66,9 +67,14 @@ pub enum Credential<'a> {
     /// A token that the host verified before, with its facts. Under another policy its claims are read anew by the
     /// issuer of the same name, whose keys may be others: who hands it over vouches that it is still good there.
     Known(&'a KnownToken),
-    /// The host looks at no token: the one in the headers counts if the worker knows it
-    /// ([`crate::Worker::remember`]), else as presented and not verified.
-    FromHeaders,
+    /// Claims that a test names: as if verified, and what they leave out of `iss`, `aud`, `exp`, `nbf`, `iat` and `cnf`
+    /// counts as met. Not for a gateway: of an issuer with `verified by gateway` nothing else is asked for then.
+    Named {
+        /// Issuer name in the policy.
+        issuer: &'a str,
+        /// Claims, a JSON object.
+        claims: &'a [u8],
+    },
     /// A token that failed.
     Invalid {
         /// Issuer name in the policy.

@@ -9,8 +9,8 @@ use crate::memory::{bytes, maybe_bytes, sized, slice, text};
 use crate::status::{Failure, PORTCULLIS_E_ADDRESS, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{
     Certificate, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
-    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_FROM_HEADERS,
-    PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
+    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_HAS_WALL_CLOCK,
+    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
 };
 
 /// Smallest request: one without anything behind its scheme.
@@ -176,7 +176,7 @@ unsafe fn view<'a>(
             sni: maybe_bytes(request.sni)?,
             protocol: bytes(request.protocol)?,
             credential: match request.token {
-                PORTCULLIS_ABSENT => Credential::Absent,
+                PORTCULLIS_ABSENT => Credential::FromHeaders,
                 PORTCULLIS_VERIFIED => Credential::Verified {
                     issuer: text(request.token_issuer)?,
                     claims: bytes(request.token_claims)?,
@@ -185,7 +185,6 @@ unsafe fn view<'a>(
                     issuer: text(request.token_issuer)?,
                     fault: text(request.token_fault)?,
                 },
-                PORTCULLIS_FROM_HEADERS => Credential::FromHeaders,
                 _ => return Err(KIND),
             },
             key: match request.key {

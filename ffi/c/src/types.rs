@@ -59,16 +59,14 @@ pub const PORTCULLIS_EXPLAIN: u32 = 2;
 /// others refuse the request.
 pub const PORTCULLIS_TEST_PANIC: u32 = 0x8000_0000;
 
-/// `token`, `key`, `signature`: the host handed over nothing. What is in the headers counts as presented and not
-/// verified. No state of a certificate: one that is handed over says which it is.
+/// `token`, `key`, `signature`: the host handed over nothing. What the request presents is verified by the engine with the
+/// keys among the policy's data. No state of a certificate: one that is handed over says which it is.
 pub const PORTCULLIS_ABSENT: u32 = 0;
 /// `token`, `key`, `signature`, and a certificate's `state`: the host verified it.
 pub const PORTCULLIS_VERIFIED: u32 = 1;
 /// `token`, `key`, `signature`, and a certificate's `state`: the host found it wrong; the fault is a detail code, as
 /// `expired`.
 pub const PORTCULLIS_INVALID: u32 = 2;
-/// `token`: the host looks at no token. The one in the headers counts as presented and not verified.
-pub const PORTCULLIS_FROM_HEADERS: u32 = 3;
 
 /// Parts of a client certificate that the host verified, or why it did not verify it.
 #[repr(C)]
@@ -103,7 +101,7 @@ pub struct Request {
     pub struct_size: usize,
     /// `PORTCULLIS_HAS_WALL_CLOCK`, `PORTCULLIS_EXPLAIN`.
     pub flags: u32,
-    /// What is known of the token: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`, `_FROM_HEADERS`.
+    /// What is known of the token: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`.
     pub token: u32,
     /// Method.
     pub method: Text,
@@ -172,7 +170,7 @@ pub const PORTCULLIS_DEMANDS_BODY: u32 = 2;
 /// `demands`: change or check the response's body as the verdict's line says under `response`.
 pub const PORTCULLIS_DEMANDS_RESPONSE: u32 = 4;
 
-/// `carries`: ask about an opaque token that `PORTCULLIS_FROM_HEADERS` leaves to the engine. A host that does not gets the
+/// `carries`: ask about an opaque token that the host does not hand over. A host that does not gets the
 /// verdict on a token that is not verified.
 pub const PORTCULLIS_CARRIES_INTROSPECTION: u32 = 8;
 

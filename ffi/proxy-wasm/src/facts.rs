@@ -244,7 +244,7 @@ impl<'o> Facts<'o> {
             sni: self.sni.as_deref(),
             protocol: &self.protocol,
             credential: match &self.token {
-                Token::Absent => Credential::Absent,
+                Token::Absent => Credential::FromHeaders,
                 Token::Verified { issuer, claims } => Credential::Verified { issuer, claims },
                 Token::Invalid { issuer, fault } => Credential::Invalid { issuer, fault },
             },

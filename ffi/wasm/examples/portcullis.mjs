@@ -5,7 +5,7 @@ const ALLOW = 0x51;
 const EFFECTS = { 0: "deny", 0x2a: "answer", [ALLOW]: "allow" };
 const REQUEST = { size: 200, flags: 4, token: 8, method: 12, target: 20, headers: 28, scheme: 36, authority: 44, peer: 52,
   protocol: 68, sni: 76, context: 84, tokenIssuer: 96, tokenClaims: 104, tokenFault: 112, wallUs: 176 };
-const HAS_WALL_CLOCK = 1, EXPLAIN = 2, VERIFIED = 1, INVALID = 2, FROM_HEADERS = 3;
+const HAS_WALL_CLOCK = 1, EXPLAIN = 2, VERIFIED = 1, INVALID = 2;
 // Where calls put what they give back: a handle, an error, a text.
 const HANDLE = 0, ERROR = 8, TEXT = 16, OUTS = 24;
 
@@ -37,7 +37,7 @@ export class Portcullis {
 
   /**
    * Decides. `request`: method, authority, target, headers as [name, value] pairs, scheme (which must be said), peer, protocol, sni, context
-   * (an object), token: { issuer, claims } or { issuer, fault } or "headers", wallMs. Anything but what the host knows
+   * (an object), token: { issuer, claims } or { issuer, fault }, wallMs. Anything but what the host knows
    * is left out. An allow that demands more than a decision (quotas, bodies) is a denial here. What fails throws: that is
    * no allow.
    */
@@ -51,8 +51,7 @@ export class Portcullis {
     if (request.wallMs !== undefined) frame.long(REQUEST.wallUs, BigInt(Math.floor(request.wallMs)) * 1000n);
     frame.list(REQUEST.headers, request.headers ?? []);
     const token = request.token;
-    if (token === "headers") frame.number(REQUEST.token, FROM_HEADERS);
-    else if (token) {
+    if (token) {
       frame.number(REQUEST.token, token.fault === undefined ? VERIFIED : INVALID);
       frame.text(REQUEST.tokenIssuer, token.issuer);
       if (token.fault === undefined) frame.text(REQUEST.tokenClaims, JSON.stringify(token.claims ?? {}));

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::base64url;
 use crate::json::{self, JsonFault, JsonItem, JsonKind, JsonNode};
 
 /// Largest text of a key set, bytes: about a thousand RSA keys.
@@ -257,7 +258,7 @@ fn key(n: usize, item: JsonItem<'_>) -> Result<Option<Jwk>, JwksFault> {
             ops.any(|op| op.string().as_deref() == Some("verify"))
         });
     let bytes = |name: &'static str| {
-        let decoded = text(name).and_then(|text| base64url(text.as_bytes()));
+        let decoded = text(name).and_then(|text| base64url::decode(text.as_bytes()));
         decoded.ok_or(JwksFault::Member(n, name))
     };
     let exactly = |name: &'static str, length: usize| {
@@ -314,37 +315,6 @@ fn rsa(n: usize, modulus: Vec<u8>, exponent: Vec<u8>) -> Result<PublicKey, JwksF
         return Err(JwksFault::Member(n, "e"));
     }
     Ok(PublicKey::Rsa { modulus, exponent })
-}
-
-/// Base64url without padding (RFC 7515, section 2); bits past the last byte are zero.
-fn base64url(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    for chunk in text.chunks(4) {
-        let mut word = 0u32;
-        for byte in chunk {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'-' => 62,
-                b'_' => 63,
-                _ => return None,
-            };
-            word = word << 6 | u32::from(digit);
-        }
-        let (count, spare) = match chunk.len() {
-            4 => (3, 0),
-            3 => (2, 2),
-            2 => (1, 4),
-            _ => return None,
-        };
-        if word & ((1 << spare) - 1) != 0 {
-            return None;
-        }
-        let bytes = (word >> spare).to_be_bytes();
-        out.extend(bytes.get(4 - count..)?);
-    }
-    Some(out)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! - [`algorithm`]: [`Algorithm`], what signs a token
 //! - [`address`]: addresses and networks as numbers and ranges of them
 //! - [`apikeys`]: files of API keys as ids, keyed hashes and fields
+//! - [`base64url`]: base64url texts as bytes
 //! - [`credential`]: [`CredentialKind`] and sets of kinds
 //! - [`invisible`]: characters that show nothing, or something else than they are
 //! - [`quote`]: texts as string literals of Gate and of JSON
@@ -23,6 +24,7 @@ extern crate alloc;
 pub mod address;
 pub mod algorithm;
 pub mod apikeys;
+pub mod base64url;
 pub mod credential;
 pub mod instant;
 pub mod invisible;

@@ -146,11 +146,11 @@ impl OwnedRequest {
             sni: self.sni.as_deref(),
             protocol: &self.protocol,
             credential: match &self.token {
-                None => Credential::Absent,
+                None => Credential::FromHeaders,
                 Some(Handed {
                     name,
                     outcome: Ok(claims),
-                }) => Credential::Verified { issuer: name, claims },
+                }) => Credential::Named { issuer: name, claims },
                 Some(Handed {
                     name,
                     outcome: Err(fault),

@@ -1,15 +1,21 @@
-//! Headers and what the host verified -> for each kind of credential: absent, valid or invalid (section 4).
-//! Verifies no cryptography: that is the host's word. Reads no single fact; see [`crate::facts`] for that.
+//! Headers and what the host hands over -> for each kind of credential: absent, valid or invalid (section 4). Finds
+//! what is presented; [`crate::verify`] judges it where nothing is handed over. Reads no single fact; see
+//! [`crate::facts`] for that.
 
 use portcullis_base::Detail;
 use std::collections::BTreeSet;
 
-use portcullis_lang::model::{Anchor, CredentialKind, Policy, TokenSource};
+use portcullis_lang::model::{Anchor, CredentialKind, Issuer, Policy, TokenSource};
 use portcullis_vectors::{PeerCert, Vector};
 
 use crate::facts::cookies;
 use crate::json::{self, Json};
 use crate::normalise::{Canonical, Upgrade, is_token_byte};
+use crate::verify::Circumstances;
+use crate::verify::claims::{self, LeftOut};
+use crate::verify::keys::Keys;
+use crate::verify::signature::{self, Message};
+use crate::verify::token::{self, Reader};
 
 /// One kind's state.
 pub(crate) enum Credential<T> {
@@ -73,57 +79,34 @@ impl<T> Credential<T> {
 }
 
 impl Credentials {
-    pub(crate) fn of(policy: &Policy, request: &Canonical, vector: &Vector) -> Credentials {
-        // `bearer` stands for a header that nobody has verified
-        let token = vector.token.as_ref().filter(|_| vector.bearer.is_none());
-        let token =
-            token.map(|t| verified_token(policy, &t.issuer, t.claims.as_deref(), t.invalid.as_deref()));
-        let key = vector.key.as_ref().map(|k| verified_key(policy, k));
-        let signature = vector.signature.as_ref().map(|s| {
-            let index = policy.signatures.iter().position(|scheme| scheme.name == s.name);
-            match (index, &s.invalid) {
-                (None, _) => Credential::Invalid(Detail::UnknownSignature.code().to_string()),
-                (Some(_), Some(detail)) => Credential::Invalid(detail.clone()),
-                (Some(index), None) => Credential::Valid(index),
-            }
-        });
-        let peer = match &vector.request.peer {
-            None => Credential::Absent,
-            Some(PeerCert {
-                invalid: Some(detail),
-                ..
-            }) => Credential::Invalid(detail.clone()),
-            Some(certificate) => Credential::Valid(peer_facts(policy, certificate)),
+    pub(crate) fn of(
+        policy: &Policy,
+        keys: &Keys,
+        request: &Canonical,
+        vector: &Vector,
+        now: Option<i64>,
+    ) -> Credentials {
+        let peer = peer(policy, vector);
+        let circumstances = Circumstances {
+            now,
+            fingerprint: peer
+                .valid()
+                .and_then(|peer| peer.certificate.fingerprint.as_deref()),
         };
-        let beside = policy.beside.iter().enumerate().map(|(index, issuer)| {
-            let handed_over = vector.beside.get(&issuer.name);
-            let word = handed_over.map(|t| token_of(index, t.claims.as_deref(), t.invalid.as_deref()));
-            settle(&presented_at(request, &issuer.source), word, |_, _| true)
-        });
+        let judge = Judge {
+            policy,
+            keys,
+            request,
+            vector,
+            circumstances,
+        };
+        let beside = (0..policy.beside.len()).map(|index| judge.beside(index));
         Credentials {
             beside: beside.collect(),
-            token: settle(&presented_tokens(policy, request), token, |token, place| {
-                policy.issuers.get(token.issuer).is_some_and(|issuer| {
-                    let query = issuer.query.clone().map(Place::Query);
-                    place_of(&issuer.source) == *place || query.as_ref() == Some(place)
-                })
-            }),
-            key: settle(&presented_keys(policy, request), key, |key, place| {
-                policy.keys.get(key.set).is_some_and(|set| {
-                    let header = set.header.clone().map(Place::Header);
-                    let cookie = set.cookie.clone().map(Place::Cookie);
-                    [header, cookie].iter().flatten().any(|own| own == place)
-                })
-            }),
+            token: judge.token(),
+            key: judge.key(),
+            signature: judge.signature(),
             peer,
-            signature: settle(
-                &presented_signatures(policy, request),
-                signature,
-                |index, place| {
-                    let header = policy.signatures.get(*index).map(|scheme| scheme.header.clone());
-                    header.map(Place::Header).as_ref() == Some(place)
-                },
-            ),
         }
     }
 
@@ -187,6 +170,183 @@ impl Credentials {
     }
 }
 
+/// What the kinds are settled from.
+struct Judge<'a> {
+    policy: &'a Policy,
+    keys: &'a Keys,
+    request: &'a Canonical,
+    vector: &'a Vector,
+    circumstances: Circumstances<'a>,
+}
+
+impl Judge<'_> {
+    fn token(&self) -> Credential<TokenFacts> {
+        // `bearer` stands for a header that nobody has verified
+        let token = self
+            .vector
+            .token
+            .as_ref()
+            .filter(|_| self.vector.bearer.is_none());
+        let word = token.map(|token| {
+            let issuers = &self.policy.issuers;
+            match issuers.iter().position(|issuer| issuer.name == token.issuer) {
+                Some(index) => {
+                    self.handed_over(index, issuers, token.claims.as_deref(), token.invalid.as_deref())
+                }
+                None => invalid(Detail::UnknownIssuer),
+            }
+        });
+        let stands_at = |issuer: &Issuer, place: &Place| {
+            let query = issuer.query.clone().map(Place::Query);
+            place_of(&issuer.source) == *place || query.as_ref() == Some(place)
+        };
+        settle(
+            &presented_tokens(self.policy, self.request),
+            word,
+            |token, place| {
+                let issuer = self.policy.issuers.get(token.issuer);
+                issuer.is_some_and(|issuer| stands_at(issuer, place))
+            },
+            |place, text| {
+                let readers = self.policy.issuers.iter().zip(&self.keys.issuers).enumerate();
+                let readers = readers.map(|(index, (issuer, keys))| Reader { index, issuer, keys });
+                let readers: Vec<Reader<'_>> =
+                    readers.filter(|reader| stands_at(reader.issuer, place)).collect();
+                self.verified_token(text, &readers)
+            },
+        )
+    }
+
+    fn beside(&self, index: usize) -> Credential<TokenFacts> {
+        let Some((issuer, keys)) = self.policy.beside.iter().zip(&self.keys.beside).nth(index) else {
+            return Credential::Absent;
+        };
+        let word = self.vector.beside.get(&issuer.name).map(|token| {
+            let (claims, invalid) = (token.claims.as_deref(), token.invalid.as_deref());
+            self.handed_over(index, &self.policy.beside, claims, invalid)
+        });
+        settle(
+            &presented_at(self.request, &issuer.source),
+            word,
+            |_, _| true,
+            |_, text| self.verified_token(text, &[Reader { index, issuer, keys }]),
+        )
+    }
+
+    fn verified_token(&self, text: &[u8], readers: &[Reader<'_>]) -> Credential<TokenFacts> {
+        match token::verify(text, readers, &self.circumstances) {
+            Ok((issuer, claims)) => Credential::Valid(TokenFacts { issuer, claims }),
+            Err(detail) => invalid(detail),
+        }
+    }
+
+    /// Claims that the host hands over are its word; of an issuer `verified by gateway` the signature alone is, of an
+    /// `opaque` one that its token is active.
+    fn handed_over(
+        &self,
+        index: usize,
+        issuers: &[Issuer],
+        claims: Option<&serde_json::value::RawValue>,
+        invalid: Option<&str>,
+    ) -> Credential<TokenFacts> {
+        let token = token_of(index, claims, invalid);
+        match (&token, issuers.get(index)) {
+            (Credential::Valid(facts), Some(issuer)) if issuer.verified_by_gateway || issuer.opaque => {
+                let is_its = match claims::claim(&facts.claims, "iss") {
+                    Some(Json::String(iss)) => claims::is_url_of(issuer, iss),
+                    Some(_) => false,
+                    None => true,
+                };
+                if !is_its {
+                    return self::invalid(Detail::UnknownIssuer);
+                }
+                match claims::judge(&facts.claims, issuer, &self.circumstances, LeftOut::IsMet) {
+                    Ok(()) => token,
+                    Err(detail) => self::invalid(detail),
+                }
+            }
+            _ => token,
+        }
+    }
+
+    fn key(&self) -> Credential<KeyFacts> {
+        settle(
+            &presented_keys(self.policy, self.request),
+            self.vector.key.as_ref().map(|key| verified_key(self.policy, key)),
+            |key, place| {
+                self.policy.keys.get(key.set).is_some_and(|set| {
+                    let header = set.header.clone().map(Place::Header);
+                    let cookie = set.cookie.clone().map(Place::Cookie);
+                    [header, cookie].iter().flatten().any(|own| own == place)
+                })
+            },
+            |_, _| invalid(Detail::NotVerified),
+        )
+    }
+
+    fn signature(&self) -> Credential<usize> {
+        let word = self.vector.signature.as_ref().map(|s| {
+            let mut schemes = self.policy.signatures.iter();
+            match (schemes.position(|scheme| scheme.name == s.name), &s.invalid) {
+                (None, _) => invalid(Detail::UnknownSignature),
+                (Some(_), Some(detail)) => Credential::Invalid(detail.clone()),
+                (Some(index), None) => Credential::Valid(index),
+            }
+        });
+        settle(
+            &presented_signatures(self.policy, self.request),
+            word,
+            |index, place| {
+                let header = self
+                    .policy
+                    .signatures
+                    .get(*index)
+                    .map(|scheme| scheme.header.clone());
+                header.map(Place::Header).as_ref() == Some(place)
+            },
+            |place, value| self.verified_signature(place, value),
+        )
+    }
+
+    /// Of several schemes that read one header any may have made it; if none did, the first says why.
+    fn verified_signature(&self, place: &Place, value: &[u8]) -> Credential<usize> {
+        let body = self
+            .vector
+            .request
+            .body_bytes()
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let mut outcomes = Vec::new();
+        for (index, scheme) in self.policy.signatures.iter().enumerate() {
+            if Place::Header(scheme.header.clone()) != *place {
+                continue;
+            }
+            let stamp = scheme.timestamp.as_ref().map(|(header, _)| header.as_str());
+            let message = Message {
+                value,
+                timestamps: stamp.map_or_else(Vec::new, |header| self.request.header(header).collect()),
+                body: &body,
+            };
+            let secrets = self.keys.signatures.get(index).map_or(&[][..], Vec::as_slice);
+            outcomes.push((
+                index,
+                signature::verify(scheme, secrets, &message, self.circumstances.now),
+            ));
+        }
+        let made_by = outcomes.iter().find(|(_, outcome)| outcome.is_ok());
+        match (made_by, outcomes.first()) {
+            (Some((index, _)), _) => Credential::Valid(*index),
+            (None, Some((_, Err(detail)))) => invalid(*detail),
+            _ => invalid(Detail::NotVerified),
+        }
+    }
+}
+
+fn invalid<T>(detail: Detail) -> Credential<T> {
+    Credential::Invalid(detail.code().to_string())
+}
+
 /// Where a credential stands; the Authorization header is one of them.
 #[derive(PartialEq)]
 enum Place {
@@ -205,7 +365,8 @@ fn place_of(source: &TokenSource) -> Place {
 
 /// A credential as it stands in the headers.
 enum Presented {
-    Once,
+    /// With its text.
+    Once(Vec<u8>),
     /// A list where one is expected.
     Several,
     Malformed,
@@ -213,24 +374,24 @@ enum Presented {
     WithProof,
 }
 
-/// Headers say what was presented, the host says what it is worth. What is presented where nobody looks for the
-/// credential that the host hands over is another one, which nobody has verified.
+/// Headers say what was presented, the host what it is worth; where it says nothing, what is presented is verified. What
+/// is presented where nobody looks for the credential that the host hands over is another one, which nobody verifies.
 fn settle<T>(
     presented: &[(Place, Presented)],
     handed_over: Option<Credential<T>>,
     looks_there: impl Fn(&T, &Place) -> bool,
+    verify: impl Fn(&Place, &[u8]) -> Credential<T>,
 ) -> Credential<T> {
-    let invalid = |detail: Detail| Credential::Invalid(detail.code().to_string());
     match (presented, handed_over) {
         ([], None) => Credential::Absent,
         ([_, _, ..] | [(_, Presented::Several)], _) => invalid(Detail::AmbiguousCredential),
         ([(_, Presented::Malformed)], _) => invalid(Detail::MalformedCredential),
         ([(_, Presented::WithProof)], _) => invalid(Detail::ProofNotSupported),
-        ([(place, Presented::Once)], Some(Credential::Valid(facts))) if !looks_there(&facts, place) => {
+        ([(place, Presented::Once(_))], Some(Credential::Valid(facts))) if !looks_there(&facts, place) => {
             invalid(Detail::AmbiguousCredential)
         }
-        ([] | [(_, Presented::Once)], Some(word)) => word,
-        ([(_, Presented::Once)], None) => invalid(Detail::NotVerified),
+        ([] | [(_, Presented::Once(_))], Some(word)) => word,
+        ([(place, Presented::Once(text))], None) => verify(place, text),
     }
 }
 
@@ -247,7 +408,7 @@ fn is_token68(text: &[u8]) -> bool {
 
 fn token68(text: &[u8]) -> Presented {
     if is_token68(text) {
-        Presented::Once
+        Presented::Once(text.to_vec())
     } else {
         Presented::Malformed
     }
@@ -257,7 +418,7 @@ fn not_empty(text: &[u8]) -> Presented {
     if text.is_empty() {
         Presented::Malformed
     } else {
-        Presented::Once
+        Presented::Once(text.to_vec())
     }
 }
 
@@ -314,7 +475,7 @@ fn authorization(line: &[u8]) -> Option<Presented> {
         return Some(Presented::Several);
     }
     match rest.strip_prefix(b" ").map_or(Presented::Malformed, token68) {
-        Presented::Once if scheme.eq_ignore_ascii_case(b"dpop") => Some(Presented::WithProof),
+        Presented::Once(_) if scheme.eq_ignore_ascii_case(b"dpop") => Some(Presented::WithProof),
         presented => Some(presented),
     }
 }
@@ -370,18 +531,6 @@ fn members(text: &str, malformed: Detail) -> Result<Vec<(String, Json)>, String>
     }
 }
 
-fn verified_token(
-    policy: &Policy,
-    issuer: &str,
-    claims: Option<&serde_json::value::RawValue>,
-    invalid: Option<&str>,
-) -> Credential<TokenFacts> {
-    match policy.issuers.iter().position(|i| i.name == issuer) {
-        Some(issuer) => token_of(issuer, claims, invalid),
-        None => Credential::Invalid(Detail::UnknownIssuer.code().to_string()),
-    }
-}
-
 fn token_of(
     issuer: usize,
     claims: Option<&serde_json::value::RawValue>,
@@ -426,6 +575,17 @@ fn verified_key(policy: &Policy, key: &portcullis_vectors::KeyCredential) -> Cre
         })
     };
     facts().map_or_else(Credential::Invalid, Credential::Valid)
+}
+
+fn peer(policy: &Policy, vector: &Vector) -> Credential<PeerFacts> {
+    match &vector.request.peer {
+        None => Credential::Absent,
+        Some(PeerCert {
+            invalid: Some(detail),
+            ..
+        }) => Credential::Invalid(detail.clone()),
+        Some(certificate) => Credential::Valid(peer_facts(policy, certificate)),
+    }
 }
 
 fn peer_facts(policy: &Policy, certificate: &PeerCert) -> PeerFacts {

@@ -75,7 +75,7 @@ pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Tr
     let Some((service_id, service)) = service else {
         return plain(404, Reason::NoService, None);
     };
-    let world = World::new(policy, &reference.data, &request, vector);
+    let world = World::new(policy, &reference.data, &reference.keys, &request, vector);
     let asked = Asked {
         request: &request,
         patterns: &reference.patterns,

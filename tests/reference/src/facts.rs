@@ -12,6 +12,7 @@ use crate::credentials::{Credentials, TokenFacts};
 use crate::data::Data;
 use crate::json::{self, Json};
 use crate::normalise::{Canonical, is_token, trim};
+use crate::verify::keys::Keys;
 
 /// A value at run time; strings are bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,20 +257,22 @@ impl<'a> World<'a> {
     pub(crate) fn new(
         policy: &'a Policy,
         data: &'a Data,
+        keys: &Keys,
         request: &'a Canonical,
         vector: &'a Vector,
     ) -> World<'a> {
+        let now = vector.now.as_deref().and_then(crate::hours::parse_instant);
         let socket = vector.request.client_ip.as_deref().and_then(parse_ip);
         World {
             policy,
             data,
             request,
             vector,
-            credentials: Credentials::of(policy, request, vector),
+            credentials: Credentials::of(policy, keys, request, vector, now),
             context: context(vector),
             socket,
             client: client_ip(&policy.trust, request, socket),
-            now: vector.now.as_deref().and_then(crate::hours::parse_instant),
+            now,
         }
     }
 

@@ -19,6 +19,9 @@ mod json;
 mod service;
 mod target;
 
+// keys, and what is presented -> what it says, or why it fails (section 4)
+mod verify;
+
 // who vouches for the caller, and every fact with its state (sections 2 to 4)
 mod client_ip;
 mod credentials;
@@ -50,6 +53,7 @@ use portcullis_vectors::{Vector, Verdict};
 pub struct Reference<'p> {
     policy: &'p Policy,
     data: data::Data,
+    keys: verify::keys::Keys,
     patterns: patterns::Patterns,
     zones: hours::Zones,
     names: normalise::HeaderNames,
@@ -81,12 +85,13 @@ impl Trace {
 }
 
 impl<'p> Reference<'p> {
-    /// Prepares a policy; `data` holds the side files by root-relative name. A list or table whose file is missing
-    /// or has one bad line counts as never loaded.
+    /// Prepares a policy; `data` holds the side files by root-relative name: lists, tables, key sets and secrets. One
+    /// whose file is missing or has one bad line counts as never loaded.
     pub fn new(policy: &'p Policy, data: &BTreeMap<String, Vec<u8>>) -> Reference<'p> {
         Reference {
             policy,
             data: data::Data::load(policy, data),
+            keys: verify::keys::Keys::load(policy, data),
             patterns: patterns::Patterns::compile(policy),
             zones: hours::Zones::load(policy),
             names: normalise::HeaderNames::of(policy),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::CredentialState;
-use crate::image::config::{Issuer, KeySet, TokenPlace};
+use crate::image::config::{Issuer, KeySet, Signature, TokenPlace};
 use crate::view::{Credential, KeyFact, PeerCert, SignatureFact};
 use portcullis_base::CredentialKind;
 
@@ -12,11 +12,7 @@ fn config() -> Config {
         url: format!("https://{name}"),
         place,
         scopes: vec!["scope".into()],
-        url_like: false,
-        query: None,
-        implies: vec![],
-        claims: vec![],
-        opaque: false,
+        ..Issuer::default()
     };
     Config {
         issuers: vec![
@@ -27,11 +23,14 @@ fn config() -> Config {
         keys: vec![KeySet {
             name: "partners".into(),
             header: Some("x-api-key".into()),
-            cookie: None,
-            fields: vec![],
+            ..KeySet::default()
         }],
         peers: vec![vec!["example.com".into()], vec!["cluster.local".into()]],
-        signatures: vec![("github".into(), "x-hub-signature".into())],
+        signatures: vec![Signature {
+            name: "github".into(),
+            header: "x-hub-signature".into(),
+            ..Signature::default()
+        }],
         ..Config::default()
     }
 }
@@ -44,7 +43,7 @@ fn check(view: RequestView<'_>, want: Result<[CredentialState; 4], (u8, &str)>) 
         &view,
         canonical,
         &config,
-        crate::identity::Seen::nothing(),
+        crate::identity::Verification::nothing(),
         &arena,
     );
     let got = match credentials.first_invalid() {
@@ -81,8 +80,8 @@ fn tokens_in_headers() {
     let auth = |line: &'static str| (&b"Authorization"[..], line.as_bytes());
     with(&[auth("Basic dTpw")], Ok(NOTHING));
     with(&[auth("Bearerx y")], Ok(NOTHING));
-    with(&[auth("bEARER abc.def-_~+/==")], Err((0, "not_verified")));
-    with(&[(b"cookie", b"a=b; session=t")], Err((0, "not_verified")));
+    with(&[auth("bEARER abc.def-_~+/==")], Err((0, "malformed_token")));
+    with(&[(b"cookie", b"a=b; session=t")], Err((0, "malformed_token")));
     for bad in [
         "Bearer",
         "Bearer  a",
@@ -229,7 +228,7 @@ fn a_peer_counts_only_where_somebody_claims_it() {
             &view,
             canonical,
             &config,
-            crate::identity::Seen::nothing(),
+            crate::identity::Verification::nothing(),
             &arena,
         );
         assert_eq!(

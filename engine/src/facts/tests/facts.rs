@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::image::config::{
-    ContextFact, Issuer, IssuerClaim, JsonField, KeySet, Literal, SegmentKind, TokenPlace, ValueForm,
+    ContextFact, Issuer, IssuerClaim, JsonField, KeySet, Literal, SegmentKind, ValueForm,
 };
 use crate::view::{Credential, KeyFact};
 
@@ -130,20 +130,16 @@ fn token_config() -> Config {
         issuers: vec![Issuer {
             name: "corp".into(),
             url: "https://idp".into(),
-            place: TokenPlace::Authorization,
             scopes: vec!["scope".into()],
-            url_like: false,
-            query: None,
             implies: vec![("w".into(), vec!["r".into()])],
             claims: declared.collect(),
-            opaque: false,
+            ..Issuer::default()
         }],
         claims: claims_of(&claims),
         keys: vec![KeySet {
             name: "partners".into(),
-            header: None,
-            cookie: None,
             fields: vec![(0, field_of("plan", Some(Literal::String("free".into()))))],
+            ..KeySet::default()
         }],
         key_fields: claims_of(&[("plan", Type::String), ("alien", Type::String)]),
         ..Config::default()

@@ -8,7 +8,7 @@ mod paths;
 
 use super::*;
 use crate::data::Data;
-use crate::identity::Seen;
+use crate::identity::Verification;
 use crate::image::config::{HostOptions, Source, Type};
 use crate::image::ids::Slot;
 use crate::request::{Head, Malformed};
@@ -53,7 +53,7 @@ pub(super) fn fact(config: &Config, view: &RequestView<'_>, source: Source) -> (
     let data = Data::empty(&config);
     let arena = Arena::new();
     let canonical = normalise(view, &config, &arena, HostOptions::default()).unwrap();
-    let credentials = Credentials::read(view, canonical, &config, Seen::nothing(), &arena);
+    let credentials = Credentials::read(view, canonical, &config, Verification::nothing(), &arena);
     let facts = Facts::new(&config, &data, view, canonical, &credentials, None, &arena);
     let fetched = facts.fetch(Slot(0));
     let text = fetched.value.map(|value| facts.text(&value));

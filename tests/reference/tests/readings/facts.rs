@@ -73,7 +73,7 @@ fn a_presented_credential_is_never_absent() {
         (
             json!([["authorization", "Bearer x"]]),
             json!({}),
-            "401 invalid_token not_verified",
+            "401 invalid_token malformed_token",
         ),
         (
             json!([["authorization", "bearer  x"]]),
@@ -98,7 +98,7 @@ fn a_presented_credential_is_never_absent() {
         (
             json!([]),
             json!({"bearer": "x"}),
-            "401 invalid_token not_verified",
+            "401 invalid_token malformed_token",
         ),
         (
             json!([]),
