@@ -46,6 +46,10 @@ pub fn expand(mut vector: Vector) -> Vector {
             .map(|n| (format!("x-{n}"), Bytes::from("v")))
             .collect::<Vec<_>>()
     };
+    let bearer = |token: String| {
+        let line = format!("Bearer {token}");
+        vec![("authorization".to_string(), Bytes::from(line.as_str()))]
+    };
     let request = &mut vector.request;
     match vector.id.as_str() {
         "P23-long" => request.target = Some(format!("/{}", "a".repeat(65_536))),
@@ -66,6 +70,9 @@ pub fn expand(mut vector: Vector) -> Vector {
             let value: Vec<String> = (0..5_000).map(|n| format!("c{n}=v")).collect();
             request.headers = vec![("cookie".to_string(), Bytes::from(value.join(";").as_str()))];
         }
+        "J15-large" => request.headers = bearer("a".repeat(16_385)),
+        "J15-dots" => request.headers = bearer(".".repeat(10_000)),
+        "J15-twin-largest" => request.headers = bearer(crate::forge::largest()),
         "L01-long" => request.target = Some(format!("/closed/{}", "a".repeat(8_000))),
         _ => {}
     }

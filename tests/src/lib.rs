@@ -3,6 +3,7 @@
 //! ```text
 //! vectors --bridge--> the engine's own request structure --decide--> verdict lines
 //! seed --generate--> Gate text, side files, vectors --oracle--> both evaluators, every member compared
+//! description --forge--> tokens, API keys and signatures, right and forged
 //! corpus folders --corpus--> cases: policies with vectors that say what must come out
 //! ```
 //!
@@ -12,6 +13,7 @@ pub mod adversarial;
 pub mod bridge;
 pub mod corpus;
 pub mod counts;
+pub mod forge;
 pub mod generate;
 pub mod hostile;
 pub mod keys;

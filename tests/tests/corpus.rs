@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Every row of the hostile catalogue that this corpus owns.
 fn rows() -> BTreeSet<String> {
-    let groups: [(&str, u32); 7] = [
+    let groups: [(&str, u32); 9] = [
         ("P", 24),
         ("H", 9),
         ("D", 14),
@@ -20,9 +20,11 @@ fn rows() -> BTreeSet<String> {
         ("I", 8),
         ("X", 13),
         ("L", 6),
+        ("J", 20),
+        ("V", 6),
     ];
     // X03 and X04 belong to the compiler's own tests: node budgets and automata
-    let elsewhere = ["X03", "X04"];
+    let elsewhere = ["X03", "X04", "J18", "V03", "V04"];
     groups
         .iter()
         .flat_map(|(letter, last)| (1..=*last).map(move |n| format!("{letter}{n:02}")))
