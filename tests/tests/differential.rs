@@ -29,6 +29,8 @@ struct Tally {
     atoms: u64,
     unknown: u64,
     reasons: BTreeMap<String, u64>,
+    /// Of `invalid_token`.
+    details: BTreeMap<String, u64>,
     operators: BTreeMap<&'static str, u64>,
     obligations: BTreeMap<&'static str, u64>,
     /// What texts of policies and requests must hold, by name.
@@ -44,6 +46,10 @@ impl Tally {
             .reasons
             .into_iter()
             .for_each(|(k, n)| *self.reasons.entry(k).or_default() += n);
+        other
+            .details
+            .into_iter()
+            .for_each(|(k, n)| *self.details.entry(k).or_default() += n);
         other
             .operators
             .into_iter()
@@ -103,6 +109,12 @@ impl Tally {
     }
 }
 
+/// Whether a header holds what begins as a signed token does.
+fn is_signed(vector: &Vector) -> bool {
+    let mut values = vector.request.headers.iter().map(|(_, value)| &value.0);
+    values.any(|value| value.windows(3).any(|part| part == b"eyJ"))
+}
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     let text = text.trim();
@@ -137,6 +149,13 @@ fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
                 }
                 tally.atoms += trace.atoms;
                 tally.unknown += trace.unknown_atoms;
+                let signed = is_signed(&vector);
+                let is_invalid = verdict.reason == "invalid_token";
+                *tally.words.entry("signed token").or_default() += u64::from(signed);
+                *tally.words.entry("valid signed token").or_default() += u64::from(signed && !is_invalid);
+                if let (true, Some(detail)) = (is_invalid, verdict.detail) {
+                    *tally.details.entry(detail).or_default() += 1;
+                }
                 *tally.reasons.entry(verdict.reason).or_default() += 1;
                 trace
                     .operators
@@ -225,6 +244,27 @@ const REASONS: &[&str] = &[
     "transport_refused",
     "malformed",
 ];
+const DETAILS: &[&str] = &[
+    "algorithm_not_allowed",
+    "ambiguous_credential",
+    "bad_signature",
+    "certificate_mismatch",
+    "critical_header",
+    "duplicate_member",
+    "expired",
+    "malformed_credential",
+    "malformed_token",
+    "nested_token",
+    "no_clock",
+    "no_expiry",
+    "not_yet_valid",
+    "proof_not_supported",
+    "too_old",
+    "unknown_issuer",
+    "unknown_key",
+    "wrong_audience",
+    "wrong_type",
+];
 const OPERATORS: &[&str] = &[
     "==",
     "!=",
@@ -277,6 +317,8 @@ const OBLIGATIONS: &[&str] = &[
 ];
 
 const WORDS: &[&str] = &[
+    "signed token",
+    "valid signed token",
     "extended CONNECT",
     "no host",
     "underscore in a host",
@@ -288,6 +330,11 @@ const WORDS: &[&str] = &[
 /// What a run of this size must have reached.
 fn assert_worth(tally: &Tally) {
     let mut poor = Vec::new();
+    let details: BTreeMap<&str, u64> = tally
+        .details
+        .iter()
+        .map(|(code, n)| (code.as_str(), *n))
+        .collect();
     let share = |n: u64| n as f64 * 100.0 / tally.pairs as f64;
     for reason in REASONS {
         let seen = share(tally.reasons.get(*reason).copied().unwrap_or(0));
@@ -298,6 +345,7 @@ fn assert_worth(tally: &Tally) {
     }
     for (kind, names, seen, least) in [
         ("operator", OPERATORS, &tally.operators, 500),
+        ("detail", DETAILS, &details, 20),
         ("obligation", OBLIGATIONS, &tally.obligations, 500),
         ("word", WORDS, &tally.words, 200),
     ] {
@@ -337,12 +385,14 @@ fn engine_and_reference_agree() {
     let start = std::time::Instant::now();
     let tally = run(seed, pairs.div_ceil(REQUESTS));
     eprintln!(
-        "{:.1} s, {} pairs, {} atoms, {} unknown, {:?}",
+        "{:.1} s, {} pairs, {} atoms, {} unknown, {:?}, {:?}, {:?}",
         start.elapsed().as_secs_f64(),
         tally.pairs,
         tally.atoms,
         tally.unknown,
-        tally.reasons
+        tally.reasons,
+        tally.details,
+        tally.words
     );
     if pairs >= 100_000 {
         assert_worth(&tally);

@@ -54,8 +54,16 @@ impl Draft {
             .map(|(_, v)| v.as_slice())
     }
 
+    /// The token's claims as JSON.
+    pub(super) fn claims_text(&self) -> String {
+        self.raw_claims
+            .clone()
+            .unwrap_or_else(|| text(self.claims.clone()))
+    }
+
     /// Written down.
     pub(super) fn vector(self, id: String) -> Vector {
+        let claims = self.claims_text();
         let mut headers: Vec<(String, Bytes)> = self
             .headers
             .into_iter()
@@ -98,7 +106,7 @@ impl Draft {
                 issuer,
                 claims: match self.token_fault {
                     Some(_) => None,
-                    None => raw(&self.raw_claims.unwrap_or_else(|| text(self.claims))),
+                    None => raw(&claims),
                 },
                 invalid: self.token_fault,
             }),

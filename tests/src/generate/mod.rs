@@ -2,13 +2,14 @@
 //!
 //! `world` declares what conditions may ask about, `condition` builds typed conditions over it, `policy` puts
 //! services, guards and rules together; `request` reads the checked model back and aims at its rules, `satisfy`
-//! makes conditions true or false, `mutate` spells requests as an attacker would. Knows no evaluator.
+//! makes conditions true or false, `present` signs tokens, `mutate` spells requests as an attacker would. Knows no evaluator.
 
 mod condition;
 mod draft;
 mod mutate;
 mod oblige;
 mod policy;
+mod present;
 mod request;
 mod satisfy;
 mod target;

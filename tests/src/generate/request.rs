@@ -11,12 +11,14 @@ use serde_json::json;
 
 use super::draft::{Draft, encode};
 use super::mutate::{mutate, preflight};
+use super::present::present;
 use super::satisfy::{Aim, instant};
 use crate::rng::Rng;
 
 /// A source of requests for one policy.
 pub struct Requests<'p> {
     policy: &'p Policy,
+    files: &'p BTreeMap<String, Vec<u8>>,
     aim: Aim<'p>,
 }
 
@@ -30,6 +32,7 @@ impl<'p> Requests<'p> {
     pub fn new(policy: &'p Policy, files: &'p BTreeMap<String, Vec<u8>>) -> Requests<'p> {
         Requests {
             policy,
+            files,
             aim: Aim { policy, files },
         }
     }
@@ -79,6 +82,7 @@ impl<'p> Requests<'p> {
         }
         preflight(&mut draft, service, rng);
         mutate(&mut draft, self.policy, rng);
+        present(&mut draft, self.policy, self.files, rng);
         draft.vector(id)
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::present::key_set;
 use crate::rng::Rng;
 
 /// Declaration name and type text, type, values, defaults of a claim that an issuer may declare.
@@ -342,10 +343,21 @@ impl World {
             if rng.chance(15) {
                 text += &format!("  algorithms HS256;\n  secret i{index}_secret;\n");
                 self.declarations
-                    .push(format!("secret i{index}_secret from file \"hook.secret\";"));
-                self.files.insert("hook.secret".to_string(), vec![b'x'; 32]);
+                    .push(format!("secret i{index}_secret from file \"i{index}.secret\";"));
+                self.files.insert(
+                    format!("i{index}.secret"),
+                    format!("{}\r\n", "x".repeat(32 + index)).into_bytes(),
+                );
             } else {
-                text += &format!("  algorithms ES256;\n  keys \"i{index}.jwks.json\";\n");
+                text += rng.pick(&[
+                    "",
+                    "  algorithms ES256;\n",
+                    "  algorithms EdDSA;\n",
+                    "  algorithms RS256, Ed25519;\n",
+                    "  algorithms ES256, EdDSA;\n",
+                ]);
+                text += &format!("  keys \"i{index}.jwks.json\";\n");
+                text += rng.pick(&["", "", "", "", "", "  type \"at+jwt\";\n"]);
             }
             text += rng.pick(&[
                 "",
@@ -354,7 +366,7 @@ impl World {
                 "  from query \"access_token\";\n",
             ]);
             self.files
-                .insert(format!("i{index}.jwks.json"), br#"{"keys":[]}"#.to_vec());
+                .insert(format!("i{index}.jwks.json"), key_set(&format!("i{index}")));
             text += rng.pick(&["", "  scopes from scp;\n", "  scopes from realm_access.scopes;\n"]);
             for clause in [
                 "  leeway 60s;\n",
@@ -362,6 +374,11 @@ impl World {
                 "  no expiry;\n",
             ] {
                 if rng.chance(35) {
+                    text += clause;
+                }
+            }
+            for clause in ["  max age 1h;\n", "  bound to certificate;\n"] {
+                if rng.chance(8) {
                     text += clause;
                 }
             }
@@ -475,11 +492,10 @@ impl World {
         .take(count)
         {
             self.declarations.push(format!(
-                "issuer {name} {{ url \"https://{name}.example.net/\"; audience \"svc\"; algorithms ES256; keys \"{name}.jwks.json\"; from {place}; beside; claims {{ email: string from user.email{}; floor: int; }} }}",
+                "issuer {name} {{ url \"https://{name}.example.net/\"; audience \"svc\"; algorithms EdDSA; keys \"{name}.jwks.json\"; from {place}; beside; claims {{ email: string from user.email{}; floor: int; }} }}",
                 rng.pick(&["", " = \"u1\""])
             ));
-            self.files
-                .insert(format!("{name}.jwks.json"), br#"{"keys":[]}"#.to_vec());
+            self.files.insert(format!("{name}.jwks.json"), key_set(name));
             self.fact(&format!("{name}.sub"), Ty::Text, NAMES);
             self.fact(&format!("{name}.email"), Ty::Text, NAMES);
             self.fact(&format!("{name}.floor"), Ty::Int, NUMBERS);
