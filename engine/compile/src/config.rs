@@ -595,6 +595,9 @@ fn identity_headers(policy: &Policy) -> Vec<String> {
     names.extend(policy.signatures.iter().map(|s| s.header.clone()));
     let timestamps = policy.signatures.iter().filter_map(|s| s.timestamp.as_ref());
     names.extend(timestamps.map(|t| t.0.clone()));
+    if policy.reads_certificate() {
+        names.push(FORWARDED_CERTIFICATE.to_string());
+    }
     names.sort();
     names.dedup();
     names

@@ -211,6 +211,8 @@ impl<'d> Evaluation<'d> {
         draft.allow(rule);
         if !self.walk.obliges() && obligations::nothing(self.config, self.found.service) {
             draft.decision.upstream_target = Some(self.canonical.upstream_target());
+            draft.decision.request_drop =
+                obligations::from_outside(self.config, self.canonical, self.facts, self.arena);
             return;
         }
         let granting = self.walk.granting(rule, self.arena);

@@ -4,6 +4,7 @@
 use crate::image::config::Config;
 use crate::limits;
 use crate::request::authority::split_port;
+use crate::request::hop::{is_proxy, split_quoted, unquoted};
 use crate::request::{Canonical, headers};
 use crate::value::{Arena, List, address, text};
 use std::net::IpAddr;
@@ -17,11 +18,6 @@ pub(crate) enum ClientIp {
     Ill,
     /// Known, IPv4-mapped addresses unmapped.
     Known(IpAddr),
-}
-
-/// Whether the address is a trusted proxy's.
-pub(crate) fn is_proxy(config: &Config, address: IpAddr) -> bool {
-    address::in_ranges(&config.proxies, address::unmapped(address))
 }
 
 /// The client of a request.
@@ -102,21 +98,6 @@ fn walk(config: &Config, entries: &[Option<IpAddr>]) -> Option<IpAddr> {
     if wanted.is_some() { None } else { leftmost }
 }
 
-/// Splits where no quotes are open.
-fn split_quoted(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    list.split(move |byte| {
-        let splits = *byte == separator && !quoted;
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        splits
-    })
-}
-
 /// The address of the one `for` of an element of `Forwarded`.
 fn element(element: &[u8], arena: &Arena) -> Option<IpAddr> {
     let mut found = None;
@@ -131,30 +112,6 @@ fn element(element: &[u8], arena: &Arena) -> Option<IpAddr> {
         }
     }
     found
-}
-
-/// A quoted string's text, or what stands there without quotes.
-fn unquoted<'a>(value: &'a [u8], arena: &'a Arena) -> Option<&'a [u8]> {
-    let Some(rest) = value.strip_prefix(b"\"") else {
-        let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
-        return (!value.is_empty() && value.iter().all(plain)).then_some(value);
-    };
-    let mut inner = rest.strip_suffix(b"\"")?;
-    let mut out = List::with_capacity_in(inner.len(), arena);
-    while let [byte, tail @ ..] = inner {
-        inner = match (byte, tail) {
-            (b'"', _) | (b'\\', []) => return None,
-            (b'\\', [escaped, after @ ..]) => {
-                out.push(*escaped);
-                after
-            }
-            _ => {
-                out.push(*byte);
-                tail
-            }
-        };
-    }
-    Some(out.into_bump_slice())
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]`, `[2001:db8::1]:80`.

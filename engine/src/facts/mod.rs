@@ -14,7 +14,7 @@ use crate::identity::{Credentials, Token};
 use crate::image::config::{Config, Issuer, JsonField, SegmentKind, Source, Type, ValueForm};
 use crate::image::ids::Slot;
 use crate::limits;
-use crate::request::{Canonical, ContentType, Form, Param};
+use crate::request::{Canonical, ContentType, Form, Param, hop};
 use crate::value::json::Json;
 use crate::value::{Arena, Fetched, List, Value, address, text};
 use crate::view::RequestView;
@@ -198,23 +198,23 @@ impl<'a> Facts<'a> {
             Source::Scopes => self.scopes(),
             Source::KeyId => bytes(self.credentials.key().map(|key| key.id.as_bytes())),
             Source::KeyField(field) => self.key_field(*field),
-            Source::PeerSpiffe => bytes(self.credentials.peer().and_then(|peer| peer.certificate.spiffe)),
+            Source::PeerSpiffe => bytes(self.credentials.peer().and_then(|peer| peer.certificate.spiffe())),
             Source::PeerDns => {
                 let names = self
                     .credentials
                     .peer()
-                    .map(|peer| &peer.certificate.dns)
+                    .map(|peer| peer.certificate.dns())
                     .filter(|dns| !dns.is_empty());
                 match names {
                     Some(names) if names.len() > limits::SET_ELEMENTS => Fetched::ILL,
                     names => Fetched::present(names.map(|dns| Value::Set(dns))),
                 }
             }
-            Source::PeerSubject => bytes(self.credentials.peer().and_then(|peer| peer.certificate.subject)),
+            Source::PeerSubject => bytes(self.credentials.peer().and_then(|peer| peer.certificate.subject())),
             Source::PeerFingerprint => bytes(
                 self.credentials
                     .peer()
-                    .and_then(|peer| peer.certificate.fingerprint),
+                    .and_then(|peer| peer.certificate.fingerprint()),
             ),
             Source::SignatureName => {
                 let name = self
@@ -352,15 +352,18 @@ impl<'a> Facts<'a> {
     }
 
     fn trusted(&self, index: u32) -> Fetched<'a> {
-        let trusted_hop = self
-            .socket
-            .is_some_and(|socket| client_ip::is_proxy(self.config, socket));
+        let trusted_hop = self.is_from_trusted_hop();
         match self.config.trusted.get(index as usize) {
             Some((name, ty, form)) if trusted_hop => once(self.canonical.header_values(name), |value| {
                 header_value(value, *ty, *form, self.arena)
             }),
             _ => Fetched::ABSENT,
         }
+    }
+
+    /// Whether a trusted proxy sent the request.
+    pub(crate) fn is_from_trusted_hop(&self) -> bool {
+        self.socket.is_some_and(|socket| hop::is_proxy(self.config, socket))
     }
 
     /// A member of an object that the host handed over; no object is ill-typed, and `exists` false.

@@ -5,6 +5,7 @@
 mod presented;
 
 // kinds of credential, each from its presented form to what it says
+mod certificate;
 mod key;
 mod peer;
 mod signature;
@@ -30,7 +31,8 @@ use crate::image::config::Config;
 use crate::request::Canonical;
 use crate::value::Arena;
 use crate::value::json::Json;
-use crate::view::{PeerCert, RequestView};
+use crate::view::RequestView;
+use certificate::Certificate;
 use claims::Claims;
 use portcullis_base::CredentialKind;
 
@@ -96,7 +98,7 @@ pub(crate) struct Key<'a> {
 /// A verified certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer<'a> {
-    pub(crate) certificate: &'a PeerCert<'a>,
+    pub(crate) certificate: Certificate<'a>,
     /// The `peers` that its trust domain belongs to.
     claimed_by: &'a [u32],
 }
@@ -147,7 +149,7 @@ impl<'a> Credentials<'a> {
         verification: Verification<'a, '_>,
         arena: &'a Arena,
     ) -> Credentials<'a> {
-        let peer = peer::peer(view, config, arena);
+        let peer = peer::peer(view, canonical, config, arena);
         let (token, beside) = tokens::tokens(view, canonical, config, verification, peer.valid(), arena);
         Credentials {
             token,

@@ -82,7 +82,7 @@ pub(super) fn tokens<'a>(
 impl<'a> Reader<'_, 'a> {
     /// Of the connection's certificate.
     fn fingerprint(&self) -> Option<&'a [u8]> {
-        self.peer?.certificate.fingerprint
+        self.peer?.certificate.fingerprint()
     }
 
     /// Tokens that are presented, and those of `beside` issuers.

@@ -38,7 +38,8 @@ pub struct Config {
     pub context: Vec<ContextFact>,
     /// Lower-case header names that the policy names anywhere, sorted (decision 0001, step 5).
     pub named_headers: Vec<String>,
-    /// Lower-case header names that carry identity, sorted (decision 0001, step 6).
+    /// Lower-case header names that carry identity, sorted (decision 0001, step 6). [`FORWARDED_CERTIFICATE`] is among them
+    /// where the policy reads the client's certificate, and only then it is read.
     pub identity_headers: Vec<String>,
     /// Request headers that the policy sets anywhere, sorted.
     pub request_headers_set: Vec<String>,
@@ -59,6 +60,9 @@ pub struct Config {
     /// Texts of Allow headers.
     pub texts: Vec<String>,
 }
+
+/// The header in which a proxy tells the certificate of its client, in lower case.
+pub const FORWARDED_CERTIFICATE: &str = "x-forwarded-client-cert";
 
 /// Types of facts, as in the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,11 @@
 
 use super::{Binding, Bound, Draft};
 use crate::decision::Decision;
-use crate::image::config::HeaderValue;
-use crate::value::List;
+use crate::facts::Facts;
+use crate::image::config::{Config, FORWARDED_CERTIFICATE, HeaderValue};
+use crate::request::Canonical;
+use crate::request::headers::name;
+use crate::value::{Arena, List};
 
 /// Name, and what to set it to; `None`: drop. Sorted by name, each once.
 type Plan<'b> = List<'b, (&'b str, Option<&'b str>)>;
@@ -13,7 +16,8 @@ type Plan<'b> = List<'b, (&'b str, Option<&'b str>)>;
 pub(super) fn request<'b>(b: &Binding<'b>, rules: &[Bound<'b>], decision: &mut Decision<'b>) {
     let replaced = &b.config.request_headers_set;
     let plan = plan(b, rules.iter(), true);
-    if plan.is_empty() && replaced.is_empty() {
+    let outside = from_outside(b.config, b.canonical, b.facts, b.arena);
+    if plan.is_empty() && replaced.is_empty() && outside.is_empty() {
         return;
     }
     let is_set = |name: &str| plan.iter().any(|(own, value)| *own == name && value.is_some());
@@ -22,6 +26,7 @@ pub(super) fn request<'b>(b: &Binding<'b>, rules: &[Bound<'b>], decision: &mut D
         replaced
             .iter()
             .map(String::as_str)
+            .chain(outside.iter().copied())
             .filter(|name| !is_set(name))
             .chain(dropped.map(|(name, _)| *name)),
     );
@@ -30,6 +35,43 @@ pub(super) fn request<'b>(b: &Binding<'b>, rules: &[Bound<'b>], decision: &mut D
     decision.request_drop = drop.into_bump_slice();
     let set = plan.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
     decision.request_set = b.list(set).into_bump_slice();
+}
+
+/// Headers of the request by which a trusted hop tells of the caller and which none has written: the upstream is not to
+/// believe them either. Sorted, each once.
+#[inline]
+pub(crate) fn from_outside<'b>(
+    config: &'b Config,
+    canonical: &Canonical<'_>,
+    facts: &Facts<'_>,
+    arena: &'b Arena,
+) -> &'b [&'b str] {
+    if config.trusted.is_empty() && !canonical.headers.has(name::CERTIFICATE) {
+        return &[];
+    }
+    told_from_outside(config, canonical, facts, arena)
+}
+
+#[cold]
+fn told_from_outside<'b>(
+    config: &'b Config,
+    canonical: &Canonical<'_>,
+    facts: &Facts<'_>,
+    arena: &'b Arena,
+) -> &'b [&'b str] {
+    if facts.is_from_trusted_hop() {
+        return &[];
+    }
+    let trusted = config.trusted.iter().map(|(name, ..)| name.as_str());
+    let mut names = List::new_in(arena);
+    names.extend(
+        trusted
+            .chain([FORWARDED_CERTIFICATE])
+            .filter(|name| canonical.headers.all(name).next().is_some()),
+    );
+    crate::value::order::sort(&mut names);
+    names.dedup();
+    names.into_bump_slice()
 }
 
 /// Towards the client, after the engine's own headers, which stay where the policy sets the same name.

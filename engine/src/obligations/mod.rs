@@ -31,6 +31,7 @@ use portcullis_base::{Detail, Reason};
 
 pub(crate) use cors::is_preflight;
 pub(crate) use grpc::status as grpc_status;
+pub(crate) use headers::from_outside;
 
 /// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
 /// being collected, and are in it once it is finished.

@@ -2,7 +2,7 @@
 //! the policy reads (to refuse look-alikes of them) but not what for.
 
 use super::Malformed;
-use crate::image::config::Config;
+use crate::image::config::{Config, FORWARDED_CERTIFICATE};
 use crate::limits;
 use crate::value::text::{self, class};
 use crate::value::{Arena, List};
@@ -40,6 +40,7 @@ pub(crate) mod name {
     /// Some name holds an underscore.
     pub(crate) const UNDERSCORE: u16 = 256;
     pub(crate) const FORWARDED: u16 = 512;
+    pub(crate) const CERTIFICATE: u16 = 1_024;
 }
 
 /// Which upgrade a request asks for.
@@ -133,6 +134,7 @@ fn bit(given: &str) -> u16 {
         "authorization" => name::AUTHORIZATION,
         "x-http-method-override" | "x-http-method" | "x-method-override" => name::OVERRIDE,
         "forwarded" | "x-forwarded-for" => name::FORWARDED,
+        FORWARDED_CERTIFICATE => name::CERTIFICATE,
         _ => 0,
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod headers;
+pub(crate) mod hop;
 mod path;
 mod query;
 mod target;

@@ -208,6 +208,34 @@ impl Policy {
             .any(|issuer| issuer.query.as_deref() == Some(parameter))
     }
 
+    /// Whether anything depends on the client's certificate: `peers`, `bound to certificate`, `exists peer`, a fact of
+    /// `peer`. What a trusted hop says of it in a header is identity then.
+    pub fn reads_certificate(&self) -> bool {
+        let issuers = self.issuers.iter().chain(&self.beside);
+        let is_peer = |fact: &Fact| {
+            let mut fact = fact;
+            while let Fact::Cell { key, .. } = fact {
+                fact = key;
+            }
+            fact.credential() == Some(CredentialKind::Peer)
+        };
+        let in_rule = |rule: &Rule| {
+            let obligations = &rule.obligations;
+            let costs = obligations.limits.iter().filter_map(|limit| limit.cost.as_ref()?.fact());
+            let mut written = obligations.headers.iter().filter_map(|header| match &header.action {
+                HeaderAction::Set(HeaderValue::Fact(fact)) => Some(fact),
+                _ => None,
+            });
+            rule.credentials().contains(&CredentialKind::Peer)
+                || written.any(is_peer)
+                || costs.into_iter().any(is_peer)
+        };
+        !self.peers.is_empty()
+            || issuers.into_iter().any(|issuer| issuer.bound_to_certificate)
+            || self.rules.iter().any(in_rule)
+            || self.quotas.iter().flat_map(Quota::facts).any(is_peer)
+    }
+
     /// The rule of an id. Rule ids come from this policy, so the index is in range.
     #[expect(clippy::indexing_slicing, reason = "an id comes from this policy")]
     pub fn rule(&self, id: RuleId) -> &Rule {

@@ -9,6 +9,7 @@ use portcullis_lang::model::{Anchor, CredentialKind, Issuer, Policy, TokenSource
 use portcullis_vectors::{PeerCert, Vector};
 
 use crate::facts::cookies;
+use crate::forwarded_certificate;
 use crate::json::{self, Json};
 use crate::normalise::{Canonical, Upgrade, is_token_byte};
 use crate::verify::Circumstances;
@@ -86,7 +87,7 @@ impl Credentials {
         vector: &Vector,
         now: Option<i64>,
     ) -> Credentials {
-        let peer = peer(policy, vector);
+        let peer = peer(policy, request, vector);
         let circumstances = Circumstances {
             now,
             fingerprint: peer
@@ -577,9 +578,13 @@ fn verified_key(policy: &Policy, key: &portcullis_vectors::KeyCredential) -> Cre
     facts().map_or_else(Credential::Invalid, Credential::Valid)
 }
 
-fn peer(policy: &Policy, vector: &Vector) -> Credential<PeerFacts> {
+fn peer(policy: &Policy, request: &Canonical, vector: &Vector) -> Credential<PeerFacts> {
     match &vector.request.peer {
-        None => Credential::Absent,
+        None => match forwarded_certificate::told(policy, request, vector) {
+            None => Credential::Absent,
+            Some(None) => Credential::Invalid(Detail::MalformedCertificate.code().to_string()),
+            Some(Some(certificate)) => Credential::Valid(peer_facts(policy, &certificate)),
+        },
         Some(PeerCert {
             invalid: Some(detail),
             ..

@@ -161,6 +161,11 @@ fn granted(case: &Case<'_>, rule: RuleId, bindings: &[Binding<'_>], trace: &mut 
             .filter(|n| !request.set.contains_key(*n))
             .cloned(),
     );
+    request_drop.extend(
+        case.told_from_outside()
+            .into_iter()
+            .filter(|name| !request.set.contains_key(name)),
+    );
     Verdict {
         effect: "allow".to_string(),
         status: 200,

@@ -504,9 +504,14 @@ impl<'a> World<'a> {
         found.or_default(declared.default.as_ref())
     }
 
+    /// Whether a trusted proxy sent the request.
+    pub(crate) fn is_from_trusted_hop(&self) -> bool {
+        self.socket.is_some_and(|socket| is_trusted(&self.policy.trust, socket))
+    }
+
     fn trusted(&self, name: &str) -> Found {
         let trust = &self.policy.trust;
-        let from_trusted_hop = self.socket.is_some_and(|socket| is_trusted(trust, socket));
+        let from_trusted_hop = self.is_from_trusted_hop();
         match trust.headers.iter().find(|header| header.name == name) {
             Some(header) if from_trusted_hop => self.header(&header.header, |value| match header.ty {
                 Type::Set => Datum::set_from_text(value, header.set),

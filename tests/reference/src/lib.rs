@@ -26,6 +26,7 @@ mod verify;
 mod client_ip;
 mod credentials;
 mod facts;
+mod forwarded_certificate;
 
 // facts -> true, false, unknown (section 3)
 mod condition;

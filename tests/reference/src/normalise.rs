@@ -46,6 +46,8 @@ pub(crate) struct Canonical {
     pub(crate) port: u16,
     /// Lower-case names and trimmed values in order, without those that `Connection` names.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Names of all headers in lower case, also of those.
+    pub(crate) names: BTreeSet<String>,
     /// `None` for `*` and the authority form.
     pub(crate) path: Option<Path>,
     pub(crate) parameters: Vec<Parameter>,
@@ -211,6 +213,7 @@ pub(crate) fn normalise(
             .unwrap_or(default_port(&scheme)),
         host: authority.map(|authority| authority.host),
         scheme,
+        names: lines.iter().map(|(name, _)| name.clone()).collect(),
         headers: lines
             .into_iter()
             .filter(|(name, _)| !hop_by_hop.contains(name))

@@ -20,7 +20,7 @@ use crate::normalise::Canonical;
 use crate::obligations::Binding;
 use crate::quotas::UnknownQuota;
 use crate::target::{Asked, offered};
-use crate::{Reference, Trace, cors, obligations, query_accept};
+use crate::{Reference, Trace, cors, forwarded_certificate, obligations, query_accept};
 
 /// A rule whose target matches, with its condition's value.
 pub(crate) struct Evaluated<'a> {
@@ -94,6 +94,16 @@ pub(crate) struct Case<'a> {
 impl<'a> Case<'a> {
     pub(crate) fn policy(&self) -> &'a Policy {
         self.reference.policy
+    }
+
+    /// Headers of the request by which a trusted hop would tell of the caller, and which none has sent.
+    pub(crate) fn told_from_outside(&self) -> Vec<String> {
+        if self.world.is_from_trusted_hop() {
+            return Vec::new();
+        }
+        let trusted = self.policy().trust.headers.iter().map(|header| header.header.clone());
+        let names = trusted.chain([forwarded_certificate::HEADER.to_string()]);
+        names.filter(|name| self.request.names.contains(name)).collect()
     }
 
     fn view<'c>(&'c self, evaluated: &'c Evaluated<'a>) -> View<'c> {

@@ -17,11 +17,15 @@ impl HeaderNames {
             .map(String::from)
             .into();
         identity.extend(policy.trust.headers.iter().map(|h| h.header.clone()));
-        identity.extend(policy.issuers.iter().filter_map(|issuer| match &issuer.source {
+        let issuers = policy.issuers.iter().chain(&policy.beside);
+        identity.extend(issuers.filter_map(|issuer| match &issuer.source {
             TokenSource::Header(name) => Some(name.clone()),
             TokenSource::Authorization | TokenSource::Cookie(_) => None,
         }));
         identity.extend(policy.keys.iter().filter_map(|keys| keys.header.clone()));
+        if policy.reads_certificate() {
+            identity.insert("x-forwarded-client-cert".to_string());
+        }
         for scheme in &policy.signatures {
             identity.insert(scheme.header.clone());
             identity.extend(scheme.timestamp.iter().map(|(header, _)| header.clone()));
