@@ -5,11 +5,22 @@
 use portcullis::{Image, Trust};
 use portcullis::{Reads, claims_read};
 
+const KEY_SET: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 fn image(declarations: &str, clauses: &str) -> Image {
     let text = format!(
         "gate 1; {declarations} service s on \"a.example\" {{ allow anyone to GET /a as a; {clauses} }}"
     );
-    let checked = portcullis_lang::check::load_text(&text);
+    let files = [
+        ("corp.jwks.json", KEY_SET),
+        ("hook.secret", "0123456789abcdef0123456789abcdef"),
+    ];
+    let files: std::collections::BTreeMap<String, Vec<u8>> = files
+        .map(|(name, text)| (name.to_string(), text.as_bytes().to_vec()))
+        .into();
+    let gate = [("policy.gate".to_string(), text.into_bytes())];
+    let checked = portcullis_lang::check::load(&gate, &files);
     let policy = checked
         .policy
         .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
@@ -33,38 +44,75 @@ fn only_claims_that_rules_look_at_are_read() {
         read.join(" ")
     };
     let clauses = r#"allow staff to GET /b with scope "x" when token.tenant == "t" and token.level > 2;"#;
-    assert_eq!(of(clauses, "corp"), "cnf level org scope");
-    assert_eq!(of(clauses, "other"), "cnf scp");
-    assert_eq!(of("allow staff to GET /b;", "corp"), "cnf");
+    assert_eq!(of(clauses, "corp"), "aud cnf exp iat iss level nbf org scope");
+    assert_eq!(of(clauses, "other"), "aud cnf exp iat iss nbf scp");
+    assert_eq!(of("allow staff to GET /b;", "corp"), "aud cnf exp iat iss nbf");
     assert_eq!(
         of("allow staff to GET /b with max age 5m;", "corp"),
-        "auth_time cnf"
+        "aud auth_time cnf exp iat iss nbf"
     );
-    assert_eq!(of("allow staff to GET /b with acr \"x\";", "corp"), "acr cnf");
+    assert_eq!(
+        of("allow staff to GET /b with acr \"x\";", "corp"),
+        "acr aud cnf exp iat iss nbf"
+    );
     assert_eq!(
         of("allow staff to GET /b { limit 5 per 1m by token.sub; }", "corp"),
-        "cnf sub"
+        "aud cnf exp iat iss nbf sub"
     );
     assert_eq!(of(clauses, "nobody"), "");
     let tenants = r#"issuer corp { url like "https://id.example.com/*/"; audience "a"; verified by gateway; }
         principal staff = token from corp;"#;
     let image = image(tenants, "allow staff to GET /b { limit 5 per 1m by token.sub; }");
-    assert_eq!(claims_read(image.config(), "corp"), ["cnf", "iss", "sub"]);
+    assert_eq!(
+        claims_read(image.config(), "corp"),
+        ["aud", "cnf", "exp", "iat", "iss", "nbf", "sub"]
+    );
 }
 
 #[test]
 fn a_policy_of_paths_reads_nothing_of_the_connection() {
-    let issuer = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway; }
-        principal staff = token from corp;"#;
     for (declarations, clauses) in [
         ("", ""),
         ("trust { proxies 10.0.0.0/8; }", ""),
-        (issuer, "allow staff to GET /b;"),
         ("", "deny anyone to any /b when exists token;"),
         ("", r#"allow anyone to GET /c when request.header["x-a"] == "1";"#),
     ] {
         assert_eq!(reads(declarations, clauses), Reads::default(), "{clauses}");
     }
+}
+
+/// Tokens end, and each may be bound to a certificate, whoever verified its signature.
+#[test]
+fn a_policy_of_tokens_reads_the_clock_and_a_fingerprint() {
+    let of_tokens = Reads {
+        clock: true,
+        fingerprint: true,
+        ..Reads::default()
+    };
+    for keys in ["verified by gateway;", "keys \"corp.jwks.json\";"] {
+        let issuer = format!(r#"issuer corp {{ url "https://id.example.com/"; audience "a"; {keys} }}"#);
+        assert_eq!(reads(&issuer, ""), of_tokens, "{keys}");
+    }
+    let beside = r#"issuer proxy { url "https://p.example.com/"; audience "a"; keys "corp.jwks.json";
+        from header "x-assertion"; beside; }"#;
+    assert_eq!(reads(beside, ""), of_tokens);
+}
+
+#[test]
+fn a_signature_with_a_timestamp_reads_the_clock() {
+    let clock = Reads {
+        clock: true,
+        ..Reads::default()
+    };
+    let scheme = |clauses: &str, over: &str| {
+        format!(
+            r#"secret hook from file "hook.secret";
+            signature g {{ header "x-sig"; hmac sha256 hex; over {over}; secret hook; {clauses} }}"#
+        )
+    };
+    let stamped = scheme(r#"timestamp header "x-time" within 5m;"#, r#"timestamp "." body"#);
+    assert_eq!(reads(&stamped, ""), clock);
+    assert_eq!(reads(&scheme("", "body"), ""), Reads::default());
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct Reads {
     /// The client certificate, or whether there is one. Only of one without a fault: a
     /// host that finds a fault in one hands that over whatever this says.
     pub certificate: bool,
+    /// The fingerprint of a certificate without a fault: a token may be bound to one. A host that gives it hands the
+    /// whole certificate over, which changes nothing else where [`Reads::certificate`] is not set.
+    pub fingerprint: bool,
     /// TLS server name.
     pub sni: bool,
     /// The protocol's name.
@@ -36,11 +39,16 @@ impl Reads {
             services.iter().any(|service| service.require_sni) || bodies.iter().any(|body| body.require_sni);
         let has_sunset = services.iter().any(|service| service.sunset_us.is_some())
             || bodies.iter().any(|body| body.sunset_us.is_some());
+        // Of credentials that are verified here, or by a gateway that does not judge what an issuer asks of claims.
+        let has_tokens = !config.issuers.is_empty() || !config.beside.is_empty();
+        let has_expiring = config.keys.iter().any(|keys| keys.file.is_some())
+            || config.signatures.iter().any(|scheme| scheme.timestamp.is_some());
         let mut reads = Reads {
             // Without `peers` no certificate is a valid credential, nor one that a principal trusts.
             certificate: !config.peers.is_empty() || asks_for_certificate(image),
             sni: demands_sni,
-            clock: has_sunset || image.admission().is_shut(None),
+            fingerprint: has_tokens,
+            clock: has_sunset || has_tokens || has_expiring || image.admission().is_shut(None),
             context: !config.context.is_empty(),
             ..Reads::default()
         };
