@@ -4,15 +4,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis::image::config::Config as PolicyConfig;
+use portcullis::image::config::{Config as PolicyConfig, Issuer, IssuerKeys};
 use portcullis::verdict::digest;
 use portcullis::{Engine, Image, LoadError, Snapshot, Trust};
 use portcullis::{Reads, claims_read};
+use portcullis_crypto::{Backend, Portable};
 
 use crate::config::{CONFIG_BYTES_MAX, Config, ConfigError, Kind, Options, Source};
 use crate::counters::Outcome;
 use crate::host::{Host, Level};
 use crate::shared::Shared;
+use crate::verifier::Gateways;
 
 /// Policies remembered in one VM, by plugin: a gateway configures a plugin anew before it lets the old go, and a VM
 /// serves a handful of plugins.
@@ -164,7 +166,14 @@ fn deploy(
     // A bad file leaves the last good one of its name, as a reload of data does everywhere.
     let before = in_force.as_ref().map(|snapshot| Arc::clone(&snapshot.data));
     let files = |name: &str| config.data.get(name).cloned();
-    let (data, errors) = before.unwrap_or_default().reload(image.config(), &files);
+    let gateways = host
+        .verify_signature()
+        // NGINX's host has functions of its own.
+        .filter(|_| config.options.gateway == Kind::Envoy)
+        .map(Gateways::new);
+    let backend: &dyn Backend = gateways.as_ref().map_or(&Portable, |gateways| gateways);
+    let before = before.unwrap_or_default();
+    let (data, errors) = before.reload_with(image.config(), &files, backend);
     for error in errors {
         let mut line = String::from("portcullis: data not taken: ");
         crate::text::quote(&mut line, error.to_string().as_bytes(), crate::log::TEXT_MAX);
@@ -193,15 +202,16 @@ fn deploy(
     })
 }
 
-/// Issuers of the configuration must be the policy's; one of the policy's that has no claims handed over is told, for
-/// its tokens are refused.
+/// Issuers of the configuration must be the policy's; one of the policy's whose tokens the plugin does not verify, and that
+/// has no claims handed over, is told, for its tokens are refused.
 fn issuers(host: &dyn Host, options: &Options, policy: &PolicyConfig) -> Result<(), ConfigError> {
     let declared = |name: &str| policy.issuers.iter().any(|issuer| issuer.name == name);
     if let Some(token) = options.tokens.iter().find(|token| !declared(&token.issuer)) {
         return Err(ConfigError::Issuer(token.issuer.clone()));
     }
     let handed_over = |name: &str| options.tokens.iter().any(|token| token.issuer == name);
-    for issuer in policy.issuers.iter().filter(|issuer| !handed_over(&issuer.name)) {
+    let is_refused = |issuer: &&Issuer| issuer.keys == IssuerKeys::None && !handed_over(&issuer.name);
+    for issuer in policy.issuers.iter().filter(is_refused) {
         let mut line = String::from("portcullis: no entry of `tokens` has claims of issuer ");
         crate::text::quote(&mut line, issuer.name.as_bytes(), crate::log::TEXT_MAX);
         line.push_str(", so that its tokens are refused");

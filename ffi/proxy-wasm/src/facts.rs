@@ -176,7 +176,10 @@ impl<'o> Facts<'o> {
             pairs,
             pseudo,
             socket_peer: reads.address.then(|| socket_peer(host)).flatten(),
-            certificate: reads.certificate.then(|| certificate(host, options)).flatten(),
+            // Of a certificate that is not believed no token's binding reads anything.
+            certificate: (reads.certificate || (reads.fingerprint && options.certificates_validated))
+                .then(|| certificate(host, options))
+                .flatten(),
             sni: asked(reads.sni, "connection\0requested_server_name").filter(|name| !name.is_empty()),
             protocol: protocol(asked(reads.protocol || !names_host, "request\0protocol").unwrap_or_default()),
             token: token(&mut sources, options),

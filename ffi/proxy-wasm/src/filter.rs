@@ -19,6 +19,7 @@ use crate::log;
 use crate::pairs::Pairs;
 use crate::reply::{DECISION_HEADER, Refusal};
 use crate::shared::Shared;
+use crate::text::quote;
 
 /// The plugin has no store of quotas, which it says when a charge is due, and reads no bodies yet.
 const CARRIES: Carries = Carries {
@@ -97,9 +98,13 @@ impl Filter {
 
     fn begin(&self, exchange: &mut Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) {
         let deployment = &self.deployment;
+        let wall_us = deployment.reads.clock.then(|| host.now_us()).flatten();
         let now = Now {
-            wall_us: deployment.reads.clock.then(|| host.now_us()).flatten(),
-            mono_us: 0,
+            wall_us,
+            // There is no other clock. What it measures is when keys were last asked for.
+            mono_us: wall_us
+                .and_then(|now| u64::try_from(now).ok())
+                .unwrap_or_default(),
         };
         facts.with_view(|view| self.decide(exchange, shared, view, now));
     }
@@ -252,10 +257,16 @@ impl Filter {
     }
 
     /// The gateway has done with the exchange.
-    pub fn end(&mut self, shared: &Shared) {
+    pub fn end(&mut self, host: &dyn Host, shared: &Shared) {
         if let Some(mut exchange) = self.exchange.take() {
             // Of one that was forwarded the gateway does not say how it ended.
-            let _ = exchange.finish(End::Completed, Now::default());
+            let record = exchange.finish(End::Completed, Now::default());
+            if let Some(file) = record.ok().and_then(|record| record.keys_to_fetch) {
+                let mut line =
+                    String::from("portcullis: a token names a key that is not loaded, fetch again ");
+                quote(&mut line, file.as_bytes(), log::TEXT_MAX);
+                host.log(Level::Warn, &line);
+            }
             shared.take_back(exchange);
         }
     }

@@ -1,6 +1,7 @@
 //! What the plugin asks of a gateway, as a trait, so that everything else runs without one. Knows no ABI.
 
 use crate::pairs::Pairs;
+use crate::verifier::VerifySignature;
 
 /// What the ABI has between the segments of a property's path.
 pub const JOINT: &str = "\0";
@@ -62,6 +63,10 @@ pub trait Host {
     fn configuration(&self, max: usize) -> Option<Vec<u8>>;
     /// Wall clock, µs since the epoch.
     fn now_us(&self) -> Option<i64>;
+    /// Envoy's function for signatures, where the gateway may have it.
+    fn verify_signature(&self) -> Option<VerifySignature> {
+        None
+    }
     /// Removes all lines of a name; fine where there is none.
     fn remove(&self, map: Map, name: &str) -> Result<(), Refused>;
     /// Adds a line.

@@ -5,6 +5,7 @@
 
 use crate::host::{Host, Level, LocalReply, Map, Refused};
 use crate::pairs::{self, Pairs};
+use crate::verifier::VerifySignature;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -34,6 +35,14 @@ unsafe extern "C" {
         value_len: usize,
     ) -> u32;
     fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, len: *mut usize) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_len: usize,
+        arguments: *const u8,
+        arguments_len: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -54,6 +63,8 @@ const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
 /// What is said of bytes that are promised and not given; no status of the ABI.
 const NO_BYTES: u32 = u32::MAX;
+/// Envoy's function of that name.
+const VERIFY_SIGNATURE: &[u8] = b"verify_signature";
 const REQUEST_STREAM: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
@@ -103,6 +114,20 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, 
     }
 }
 
+fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Refused> {
+    // SAFETY: name and arguments are live bytes of these lengths, the rest as in `Gateway::headers`.
+    bytes(|data, len| unsafe {
+        proxy_call_foreign_function(
+            VERIFY_SIGNATURE.as_ptr(),
+            VERIFY_SIGNATURE.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            len,
+        )
+    })
+}
+
 impl Host for Gateway {
     fn headers(&self, map: Map) -> Option<Pairs> {
         let map = number(map);
@@ -132,6 +157,10 @@ impl Host for Gateway {
         (status == OK && nanoseconds > 0)
             .then(|| i64::try_from(nanoseconds / 1_000).ok())
             .flatten()
+    }
+
+    fn verify_signature(&self) -> Option<VerifySignature> {
+        Some(verify_signature)
     }
 
     fn remove(&self, map: Map, name: &str) -> Result<(), Refused> {

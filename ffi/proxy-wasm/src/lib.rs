@@ -22,10 +22,12 @@ pub mod pairs;
 pub mod config;
 pub mod deployment;
 pub mod gzip;
+pub mod verifier;
 
 // request -> facts
 pub mod facts;
 pub mod metadata;
+mod protobuf;
 
 // facts -> what the gateway does, counts and logs
 pub mod counters;

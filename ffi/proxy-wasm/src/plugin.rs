@@ -53,7 +53,7 @@ struct Http(Filter);
 
 impl Drop for Http {
     fn drop(&mut self) {
-        SHARED.with(|shared| self.0.end(shared));
+        SHARED.with(|shared| self.0.end(&Gateway, shared));
     }
 }
 

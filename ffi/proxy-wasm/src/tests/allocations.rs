@@ -108,7 +108,7 @@ fn a_warm_decision_needs_no_allocator() {
             let step = filter.request_headers(&host, &shared);
             assert_eq!(step == Step::Continue, goes_on, "{path}");
             assert_eq!(filter.response_headers(&host, &shared), Step::Continue);
-            filter.end(&shared);
+            filter.end(&host, &shared);
         }
     }
 }
