@@ -7,7 +7,7 @@
 //! corpus folders --corpus--> cases: policies with vectors that say what must come out
 //! ```
 //!
-//! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`] and [`corpus`]. Tokens of tests are signed with [`keys`].
+//! Knows both evaluators and no gateway; runners of hosts reuse [`bridge`], [`corpus`] and [`handed_over`]. Tokens of tests are signed with [`keys`].
 
 pub mod adversarial;
 pub mod bridge;
@@ -15,6 +15,7 @@ pub mod corpus;
 pub mod counts;
 pub mod forge;
 pub mod generate;
+pub mod handed_over;
 pub mod hostile;
 pub mod keys;
 pub mod oracle;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use portcullis_bridge::now_of;
 use portcullis_tests::bridge::Subject;
+use portcullis_tests::handed_over::handed_over;
 use portcullis_tests::{corpus, counts};
 use portcullis_vectors::Vector;
 
@@ -148,6 +149,9 @@ fn script(texts: bool) -> Script {
         };
         let image = portcullis_compile::compile(&policy).unwrap();
         let subject = Subject::load(&image, &case.files).unwrap();
+        for vector in &mut case.vectors {
+            *vector = handed_over(vector, subject.image().config());
+        }
         let lines: Vec<String> = case.vectors.iter().map(|v| subject.line(v).unwrap()).collect();
         script.engine(&case, |script| script.field('I', &image), 0);
         case.vectors

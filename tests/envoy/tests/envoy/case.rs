@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_tests::bridge::Subject;
 use portcullis_tests::corpus::CorpusCase;
+use portcullis_tests::handed_over::handed_over;
 use portcullis_tests_envoy::carry::{self, Lanes};
 use portcullis_tests_envoy::config::{self, Listener, Normalise};
 use portcullis_tests_envoy::http::{self, Address};
@@ -170,6 +171,7 @@ impl Case {
         upstream: &Upstream,
         lines: &mut Vec<Expected>,
     ) -> Result<Outcome, Vec<String>> {
+        let vector = &handed_over(vector, self.subject.image().config());
         let carried = match carry::bytes(vector, &self.lanes) {
             Ok(carried) => carried,
             Err(why) => return Ok(Outcome::NotCarried(why)),

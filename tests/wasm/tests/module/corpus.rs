@@ -4,6 +4,7 @@
 use portcullis_bridge::now_of;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_tests::bridge::Subject;
+use portcullis_tests::handed_over::handed_over;
 use portcullis_tests::{corpus, counts};
 use portcullis_tests_wasm::{HostError, Loaded};
 use portcullis_vectors::Verdict;
@@ -34,6 +35,7 @@ fn crate_and_module_give_the_same_bytes() {
             .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
         let mut module = IMAGES.load(&image, files).unwrap();
         for vector in &case.vectors {
+            let vector = &handed_over(vector, subject.image().config());
             let expected = subject.line(vector).unwrap();
             let decided = module.decide(vector, now_of(vector).unwrap().wall_us).unwrap();
             assert_eq!(decided.line, expected, "{} {}", case.name, vector.id);
@@ -86,6 +88,7 @@ fn the_module_compiles_as_the_crate_does() {
         let subject = Subject::load(&image, &case.files).unwrap();
         assert_eq!(module.digest().unwrap(), subject.digest(), "{}", case.name);
         for vector in case.vectors.iter().take(3) {
+            let vector = &handed_over(vector, subject.image().config());
             let decided = module.decide(vector, now_of(vector).unwrap().wall_us).unwrap();
             assert_eq!(
                 decided.line,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_bridge::now_of;
 use portcullis_tests::bridge::Subject;
+use portcullis_tests::handed_over::handed_over;
 use portcullis_tests::{corpus, counts};
 use portcullis_tests_wasm::proxy::{Outcome, Pairs, Request, Unfit, Vm, request_of};
 use portcullis_vectors::{Vector, Verdict};
@@ -60,6 +61,7 @@ pub(crate) fn run(host: &Host) -> (u64, BTreeMap<Unfit, u64>) {
         };
         let mut vm = (host.start)(&configuration(host, &case, &image, &declared));
         for vector in &case.vectors {
+            let vector = &handed_over(vector, subject.image().config());
             if vector
                 .token
                 .as_ref()

@@ -54,15 +54,26 @@ fn a_policy_that_asks_nothing_takes_three_calls() {
     assert_eq!(vm.gateway().calls, [LINES, COUNT, UNSAID]);
 }
 
+/// Tokens end, and where certificates are validated one may be bound to the connection's.
 #[test]
-fn a_policy_of_tokens_and_networks_takes_two_more() {
+fn a_policy_of_tokens_and_networks_takes_four_more() {
     let mut vm = with(
         &format!("{ISSUER} network nearby = 192.0.2.0/24;"),
         "allow staff to GET /near when client.ip in nearby;",
         json!({"tls": "forwarded"}),
     );
     let (address, claims) = ("get_property source/address", "get_property metadata");
-    assert_eq!(calls(&mut vm), [LINES, address, claims, COUNT, UNSAID]);
+    let (certificate, clock) = ("get_property connection/mtls", "get_current_time_nanoseconds");
+    assert_eq!(
+        calls(&mut vm),
+        [LINES, address, certificate, claims, clock, COUNT, UNSAID]
+    );
+    let mut vm = with(
+        ISSUER,
+        "",
+        json!({"tls": "forwarded", "certificates_validated": false}),
+    );
+    assert_eq!(calls(&mut vm), [LINES, claims, clock, COUNT, UNSAID]);
 }
 
 #[test]

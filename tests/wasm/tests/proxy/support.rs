@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
+use portcullis_tests::handed_over::handed_over;
 use portcullis_tests_wasm::proxy::{Outcome, Pairs, Plugin, Request, Vm, request_of};
 use serde_json::{Value, json};
 use xtask::wasm::{self, Plugin as Build};
@@ -58,6 +59,10 @@ service s on "a.example" {
   report deny anyone to any /** when context.risk > 80 as risky;
 }
 "#;
+
+/// [`POLICY`]; its issuer is that of most tests.
+static POLICY_IMAGE: LazyLock<portcullis::Image> =
+    LazyLock::new(|| portcullis::Image::load(&image(POLICY), &portcullis::Trust::Unsigned).unwrap());
 
 /// An image of a policy.
 pub(crate) fn image(text: &str) -> Vec<u8> {
@@ -145,6 +150,7 @@ pub(crate) fn metadata(members: &str) -> Vec<u8> {
     let line =
         format!(r#"{{"id":"v","request":{{"method":"GET","url":"https://a.example/open"}},{members}}}"#);
     let vector: portcullis_vectors::Vector = portcullis_vectors::parse_line(&line).unwrap();
+    let vector = handed_over(&vector, POLICY_IMAGE.config());
     request_of(&vector, None).unwrap().properties["metadata"].clone()
 }
 

@@ -221,12 +221,14 @@ fn facts_have_one_spelling() {
     // The host says that there is a certificate, and nothing of whose it is.
     let certificate = get("/mesh").with_property("connection/mtls", "true");
     assert_eq!(answered(&mut vm, &certificate).0, 401);
+    let corp = r#""iss":"https://id.example.com/","aud":"a","exp":4102444800"#;
     for (claims, status) in [
-        (r#"{"sub":"u","level":3}"#, 200),
-        (r#"{"sub":"u","level":2}"#, 403),
-        ("{", 401),
+        (format!(r#"{{{corp},"level":3}}"#), 200),
+        (format!(r#"{{{corp},"level":2}}"#), 403),
+        (r#"{"level":3}"#.into(), 401),
+        ("{".into(), 401),
     ] {
-        let asked = get("/staff").with_property("ngx/portcullis_corp", claims);
+        let asked = get("/staff").with_property("ngx/portcullis_corp", claims.as_bytes());
         assert_eq!(answered(&mut vm, &asked).0, status, "{claims}");
     }
 }
