@@ -120,6 +120,8 @@ pub struct Gateway {
     pub counters: Vec<String>,
     /// Their values.
     pub counts: BTreeMap<String, i64>,
+    /// It has Envoy's function `verify_signature`.
+    pub verifies_signatures: bool,
     /// Functions that the plugin called since the exchange began, without `proxy_`; a property with its path.
     pub calls: Vec<String>,
 }

@@ -5,6 +5,7 @@ use wasmtime::{Caller, Linker};
 
 use super::gateway::{Edit, Fault, Gateway, LogLine, Reply, deserialize, serialize};
 use super::nginx::{Phase, Property};
+use super::signatures;
 use crate::HostError;
 
 const OK: u32 = 0;
@@ -29,6 +30,7 @@ pub(super) fn link(linker: &mut Linker<Gateway>) -> Result<(), HostError> {
     linker.func_wrap("env", "proxy_close_stream", close_stream)?;
     linker.func_wrap("env", "proxy_define_metric", define_metric)?;
     linker.func_wrap("env", "proxy_increment_metric", increment_metric)?;
+    linker.func_wrap("env", "proxy_call_foreign_function", call_foreign_function)?;
     let wasi = "wasi_snapshot_preview1";
     linker.func_wrap(wasi, "random_get", |mut caller: Called<'_>, at: u32, len: u32| {
         let bytes: Vec<u8> = (0..len)
@@ -226,6 +228,27 @@ fn increment_metric(mut caller: Called<'_>, number: u32, offset: i64) -> Answer 
     };
     *gateway.counts.entry(name.clone()).or_default() += offset;
     Ok(OK)
+}
+
+fn call_foreign_function(
+    mut caller: Called<'_>,
+    name: u32,
+    name_len: u32,
+    arguments: u32,
+    arguments_len: u32,
+    at: u32,
+    len: u32,
+) -> Answer {
+    let name = String::from_utf8_lossy(&get(&mut caller, name, name_len)?).into_owned();
+    note(&mut caller, format!("call_foreign_function {name}"));
+    let arguments = get(&mut caller, arguments, arguments_len)?;
+    if name != "verify_signature" || !caller.data().verifies_signatures {
+        return Ok(NOT_FOUND);
+    }
+    match signatures::verify(&arguments) {
+        Some(result) => give(&mut caller, "proxy_call_foreign_function", Some(result), at, len),
+        None => Ok(BAD_ARGUMENT),
+    }
 }
 
 /// Bytes into memory that the plugin allocates, as the ABI has it; `None` is "not found".

@@ -14,6 +14,7 @@ mod imports;
 mod nginx;
 mod nginx_vector;
 mod protobuf;
+mod signatures;
 mod vector;
 mod vm;
 

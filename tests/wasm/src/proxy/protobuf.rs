@@ -1,6 +1,8 @@
 //! JSON values -> the protobuf messages in which Envoy keeps dynamic metadata. Written from the message definitions
 //! and sharing nothing with the plugin's reader.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// `envoy.config.core.v3.Metadata` with these namespaces.
@@ -54,8 +56,32 @@ fn value(given: &Value) -> Vec<u8> {
     out
 }
 
+/// The fields of wire type 2 of a message of nothing else, by their numbers; of two with one number the last.
+pub(super) fn messages(mut rest: &[u8]) -> Option<BTreeMap<u8, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    while let Some((key, after)) = rest.split_first() {
+        if key & 7 != 2 || key & 0x80 != 0 {
+            return None;
+        }
+        let (mut len, mut shift) = (0, 0);
+        rest = after;
+        loop {
+            let (byte, after) = rest.split_first()?;
+            (len, rest) = (len | usize::from(byte & 0x7f) << shift, after);
+            shift += 7;
+            if byte & 0x80 == 0 || shift > 28 {
+                break;
+            }
+        }
+        let (content, after) = rest.split_at_checked(len)?;
+        found.insert(key >> 3, content.to_vec());
+        rest = after;
+    }
+    Some(found)
+}
+
 /// A field of wire type 2.
-fn message(out: &mut Vec<u8>, number: u8, content: &[u8]) {
+pub(super) fn message(out: &mut Vec<u8>, number: u8, content: &[u8]) {
     out.push(number << 3 | 2);
     let mut len = content.len();
     while len >= 0x80 {

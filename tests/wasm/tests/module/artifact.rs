@@ -4,9 +4,9 @@ use crate::support::{E_IO, E_UNSUPPORTED, IMAGES, IMAGES_FILE, POLICY, TEXT};
 use portcullis_tests_wasm::HostError;
 use xtask::{step, wasm};
 
-/// Largest module that ships, bytes. The design means 400,000 before signatures and bodies; the words of the language
-/// that came later, and explanations that tell unknown facts apart, take 11,000 more.
-const SHIPPED_MAX: u64 = 420_000;
+/// Largest module that ships, bytes. The design means 400,000 before signatures and bodies, and 700,000 with tokens:
+/// verifying them takes 190,000.
+const SHIPPED_MAX: u64 = 640_000;
 
 /// Functions of the header, buffers, and what linkers add.
 const EXPORTS: [&str; 42] = [

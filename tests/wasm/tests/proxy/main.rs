@@ -18,5 +18,6 @@ mod host_calls;
 mod log_lines;
 mod nginx;
 mod phases;
+mod tokens;
 mod trailers;
 mod trust;
