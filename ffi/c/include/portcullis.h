@@ -153,8 +153,8 @@
 #define PORTCULLIS_TEST_PANIC 2147483648
 
 /**
- * `token`, `key`, `signature`: the host handed over nothing. What is in the headers counts as presented and not
- * verified. No state of a certificate: one that is handed over says which it is.
+ * `token`, `key`, `signature`: the host handed over nothing. What the request presents is verified by the engine with the
+ * keys among the policy's data. No state of a certificate: one that is handed over says which it is.
  */
 #define PORTCULLIS_ABSENT 0
 
@@ -168,11 +168,6 @@
  * `expired`.
  */
 #define PORTCULLIS_INVALID 2
-
-/**
- * `token`: the host looks at no token. The one in the headers counts as presented and not verified.
- */
-#define PORTCULLIS_FROM_HEADERS 3
 
 /**
  * `demands`: charge all of the verdict's quotas, or none and refuse.
@@ -190,7 +185,7 @@
 #define PORTCULLIS_DEMANDS_RESPONSE 4
 
 /**
- * `carries`: ask about an opaque token that `PORTCULLIS_FROM_HEADERS` leaves to the engine. A host that does not gets the
+ * `carries`: ask about an opaque token that the host does not hand over. A host that does not gets the
  * verdict on a token that is not verified.
  */
 #define PORTCULLIS_CARRIES_INTROSPECTION 8
@@ -463,7 +458,7 @@ typedef struct portcullis_request {
    */
   uint32_t flags;
   /**
-   * What is known of the token: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`, `_FROM_HEADERS`.
+   * What is known of the token: `PORTCULLIS_ABSENT`, `_VERIFIED`, `_INVALID`.
    */
   uint32_t token;
   /**
@@ -845,6 +840,12 @@ typedef struct portcullis_record {
    * Since it began, microseconds of the monotonic clock.
    */
   uint64_t duration_us;
+  /**
+   * The key set that ought to be fetched again, by the name of its file in the policy: a token named a key that is not
+   * in it, or it was never loaded. Else absent. Told at most once a minute and issuer by one worker, whatever callers
+   * send. Fetch it, and hand it over by `portcullis_engine_data`. Lives as long as the exchange.
+   */
+  struct portcullis_text keys_to_fetch;
 } portcullis_record;
 
 #ifdef __cplusplus
@@ -970,9 +971,9 @@ int32_t portcullis_engine_load_text(uint64_t engine,
                                     uint64_t *error);
 
 /**
- * Hands over a list, a table, or a file that policy text imports, by the name that the policy gives it. Where the
- * policy in force reads it, it is put in force in one step for all threads; a bad one leaves the last good one. It is
- * kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
+ * Hands over a list, a table, a key set, API keys, a secret, or a file that policy text imports, by the name that the
+ * policy gives it. Where the policy in force reads it, it is put in force in one step for all threads; a bad one leaves
+ * the last good one, so that a key set that was fetched is handed over as it came. It is kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
  *
  * Ownership: `name` and `bytes` are copied. Threads: any. `error` may be null.
  * Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_DATA`,
@@ -989,7 +990,7 @@ int32_t portcullis_engine_data(uint64_t engine,
                                uint64_t *error);
 
 /**
- * Whether the policy in force got every list and table that it reads: those that were missing or bad when it was
+ * Whether the policy in force got every list, table, key set and secret that it reads: those that were missing or bad when it was
  * loaded, and bad ones that were handed over since, are an error whose text names one a line. Ask after each load.
  *
  * Threads: any. `error` may be null. Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_DATA`.

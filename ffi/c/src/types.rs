@@ -359,6 +359,10 @@ pub struct Record {
     pub end: u32,
     /// Since it began, microseconds of the monotonic clock.
     pub duration_us: u64,
+    /// The key set that ought to be fetched again, by the name of its file in the policy: a token named a key that is not
+    /// in it, or it was never loaded. Else absent. Told at most once a minute and issuer by one worker, whatever callers
+    /// send. Fetch it, and hand it over by `portcullis_engine_data`. Lives as long as the exchange.
+    pub keys_to_fetch: Text,
 }
 
 /// `period`: `period_us` and `burst` count.

@@ -39,7 +39,7 @@ laid_out!(Next, 32, 8: struct_size 0, step 4, reserved 8, max_bytes 16, token 24
 laid_out!(Clock, 32, 8: struct_size 0, flags 4, reserved 8, wall_us 16, mono_us 24);
 laid_out!(Introspection, 36, 4: struct_size 0, state 4, reserved 8, issuer 12, claims 20, fault 28);
 laid_out!(Charged, 24, 8: admitted 0, reserved 4, remaining 8, reset_us 16);
-laid_out!(Record, 24, 8: struct_size 0, status 4, end 8, duration_us 16);
+laid_out!(Record, 32, 8: struct_size 0, status 4, end 8, duration_us 16, keys_to_fetch 24);
 laid_out!(Quota, 80, 8:
     struct_size 0, name 4, key 12, cost 24, limit 32, period_us 40, burst 48, unit 56, zone 64, period 72, reserved 76);
 laid_out!(Seal, 64, 8: struct_size 0, serial 8, not_after_us 16, digest 24, smoke_bytes 56);

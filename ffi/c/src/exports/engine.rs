@@ -139,9 +139,9 @@ pub unsafe extern "C" fn portcullis_engine_load_text(
     unsafe { guard(error, load) }
 }
 
-/// Hands over a list, a table, or a file that policy text imports, by the name that the policy gives it. Where the
-/// policy in force reads it, it is put in force in one step for all threads; a bad one leaves the last good one. It is
-/// kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
+/// Hands over a list, a table, a key set, API keys, a secret, or a file that policy text imports, by the name that the
+/// policy gives it. Where the policy in force reads it, it is put in force in one step for all threads; a bad one leaves
+/// the last good one, so that a key set that was fetched is handed over as it came. It is kept for the policies that are loaded later, also where the one in force can not read it (`PORTCULLIS_E_DATA`).
 ///
 /// Ownership: `name` and `bytes` are copied. Threads: any. `error` may be null.
 /// Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_TEXT`, `PORTCULLIS_E_DATA`,
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn portcullis_engine_data(
     unsafe { guard(error, take) }
 }
 
-/// Whether the policy in force got every list and table that it reads: those that were missing or bad when it was
+/// Whether the policy in force got every list, table, key set and secret that it reads: those that were missing or bad when it was
 /// loaded, and bad ones that were handed over since, are an error whose text names one a line. Ask after each load.
 ///
 /// Threads: any. `error` may be null. Errors: `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_DATA`.

@@ -382,6 +382,7 @@ pub unsafe extern "C" fn portcullis_exchange_finish(
                         End::Aborted => PORTCULLIS_END_ABORTED,
                     },
                     duration_us: record.duration_us,
+                    keys_to_fetch: record.keys_to_fetch.map_or_else(Text::default, Text::from),
                     ..Record::default()
                 });
             }

@@ -60,17 +60,32 @@ pub(crate) const SANITIZED: &[&str] = &[
 /// What a program linked with the static library asks of the system.
 const SYSTEM: &[&str] = &["-lpthread", "-ldl", "-lm"];
 
-/// Builds a program against the static library.
+/// Builds a program of ours against the static library.
 pub(crate) fn program(source: &str, build: Build<'_>) -> PathBuf {
     let program = folder("programs").join(format!("{source}-{}", build.name));
-    let (compiler, options) = build.compiler.split_first().unwrap();
+    compile(
+        &programs().join(source).with_extension("c"),
+        build.compiler,
+        program,
+    )
+}
+
+/// Builds an example against the static library.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let program = folder("programs").join(format!("{name}-example"));
+    compile(&source.with_extension("c"), C, program)
+}
+
+fn compile(source: &Path, compiler: &[&str], program: PathBuf) -> PathBuf {
+    let (compiler, options) = compiler.split_first().unwrap();
     let mut command = Command::new(compiler);
     command
         .args(STRICT)
         .args(options)
         .arg("-I")
         .arg(include())
-        .arg(programs().join(source).with_extension("c"));
+        .arg(source);
     // The language of the source is not that of the library.
     command
         .args(["-x", "none"])

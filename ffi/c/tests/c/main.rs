@@ -21,4 +21,5 @@ mod header;
 mod install;
 
 // what is easier asked in Rust
+mod tokens;
 mod trust;
