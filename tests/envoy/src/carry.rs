@@ -60,7 +60,7 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     if !vector.beside.is_empty() {
         return Err("the plugin takes over no second token");
     }
-    if vector.key.is_some() || vector.signature.is_some() || vector.bearer.is_some() {
+    if vector.key.is_some() || vector.signature.is_some() {
         return Err("Envoy verifies no API keys or signatures for the plugin");
     }
     if request.headers.iter().any(|(name, _)| name.starts_with(':')) {
@@ -97,6 +97,9 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     }
     for (name, value) in &request.headers {
         line(name, &value.0);
+    }
+    if let Some(bearer) = &vector.bearer {
+        line("authorization", format!("Bearer {bearer}").as_bytes());
     }
     if let Some(token) = &vector.token {
         let claims = match (&token.invalid, &token.claims) {

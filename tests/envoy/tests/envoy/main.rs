@@ -1,4 +1,4 @@
-//! The plugin in a real Envoy: the corpus, path settings, failures, memory, and the example that people run.
+//! The plugin in a real Envoy: the corpus, path settings, failures, memory, tokens, and the example that people run.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 
@@ -9,4 +9,5 @@ mod failures;
 mod gateway;
 mod paths;
 mod soak;
+mod tokens;
 mod verdict;
