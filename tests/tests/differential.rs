@@ -338,7 +338,7 @@ fn assert_worth(tally: &Tally) {
     let share = |n: u64| n as f64 * 100.0 / tally.pairs as f64;
     for reason in REASONS {
         let seen = share(tally.reasons.get(*reason).copied().unwrap_or(0));
-        let least = if *reason == "allowed" { 25.0 } else { 1.0 };
+        let least = if *reason == "allowed" { 23.0 } else { 1.0 };
         if seen < least {
             poor.push(format!("reason {reason}: {seen:.2} %, wanted {least} %"));
         }

@@ -36,7 +36,7 @@ pub(super) fn present(draft: &mut Draft, policy: &Policy, files: &BTreeMap<Strin
         .find(|issuer| Some(&issuer.name) == draft.issuer.as_ref());
     if let Some(issuer) = issuer
         && draft.token_fault.is_none()
-        && rng.chance(22)
+        && rng.chance(9)
     {
         registered(draft, issuer, rng);
         let claims = draft.claims_text();
@@ -48,7 +48,7 @@ pub(super) fn present(draft: &mut Draft, policy: &Policy, files: &BTreeMap<Strin
         let Some(Ok(claims)) = draft.beside.get(&issuer.name) else {
             continue;
         };
-        if rng.chance(30) {
+        if rng.chance(12) {
             let mut claims = claims.clone();
             for (name, value) in [
                 ("iss", json!(issuer.url)),
@@ -70,7 +70,7 @@ pub(super) fn present(draft: &mut Draft, policy: &Policy, files: &BTreeMap<Strin
 /// What an issuer of real tokens writes: mostly what is asked for, now and then at the edge of it.
 fn registered(draft: &mut Draft, issuer: &Issuer, rng: &mut Rng) {
     let iss = issuer.url.replace('*', "t1");
-    let iss = match rng.below(60) {
+    let iss = match rng.below(90) {
         0 => iss.trim_end_matches('/').to_string(),
         1 => "https://idp1.example.com/".to_string(),
         2 => format!("{iss}x"),
@@ -79,7 +79,7 @@ fn registered(draft: &mut Draft, issuer: &Issuer, rng: &mut Rng) {
     if rng.chance(98) {
         draft.claims.insert("iss".to_string(), json!(iss));
     }
-    let aud = match rng.below(40) {
+    let aud = match rng.below(60) {
         0 => json!("other"),
         1 => json!(["svc", 1]),
         2 => json!([]),
@@ -108,6 +108,8 @@ fn registered(draft: &mut Draft, issuer: &Issuer, rng: &mut Rng) {
     }
     if rng.chance(4) {
         draft.claims.remove("exp");
+    } else {
+        draft.claims.entry("exp").or_insert_with(|| json!(1_895_435_200));
     }
     if rng.chance(if issuer.bound_to_certificate { 90 } else { 5 }) {
         bind(draft, rng);
@@ -152,17 +154,15 @@ fn signed(
     let (key, kid) = match secret.and_then(|secret| files.get(&secret.file)) {
         Some(bytes) => (Key::Secret(bytes.trim_ascii_end().to_vec()), "x"),
         None => {
-            let listed = issuer.algorithms.as_slice();
-            let takes_edwards = listed.is_empty()
-                || listed
-                    .iter()
-                    .any(|a| matches!(a, Algorithm::EdDsa | Algorithm::Ed25519));
+            let lists = |wanted: &[Algorithm]| {
+                issuer.algorithms.is_empty() || issuer.algorithms.iter().any(|a| wanted.contains(a))
+            };
+            let takes_edwards = lists(&[Algorithm::EdDsa, Algorithm::Ed25519]);
             let [ec, ed] = public_keys(&issuer.name);
-            if takes_edwards && rng.chance(85) || rng.chance(2) {
-                ed
-            } else {
-                ec
-            }
+            // a key of the other kind now and then; else the one that is quick to verify
+            let other = rng.chance(3);
+            let prefers_ec = lists(&[Algorithm::Es256]) && (!takes_edwards || rng.chance(8));
+            if prefers_ec != other { ec } else { ed }
         }
     };
     let algorithm = key.algorithm();
@@ -179,7 +179,7 @@ fn signed(
         members.push(format!("\"typ\":\"{typ}\""));
     }
     let token = Token::new(&key, kid, claims).header(&format!("{{{}}}", members.join(",")));
-    if rng.chance(30) {
+    if rng.chance(22) {
         token.broken(Fault::ALL[rng.below(Fault::ALL.len())])
     } else {
         token.text()

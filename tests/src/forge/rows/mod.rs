@@ -1,7 +1,8 @@
 //! The rows of `tests/corpus/hostile/tokens`: for each a name, what it is about, and its vectors, with signed tokens.
 //! `UPDATE_DOCS=1 cargo test -p portcullis-tests --test forged` writes them.
 
-mod jwt;
+mod claims;
+mod header;
 mod other;
 mod signatures;
 
@@ -28,7 +29,7 @@ pub struct Row {
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    [jwt::rows(), signatures::rows(), other::rows()].concat()
+    [header::rows(), claims::rows(), signatures::rows(), other::rows()].concat()
 }
 
 /// Keys of `corp` by `kid`: two of one kind, as while keys rotate.
@@ -191,4 +192,13 @@ impl Outcome for Vector {
 /// Base64url without padding.
 pub(super) fn encode(bytes: &[u8]) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A token of `corp` that is all right.
+pub(super) fn valid() -> String {
+    of_corp(&claims("")).text()
+}
+
+pub(super) fn with_header(id: &str, header: &str, detail: &str) -> Vector {
+    bearer(id, "/corp", &of_corp(&claims("")).header(header).text()).refused(detail)
 }
