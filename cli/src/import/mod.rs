@@ -1,4 +1,5 @@
-//! A description of an API (OpenAPI 3.0, 3.1, Swagger 2.0) -> a policy skeleton that compiles.
+//! A description of an API (OpenAPI 3.0, 3.1, Swagger 2.0) -> a policy skeleton that compiles; a provider's metadata -> an
+//! issuer.
 //!
 //! [`openapi`] is pure: values in, texts out; [`run`] does the I/O around it. One service for each base, one rule
 //! (or one for each alternative set of scopes) for each operation, with typed captures, the query's and the body's
@@ -22,6 +23,7 @@ mod read;
 
 // parts of a description -> parts of a policy
 mod compose;
+mod oidc;
 mod operation;
 mod overlap;
 mod path;
@@ -40,6 +42,7 @@ mod tests;
 
 pub use document::{FILES_MAX, Resolve};
 pub use error::ImportError;
+pub use oidc::{OidcArgs, OidcOptions, oidc, run as run_oidc};
 pub use read::{DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, document};
 
 use document::{Documents, Place, text_of};
@@ -49,6 +52,9 @@ use portcullis_lang::Severity;
 use security::Security;
 use servers::Site;
 use text::{Names, comment, line};
+
+/// A key set that stands for one which nobody gave yet.
+const NO_KEYS: &str = "{\"keys\": []}\n";
 
 /// Arguments of `import openapi`.
 #[derive(Debug, clap::Args)]
@@ -483,7 +489,7 @@ fn write(to: &Path, files: &[(String, String)], force: bool, output: &mut Output
     for (name, text) in files {
         let path = to.join(name);
         // A placeholder must never replace keys that somebody put in its place.
-        if (name.ends_with("keys.json") || name.ends_with("jwks.json")) && path.exists() {
+        if text == NO_KEYS && path.exists() {
             continue;
         }
         crate::write::replace(&path, text.as_bytes())?;

@@ -330,7 +330,7 @@ impl Security {
             ),
         );
         self.files
-            .insert(format!("{id}.jwks.json"), "{\"keys\": []}\n".to_owned());
+            .insert(format!("{id}.jwks.json"), super::NO_KEYS.to_owned());
         Credential::Issuer(id.to_owned())
     }
 }
