@@ -53,6 +53,10 @@ pub enum Verb {
     Explain(verb::explain::Args),
     /// Run the tests of policies
     Test(verb::test::Args),
+    /// Make, hash and list API keys
+    Apikey(verb::apikey::Args),
+    /// Make tokens for tests
+    Token(verb::token::Args),
     /// Make a policy of something else
     Import(verb::import::Args),
     /// Replay an access log against a policy
@@ -75,6 +79,8 @@ impl Cli {
             Verb::Eval(args) => verb::eval::run(args, output),
             Verb::Explain(args) => verb::explain::run(args, output),
             Verb::Test(args) => verb::test::run(args, output),
+            Verb::Apikey(args) => verb::apikey::run(args, output),
+            Verb::Token(args) => verb::token::run(args, output),
             Verb::Import(args) => verb::import::run(args, output),
             Verb::Replay(args) => replay::run(args, output),
             Verb::Completions(args) => verb::manual::completions(args, Cli::command(), output),

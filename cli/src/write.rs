@@ -1,8 +1,8 @@
-//! Bytes -> a file, whole or not at all: written beside it, synced, renamed over it.
+//! Bytes -> a file, whole or not at all: written beside it, synced, renamed over it; or a new one.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
 
@@ -34,4 +34,25 @@ fn write_new(beside: &Path, old: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// A new file with these permissions (where there are such); one that is there, or a link, is left alone.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(|e| CliError::file(path, e))
+}
+
+/// The name with something behind it, whatever it ends with.
+pub fn suffixed(name: &Path, suffix: &str) -> PathBuf {
+    let mut whole = name.as_os_str().to_os_string();
+    whole.push(suffix);
+    PathBuf::from(whole)
 }

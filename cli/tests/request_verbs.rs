@@ -167,7 +167,8 @@ fn the_command_describes_itself() {
         .run(&["--help"])
         .is(0, &["Exit codes", "Examples", "replay", "--color"]);
     for verb in [
-        "check", "fmt", "compile", "inspect", "eval", "explain", "test", "import", "replay", "man",
+        "check", "fmt", "compile", "inspect", "eval", "explain", "test", "apikey", "token", "import",
+        "replay", "man",
     ] {
         folder
             .run(&[verb, "--help"])

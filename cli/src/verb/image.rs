@@ -1,8 +1,7 @@
 //! `portcullis image keygen|sign|verify`: keys -> sealed images -> whether to trust them.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use portcullis::image::seal::{self, SERIAL_MAX, Seal};
 use portcullis::{Image, LoadError, Trust};
@@ -132,10 +131,10 @@ fn keygen(args: &KeygenArgs, output: &mut Output) -> Result<Exit, CliError> {
     if !seal::is_key_id(&id) {
         return Err(CliError::Usage(seal::SealError::KeyId.to_string()));
     }
-    let secret_file = suffixed(&args.name, ".secret");
-    let public_file = suffixed(&args.name, ".public");
+    let secret_file = write::suffixed(&args.name, ".secret");
+    let public_file = write::suffixed(&args.name, ".public");
     let line = keys::public_line(&id, &public);
-    create(
+    write::create(
         &secret_file,
         keys::secret_line(&Secret {
             id: id.clone(),
@@ -144,7 +143,7 @@ fn keygen(args: &KeygenArgs, output: &mut Output) -> Result<Exit, CliError> {
         .as_bytes(),
         0o600,
     )?;
-    if let Err(error) = create(&public_file, line.as_bytes(), 0o644) {
+    if let Err(error) = write::create(&public_file, line.as_bytes(), 0o644) {
         // Half a pair is of no use, and in the way of the next try.
         let _ = fs::remove_file(&secret_file);
         return Err(error);
@@ -156,26 +155,6 @@ fn keygen(args: &KeygenArgs, output: &mut Output) -> Result<Exit, CliError> {
         clean(&shown(&public_file))
     ))?;
     Ok(Exit::Fine)
-}
-
-fn suffixed(name: &Path, suffix: &str) -> PathBuf {
-    let mut whole = name.as_os_str().to_os_string();
-    whole.push(suffix);
-    PathBuf::from(whole)
-}
-
-/// A new file; one that is there, or a link, is left alone.
-fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(|e| CliError::file(path, e))
 }
 
 fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {

@@ -1,5 +1,6 @@
 //! The verbs, one module each: arguments -> what is asked of the language or the engine -> what is shown.
 
+pub mod apikey;
 pub mod check;
 pub mod compile;
 pub mod eval;
@@ -10,3 +11,4 @@ pub mod import;
 pub mod inspect;
 pub mod manual;
 pub mod test;
+pub mod token;
