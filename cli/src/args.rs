@@ -55,7 +55,7 @@ pub enum Verb {
     Test(verb::test::Args),
     /// Make, hash and list API keys
     Apikey(verb::apikey::Args),
-    /// Make tokens for tests
+    /// Tell how issuers judge a token, and make tokens for tests
     Token(verb::token::Args),
     /// Make a policy of something else
     Import(verb::import::Args),

@@ -460,3 +460,168 @@ fn decode(text: &str) -> Vec<u8> {
         .decode(text)
         .unwrap()
 }
+
+const ISSUERS: &str = r#"gate 1;
+issuer corp {
+  url "https://idp.example.com/";
+  audience "orders-api";
+  algorithms ES256;
+  keys "corp.jwks.json";
+  type "at+jwt";
+}
+issuer staff { url "https://staff.example.com/"; audience "orders-api"; algorithms HS256; secret shared; from header "x-staff"; }
+issuer edge { url "https://edge.example.com/"; audience "orders-api"; verified by gateway; from header "x-edge"; }
+secret shared from file "hmac.secret";
+principal customer = token from corp;
+service api on "api.example.com" { allow customer to GET /orders/** as orders; }
+"#;
+
+/// The policy with the keys of its issuers, and a token of the first.
+fn issuers() -> (Folder, String) {
+    let folder = Folder::new(&[("p/api.gate", ISSUERS)]);
+    folder.run(&["token", "key", "p/corp", "--kid", "k1"]).is(0, &[]);
+    folder
+        .run(&["token", "key", "p/hmac", "--alg", "HS256"])
+        .is(0, &[]);
+    let token = sign(
+        &folder,
+        r#"{"iss":"https://idp.example.com/","aud":"orders-api","sub":"u1","exp":4000000000}"#,
+    );
+    (folder, token)
+}
+
+fn sign(folder: &Folder, claims: &str) -> String {
+    let ran = folder.run(&[
+        "token",
+        "sign",
+        "--key",
+        "p/corp.jwk.json",
+        "--typ",
+        "at+jwt",
+        "--claims",
+        claims,
+    ]);
+    ran.is(0, &[]).out.trim().to_owned()
+}
+
+#[test]
+fn each_issuer_says_what_it_makes_of_a_token() {
+    let (folder, token) = issuers();
+    let judged = |args: &[&str], token: &str| {
+        let args: Vec<&str> = ["token", "p", "-"].iter().chain(args).copied().collect();
+        folder.run_with(&args, format!("Bearer {token}\n").as_bytes())
+    };
+    let ran = judged(&["--now", "2026-12-01T00:00:00Z"], &token).is(
+        0,
+        &[
+            "judged at 2026-12-01T00:00:00Z",
+            "corp: accepted",
+            "staff: refused: unknown_issuer",
+            "edge: not verified here",
+            "2096-10-02T07:06:40Z",
+            "at+jwt",
+        ],
+    );
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    for secret in [signature, message, "u1"] {
+        assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{ran:?}");
+    }
+    let json = judged(&["--json", "--now", "2100-01-01T00:00:00Z"], &token).is(1, &[]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["accepted"], false);
+    assert_eq!(json["now"], "2100-01-01T00:00:00Z");
+    let corp = &json["issuers"][0];
+    assert!(corp["issuer"] == "corp" && corp["detail"] == "expired", "{corp}");
+    let checks: Vec<(&str, bool)> = corp["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| {
+            (
+                check["check"].as_str().unwrap(),
+                check["passed"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    let order = [
+        "header",
+        "issuer",
+        "algorithm",
+        "type",
+        "key",
+        "audience",
+        "times",
+        "binding",
+        "signature",
+    ];
+    assert_eq!(checks.iter().map(|check| check.0).collect::<Vec<_>>(), order);
+    assert!(
+        checks
+            .iter()
+            .all(|(check, passed)| *passed == (*check != "times"))
+    );
+    // Another text under the same signature, and texts that are no tokens.
+    let other = sign(
+        &folder,
+        r#"{"iss":"https://idp.example.com/","aud":"other","exp":4000000000}"#,
+    );
+    judged(&[], &other).is(1, &["refused: wrong_audience", "aud \"other\""]);
+    let forged = format!("{}.{signature}", other.rsplit_once('.').unwrap().0);
+    judged(&[], &forged).is(1, &["bad_signature"]);
+    for text in ["", "planted", "planted.planted.", "a.b.c.d"] {
+        let ran = judged(&[], text).is(1, &["no token", "malformed_token"]);
+        assert!(!ran.out.contains("planted") && !ran.err.contains("planted"));
+    }
+    folder
+        .run_with(&["token", "p", "-"], &[0xff; 40_000])
+        .is(1, &["token_too_large"]);
+    let shown = folder.run(&["token", "p", &token]).is(0, &["seen by others"]);
+    assert!(!shown.err.contains(signature));
+    folder.run(&["token", "p"]).is(2, &["Usage"]);
+    judged(&["--now", "now"], &token).is(2, &["no RFC 3339 instant"]);
+    judged(&["--certificate", "ab"], &token).is(2, &["64 digits"]);
+}
+
+#[test]
+fn a_token_that_names_a_certificate_is_judged_with_one() {
+    let (folder, _) = issuers();
+    let thumbprint = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let claims = format!(
+        r#"{{"iss":"https://idp.example.com/","aud":["orders-api"],"exp":4000000000,"cnf":{{"x5t#S256":"{thumbprint}"}}}}"#
+    );
+    let token = sign(&folder, &claims);
+    let fingerprint: String = (0..32).map(|byte| format!("{byte:02X}")).collect();
+    let bytes = token.as_bytes();
+    folder
+        .run_with(&["token", "p", "-"], bytes)
+        .is(1, &["certificate_mismatch", "cnf with x5t#S256"]);
+    folder
+        .run_with(&["token", "p", "-", "--certificate", &fingerprint], bytes)
+        .is(0, &["corp: accepted"]);
+}
+
+#[test]
+fn vectors_carry_real_tokens() {
+    let (folder, token) = issuers();
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let vector = |id: &str, bearer: &str, expect: &str| {
+        format!(
+            r#"{{"id":"{id}","request":{{"method":"GET","url":"https://api.example.com/orders/1"}},"bearer":"{bearer}","now":"2026-12-01T00:00:00Z","expect":{expect}}}"#
+        ) + "\n"
+    };
+    let other = sign(
+        &folder,
+        r#"{"iss":"https://idp.example.com/","aud":"other","exp":4000000000}"#,
+    );
+    let forged = format!("{message}.{}", other.rsplit_once('.').unwrap().1);
+    let lines = vector("good", &token, r#"{"effect":"allow","rule":"api/orders"}"#)
+        + &vector("forged", &forged, r#"{"status":401,"detail":"bad_signature"}"#)
+        + &vector("other", &other, r#"{"status":401,"detail":"wrong_audience"}"#);
+    folder.write("p/requests.jsonl", lines.as_bytes());
+    folder.run(&["test", "p"]).is(0, &["3 passed"]);
+    let ran = folder.run(&["eval", "p"]).is(0, &["good", "bad_signature"]);
+    assert!(!ran.out.contains(&token) && !ran.err.contains(&token));
+    folder
+        .run(&["explain", "p", "p/requests.jsonl:forged"])
+        .is(1, &["bad_signature"]);
+}

@@ -18,27 +18,6 @@ use crate::write;
 /// Longest key, claims or header read, bytes.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
 
-/// Arguments of `token`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  portcullis token key test --alg ES256 --kid k1
-  portcullis token sign --key test.jwk.json --claims claims.json --lifetime 10m")]
-pub struct Args {
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: Verb,
-}
-
-/// The verbs of `token`.
-#[derive(Debug, clap::Subcommand)]
-pub enum Verb {
-    /// Make a token for tests from a test key
-    Sign(SignArgs),
-    /// Make a test key and its key set
-    Key(KeyArgs),
-}
-
 /// Arguments of `token sign`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -100,15 +79,7 @@ fn algorithm(code: &str) -> Result<Algorithm, String> {
     })
 }
 
-/// Runs `token`.
-pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
-    match &args.verb {
-        Verb::Sign(args) => sign(args, output),
-        Verb::Key(args) => key(args, output),
-    }
-}
-
-fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
+pub(super) fn sign(args: &SignArgs, output: &mut Output) -> Result<Exit, CliError> {
     let text = utf8(&args.key, read_limited(&args.key, INPUT_BYTES_MAX)?)?;
     let key = SigningKey::from_jwk(&text).map_err(|error| CliError::file(&args.key, error))?;
     // A key for Ed25519 has two names for its algorithm, and its own comes first.
@@ -211,7 +182,7 @@ fn header(key: &SigningKey, algorithm: Algorithm, args: &SignArgs) -> Result<Str
     }
 }
 
-fn key(args: &KeyArgs, output: &mut Output) -> Result<Exit, CliError> {
+pub(super) fn key(args: &KeyArgs, output: &mut Output) -> Result<Exit, CliError> {
     let (kty, crv, length) = match args.alg {
         Algorithm::Es256 => ("EC", Some("P-256"), 32),
         Algorithm::Es384 => ("EC", Some("P-384"), 48),
