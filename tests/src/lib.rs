@@ -22,3 +22,4 @@ pub mod oracle;
 pub mod rng;
 pub mod shrink;
 pub mod workload;
+pub mod wycheproof;
