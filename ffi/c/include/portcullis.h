@@ -446,6 +446,32 @@ typedef struct portcullis_certificate {
 } portcullis_certificate;
 
 /**
+ * A token of an issuer with `beside` that the host checked. The layout never grows: they lie in an array.
+ */
+typedef struct portcullis_beside {
+  /**
+   * The token's issuer, by its name in the policy. What another name says is passed over.
+   */
+  struct portcullis_text issuer;
+  /**
+   * The token's claims, a JSON object (verified).
+   */
+  struct portcullis_text claims;
+  /**
+   * Why the token is invalid, a detail code as `expired`. One that is there with a verified token is an error.
+   */
+  struct portcullis_text fault;
+  /**
+   * `PORTCULLIS_VERIFIED` or `PORTCULLIS_INVALID`; anything else is an error.
+   */
+  uint32_t state;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} portcullis_beside;
+
+/**
  * One request, as raw as the host has it: clean up nothing. All pointers are read during the call and not kept.
  */
 typedef struct portcullis_request {
@@ -573,6 +599,15 @@ typedef struct portcullis_request {
    * 0.
    */
   uint32_t reserved;
+  /**
+   * Tokens of issuers with `beside`, of each at most one; may be null where `beside_len` is 0. One that the headers
+   * present and that is not here is not verified.
+   */
+  const struct portcullis_beside *beside;
+  /**
+   * How many, at most 16.
+   */
+  size_t beside_len;
 } portcullis_request;
 
 /**

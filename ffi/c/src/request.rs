@@ -3,14 +3,15 @@
 use std::mem::{MaybeUninit, offset_of, take};
 use std::net::IpAddr;
 
+use portcullis::view::BesideToken;
 use portcullis::{Credential, KeyFact, Now, PeerCert, RequestView, SignatureFact};
 
 use crate::memory::{bytes, maybe_bytes, sized, slice, text};
 use crate::status::{Failure, PORTCULLIS_E_ADDRESS, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{
-    Certificate, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
-    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_HAS_WALL_CLOCK,
-    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
+    Beside, Certificate, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
+    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN,
+    PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
 };
 
 /// Smallest request: one without anything behind its scheme.
@@ -21,6 +22,9 @@ const CARRIED: u32 = PORTCULLIS_DEMANDS_CHARGE
     | PORTCULLIS_DEMANDS_BODY
     | PORTCULLIS_DEMANDS_RESPONSE
     | PORTCULLIS_CARRIES_INTROSPECTION;
+
+/// Tokens of `beside` issuers in one request: more than a policy has such issuers.
+const BESIDE_MAX: usize = 16;
 
 /// Lines or names that a worker keeps room for between decisions; the engine refuses more than a hundred lines.
 const KEEP_MAX: usize = 256;
@@ -35,6 +39,11 @@ const STATE: Failure = Failure::new(
     PORTCULLIS_E_ARGUMENT,
     "a certificate that is neither verified nor invalid, or verified with a fault",
 );
+const BESIDE: Failure = Failure::new(
+    PORTCULLIS_E_ARGUMENT,
+    "a token of `beside` that is neither verified nor invalid, or verified with a fault",
+);
+const BESIDE_COUNT: Failure = Failure::new(PORTCULLIS_E_ARGUMENT, "more tokens of `beside` than 16");
 const KIND: Failure = Failure::new(
     PORTCULLIS_E_ARGUMENT,
     "a token, key or signature of a kind that this library does not know",
@@ -118,8 +127,13 @@ pub(crate) unsafe fn with_view<R>(
             }
         }
     }
+    let mut tokens = Vec::new();
+    if request.beside_len != 0 {
+        // SAFETY: the caller's promise, of the tokens.
+        tokens = unsafe { beside(request) }?;
+    }
     // SAFETY: the caller's promise, of every text in the two structs.
-    let mut view = unsafe { view(request, certificate, &lines, names) }?;
+    let mut view = unsafe { view(request, certificate, &lines, names, &tokens) }?;
     let result = f(&view, now(request));
     const NOTHING: &[u8] = &[];
     if let Some(certificate) = view.certificate.take() {
@@ -153,6 +167,7 @@ unsafe fn view<'a>(
     certificate: Option<&Certificate>,
     lines: &'a [Line<'a>],
     names: Vec<&'a [u8]>,
+    beside: &'a [BesideToken<'a>],
 ) -> Result<RequestView<'a>, Failure> {
     // SAFETY: the caller's promise, of each of the texts.
     unsafe {
@@ -211,11 +226,37 @@ unsafe fn view<'a>(
                 }),
                 _ => return Err(KIND),
             },
-            // The struct has no room for second tokens yet: one that is presented is not verified.
-            beside: &[],
+            beside,
             context: bytes(request.context)?,
         })
     }
+}
+
+/// The tokens of `beside` issuers.
+///
+/// # Safety
+///
+/// As of [`with_view`].
+#[cold]
+unsafe fn beside<'a>(request: &Request) -> Result<Vec<BesideToken<'a>>, Failure> {
+    if request.beside_len > BESIDE_MAX {
+        return Err(BESIDE_COUNT);
+    }
+    // SAFETY: the caller's promise, of the array.
+    let tokens = unsafe { slice(request.beside, request.beside_len) }?;
+    // SAFETY: the caller's promise, of what its elements point to.
+    let read = |token: &Beside| unsafe {
+        let has_fault = !token.fault.ptr.is_null() || token.fault.len != 0;
+        let claims = match token.state {
+            _ if token.reserved != 0 => return Err(BESIDE),
+            PORTCULLIS_VERIFIED if !has_fault => Ok(bytes(token.claims)?),
+            PORTCULLIS_INVALID => Err(text(token.fault)?),
+            _ => return Err(BESIDE),
+        };
+        let issuer = text(token.issuer)?;
+        Ok(BesideToken { issuer, claims })
+    };
+    tokens.iter().map(read).collect()
 }
 
 /// Why a certificate is invalid; it is so without a reason too.

@@ -93,6 +93,22 @@ pub struct Certificate {
     pub reserved: u32,
 }
 
+/// A token of an issuer with `beside` that the host checked. The layout never grows: they lie in an array.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// The token's issuer, by its name in the policy. What another name says is passed over.
+    pub issuer: Text,
+    /// The token's claims, a JSON object (verified).
+    pub claims: Text,
+    /// Why the token is invalid, a detail code as `expired`. One that is there with a verified token is an error.
+    pub fault: Text,
+    /// `PORTCULLIS_VERIFIED` or `PORTCULLIS_INVALID`; anything else is an error.
+    pub state: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
 /// One request, as raw as the host has it: clean up nothing. All pointers are read during the call and not kept.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +177,11 @@ pub struct Request {
     pub carries: u32,
     /// 0.
     pub reserved: u32,
+    /// Tokens of issuers with `beside`, of each at most one; may be null where `beside_len` is 0. One that the headers
+    /// present and that is not here is not verified.
+    pub beside: *const Beside,
+    /// How many, at most 16.
+    pub beside_len: usize,
 }
 
 /// `demands`: charge all of the verdict's quotas, or none and refuse.

@@ -6,7 +6,8 @@
 use std::mem::{align_of, offset_of, size_of};
 
 use portcullis_c::types::{
-    Certificate, Charged, Clock, Header, Introspection, Next, Quota, Record, Request, Seal, Text, Verdict,
+    Beside, Certificate, Charged, Clock, Header, Introspection, Next, Quota, Record, Request, Seal, Text,
+    Verdict,
 };
 
 /// Members at the offsets of a list, and the size of the whole.
@@ -24,12 +25,13 @@ laid_out!(Header, 16, 4: name 0, value 8);
 laid_out!(Certificate, 52, 4:
     struct_size 0, spiffe 4, dns 12, dns_len 16, subject 20, fingerprint 28, fault 36, state 44,
     reserved 48);
-laid_out!(Request, 200, 8:
+laid_out!(Beside, 32, 4: issuer 0, claims 8, fault 16, state 24, reserved 28);
+laid_out!(Request, 208, 8:
     struct_size 0, flags 4, token 8, method 12, target 20, headers 28, headers_len 32,
     scheme 36, authority 44, peer_text 52, peer_bytes 60, protocol 68, sni 76, context 84, certificate 92,
     token_issuer 96, token_claims 104, token_fault 112, key 120, signature 124,
     key_set 128, key_id 136, key_fields 144, key_fault 152, signature_name 160, signature_fault 168,
-    wall_us 176, mono_us 184, carries 192, reserved 196);
+    wall_us 176, mono_us 184, carries 192, reserved 196, beside 200, beside_len 204);
 laid_out!(Verdict, 112, 8:
     struct_size 0, effect 4, status 8, reason 12, detail 20, message 28, rule 36, upstream_target 44,
     demands 52, body_strips_unknown 56, body_max_bytes 64,

@@ -4,7 +4,7 @@
 use portcullis_vectors::Vector;
 
 use crate::HostError;
-use crate::layout::{HEADER_SIZE, TEXT_SIZE, certificate, request};
+use crate::layout::{HEADER_SIZE, TEXT_SIZE, beside, certificate, request};
 
 const HAS_WALL_CLOCK: u32 = 1;
 const EXPLAIN: u32 = 2;
@@ -157,6 +157,7 @@ impl Frame {
         }
         frame.certificate(vector);
         frame.credentials(vector);
+        frame.beside(vector);
         Ok(frame)
     }
 
@@ -178,6 +179,24 @@ impl Frame {
         self.number(at + certificate::DNS + 4, peer.dns.len() as u32);
         for (at, name) in (names..).step_by(TEXT_SIZE as usize).zip(&peer.dns) {
             self.text(at, name);
+        }
+    }
+
+    fn beside(&mut self, vector: &Vector) {
+        let list = self.reserve(vector.beside.len() as u32 * beside::SIZE);
+        self.point(request::BESIDE, list);
+        self.number(request::BESIDE + 4, vector.beside.len() as u32);
+        for (at, (issuer, token)) in (list..).step_by(beside::SIZE as usize).zip(&vector.beside) {
+            self.text(at + beside::ISSUER, issuer);
+            self.maybe(at + beside::FAULT, token.invalid.as_ref());
+            let claims = token.claims.as_ref().filter(|_| token.invalid.is_none());
+            self.maybe(at + beside::CLAIMS, claims.map(|claims| claims.get()));
+            let state = if token.invalid.is_some() {
+                INVALID
+            } else {
+                VERIFIED
+            };
+            self.number(at + beside::STATE, state);
         }
     }
 

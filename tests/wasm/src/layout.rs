@@ -9,7 +9,7 @@ pub const HEADER_SIZE: u32 = 16;
 /// `portcullis_request`.
 pub mod request {
     /// Size of the struct, and alignment 8.
-    pub const SIZE: u32 = 200;
+    pub const SIZE: u32 = 208;
     /// 32 bits.
     pub const FLAGS: u32 = 4;
     /// 32 bits.
@@ -62,6 +62,22 @@ pub mod request {
     pub const WALL_US: u32 = 176;
     /// 32 bits.
     pub const CARRIES: u32 = 192;
+    /// Pointer to second tokens, then how many.
+    pub const BESIDE: u32 = 200;
+}
+
+/// `portcullis_beside`.
+pub mod beside {
+    /// Size of the struct, and alignment 4.
+    pub const SIZE: u32 = 32;
+    /// Text.
+    pub const ISSUER: u32 = 0;
+    /// Text.
+    pub const CLAIMS: u32 = 8;
+    /// Text.
+    pub const FAULT: u32 = 16;
+    /// 32 bits.
+    pub const STATE: u32 = 24;
 }
 
 /// `portcullis_certificate`.

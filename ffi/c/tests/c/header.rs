@@ -50,6 +50,7 @@ fn generated() -> String {
     let names = [
         "Text",
         "Header",
+        "Beside",
         "Certificate",
         "Charged",
         "Clock",

@@ -12,12 +12,14 @@
 
 #define LINES_MAX 70000
 #define NAMES_MAX 64
+#define BESIDE_MAX 16
 #define FIELDS_MAX (2 * LINES_MAX + NAMES_MAX + 64)
 
 static char *owned[FIELDS_MAX];
 static size_t owned_len;
 static portcullis_header lines[LINES_MAX];
 static portcullis_text names[NAMES_MAX];
+static portcullis_beside tokens[BESIDE_MAX];
 
 static portcullis_request request;
 static portcullis_certificate certificate;
@@ -29,6 +31,8 @@ static void forget(void) {
     memset(&request, 0, sizeof request);
     request.struct_size = sizeof request;
     request.headers = lines;
+    request.beside = tokens;
+    memset(tokens, 0, sizeof tokens);
     request.flags = PORTCULLIS_EXPLAIN;
     /* Everything that a policy demands turns out in the request's favour, but nobody is asked about a token. */
     request.carries = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
@@ -152,6 +156,18 @@ static void take(char tag, portcullis_text field) {
     case 'G':
         request.signature = PORTCULLIS_INVALID;
         request.signature_fault = field;
+        break;
+    case 'b':
+        CHECK(request.beside_len < BESIDE_MAX);
+        tokens[request.beside_len++].issuer = field;
+        break;
+    case 'B':
+        tokens[request.beside_len - 1].state = PORTCULLIS_VERIFIED;
+        tokens[request.beside_len - 1].claims = field;
+        break;
+    case 'F':
+        tokens[request.beside_len - 1].state = PORTCULLIS_INVALID;
+        tokens[request.beside_len - 1].fault = field;
         break;
     case '!': decide(field); break;
     default: CHECK(!"a known tag");

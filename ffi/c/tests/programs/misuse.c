@@ -414,6 +414,35 @@ static void f06_numbers_of_effects(void) {
     open = request_to("/open");
     open.flags = 0x100;
     refused(&open, PORTCULLIS_E_ARGUMENT);
+    /* A second token says which it is, and there are not more than a policy can mean. */
+    portcullis_beside tokens[17];
+    memset(tokens, 0, sizeof tokens);
+    open = request_to("/open");
+    open.beside_len = 1;
+    refused(&open, PORTCULLIS_E_ARGUMENT);
+    open.beside = tokens;
+    refused(&open, PORTCULLIS_E_ARGUMENT);
+    tokens[0].state = PORTCULLIS_VERIFIED;
+    CHECK(decide(&open) == PORTCULLIS_ALLOW);
+    tokens[0].fault = portcullis_str("");
+    refused(&open, PORTCULLIS_E_ARGUMENT);
+    tokens[0].state = PORTCULLIS_INVALID;
+    CHECK(decide(&open) == PORTCULLIS_ALLOW);
+    tokens[0].reserved = 1;
+    refused(&open, PORTCULLIS_E_ARGUMENT);
+    tokens[0].reserved = 0;
+    tokens[0].issuer.ptr = "\xff";
+    tokens[0].issuer.len = 1;
+    refused(&open, PORTCULLIS_E_TEXT);
+    for (int i = 0; i < 17; i++) {
+        tokens[i].issuer = portcullis_str("none");
+        tokens[i].state = PORTCULLIS_VERIFIED;
+        tokens[i].fault = portcullis_str(NULL);
+    }
+    open.beside_len = 16;
+    CHECK(decide(&open) == PORTCULLIS_ALLOW);
+    open.beside_len = 17;
+    refused(&open, PORTCULLIS_E_ARGUMENT);
 }
 
 /* A host that carries out nothing sees no allow that demands something, not in the verdict and nowhere else. */
