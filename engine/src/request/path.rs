@@ -196,6 +196,10 @@ fn segment<'a>(
     if std::str::from_utf8(decoded).is_err() {
         return Err(Malformed::bad(Detail::BadUtf8));
     }
+    // U+0080 to U+009F; the other control characters were refused as triples.
+    if decoded.windows(2).any(|pair| matches!(pair, [0xc2, 0x80..=0x9f])) {
+        return Err(Malformed::bad(Detail::ControlOrNul));
+    }
     if LOOKALIKES
         .iter()
         .any(|slash| decoded.windows(slash.len()).any(|window| window == *slash))

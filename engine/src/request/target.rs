@@ -39,7 +39,8 @@ pub(super) fn form<'a>(
         if matches!(authority::split_port(target), Some((_, Some(_)))) && same(target) {
             return Ok(RawForm::NoPath(target));
         }
-        if !lines.has(name::PROTOCOL) {
+        // HTTP/1 has no pseudo-headers, and a CONNECT there opens a tunnel.
+        if !lines.has(name::PROTOCOL) || view.protocol.starts_with(b"HTTP/1") {
             return Err(bad_target);
         }
     }

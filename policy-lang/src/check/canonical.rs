@@ -58,19 +58,19 @@ impl Values {
             Values::Lower => "[^A-Z]*",
             // Segments are decoded, end neither in a dot nor in a space, and only the last may be empty.
             Values::Path => {
-                r"/|(?:/(?:[^\x00-\x1f\x7f/\\;%]|%2F|%5C|%25)*(?:[^\x00-\x20\x7f/\\;%.]|%2F|%5C|%25))+/?"
+                r"/|(?:/(?:[^\x00-\x1f\x7f/\\;%\xc2]|\xc2[\xa0-\xbf]|%2F|%5C|%25)*(?:[^\x00-\x20\x7f/\\;%.\xc2]|\xc2[\xa0-\xbf]|%2F|%5C|%25))+/?"
             }
             Values::ContentType => r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+",
             Values::Protocol => r"[A-Z]+/[0-9]+(?:\.[0-9]+)?",
             Values::Header => r"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?",
             Values::Cookie => r"[^\x00-\x08\x0a-\x1f\x7f;]*",
             Values::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-            // A `%` may be there, but no triple is left.
+            // A `%` may be there, but no triple is left, and no control character: those behind 0x7f begin with 0xc2.
             Values::Segment => {
-                r"(?:[^\x00-\x1f\x7f;%]|%[^0-9A-Fa-f\x00-\x1f\x7f;]|%[0-9A-Fa-f][^0-9A-Fa-f\x00-\x1f\x7f;])+(?:%[0-9A-Fa-f]?)?|%[0-9A-Fa-f]?"
+                r"(?:[^\x00-\x1f\x7f;%\xc2]|\xc2[\xa0-\xbf]|%[^0-9A-Fa-f\x00-\x1f\x7f;]|%[0-9A-Fa-f][^0-9A-Fa-f\x00-\x1f\x7f;])+(?:%[0-9A-Fa-f]?)?|%[0-9A-Fa-f]?"
             }
             Values::Rest => {
-                r"(?:[^\x00-\x1f\x7f;%]|%[^0-9A-Fa-f\x00-\x1f\x7f;]|%[0-9A-Fa-f][^0-9A-Fa-f\x00-\x1f\x7f;])*(?:%[0-9A-Fa-f]?)?"
+                r"(?:[^\x00-\x1f\x7f;%\xc2]|\xc2[\xa0-\xbf]|%[^0-9A-Fa-f\x00-\x1f\x7f;]|%[0-9A-Fa-f][^0-9A-Fa-f\x00-\x1f\x7f;])*(?:%[0-9A-Fa-f]?)?"
             }
         }
     }

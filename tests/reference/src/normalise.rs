@@ -166,7 +166,7 @@ pub(crate) fn normalise(
     let given = authority_of(request.authority_text(), &lines, &scheme)?;
     // HTTP/1.0 knows requests without a host
     let needs_host = request.protocol.as_deref() != Some("HTTP/1.0");
-    let (authority, form) = target_form(&request.method, &target, given, &lines, &scheme)?;
+    let (authority, form) = target_form(request, &target, given, &lines, &scheme)?;
     if authority.is_none() && needs_host {
         return Err(bad(Detail::MissingHost));
     }
@@ -295,14 +295,21 @@ enum Form {
 
 /// The authority that counts and the target's form, or why it has none: that a host is missing comes before it.
 fn target_form(
-    method: &str,
+    request: &portcullis_vectors::Request,
     target: &[u8],
     given: Option<Authority>,
     lines: &Lines,
     scheme: &str,
 ) -> Result<(Option<Authority>, Result<Form, Malformed>), Malformed> {
+    let method = request.method.as_str();
+    // HTTP/1 has no pseudo-headers
+    let is_http1 = request
+        .protocol
+        .as_deref()
+        .is_some_and(|p| p.starts_with("HTTP/1"));
+    let is_extended = !is_http1 && values(lines, ":protocol").next().is_some();
     if let Some((authority, rest)) = absolute_form(target) {
-        if method == "CONNECT" && values(lines, ":protocol").next().is_none() {
+        if method == "CONNECT" && !is_extended {
             return Err(bad(Detail::BadTarget));
         }
         let named = parse_authority(authority);
@@ -325,7 +332,7 @@ fn target_form(
         let is_own = |t: &Authority| given.as_ref().is_some_and(|own| same_authority(t, own, scheme));
         let is_authority =
             method == "CONNECT" && parse_authority(target).is_ok_and(|t| t.port.is_some() && is_own(&t));
-        let is_plain = method != "CONNECT" || values(lines, ":protocol").next().is_some();
+        let is_plain = method != "CONNECT" || is_extended;
         if is_authority {
             Ok(Form::NoPath)
         } else if is_plain && target.starts_with(b"/") {

@@ -64,7 +64,7 @@ fn spelling(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
 
 /// One hostile or odd spelling of a path.
 pub fn hostile_spelling(path: &str, rng: &mut Rng) -> String {
-    match rng.below(25) {
+    match rng.below(26) {
         0 => path.replacen('/', "//", 1),
         1 => path.replacen("/o", "/%6f", 1),
         2 => path.replacen("/o", "/%6F", 1),
@@ -89,6 +89,7 @@ pub fn hostile_spelling(path: &str, rng: &mut Rng) -> String {
         21 => format!("{path}%2f..%2fx"),
         22 => format!("{path}/x%5C%2e%2e"),
         23 => format!("{path}%5C..x"),
+        24 => format!("{path}%C2%85"),
         _ => path.replacen("%", "%25", 1),
     }
 }

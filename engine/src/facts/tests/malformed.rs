@@ -236,6 +236,11 @@ fn upgrades() {
         let view = RequestView {
             method,
             headers,
+            protocol: if method == b"CONNECT" {
+                b"HTTP/2"
+            } else {
+                b"HTTP/1.1"
+            },
             ..get("/")
         };
         let arena = Arena::new();

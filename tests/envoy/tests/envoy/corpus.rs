@@ -51,7 +51,7 @@ const NOT_CARRIED: [(&str, usize); 9] = [
         "a number or a repeated member that a protobuf Struct does not keep",
         3,
     ),
-    ("a pseudo-header is no header line of HTTP/1.1", 14),
+    ("a pseudo-header is no header line of HTTP/1.1", 15),
     ("a token that fails is refused by `jwt_authn` itself", 2),
     ("a token without claims is refused by `jwt_authn` itself", 1),
     ("the plugin takes over no second token", 28),

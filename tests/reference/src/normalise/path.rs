@@ -118,6 +118,9 @@ fn piece(raw: &[u8], is_last: bool, options: HostOptions) -> Result<Piece, Malfo
     };
     let (name, parameters) = raw.split_at_checked(cut).unwrap_or((raw, b""));
     let whole = String::from_utf8(percent_decoded(raw)).map_err(|_| bad(Detail::BadUtf8))?;
+    if whole.chars().any(char::is_control) {
+        return Err(bad(Detail::ControlOrNul));
+    }
     if whole.contains(['\u{2044}', '\u{2215}', '\u{ff0f}']) {
         return Err(bad(Detail::LookalikeSlash));
     }
