@@ -190,3 +190,60 @@ fn a_size_is_no_bound_of_uploads() {
         assert_eq!(found, ["W0034"], "{rule}");
     }
 }
+
+const TWO_ISSUERS: &str = "gate 1;
+issuer i { url \"https://i/\"; audience \"a\"; algorithms ES256; }
+issuer j_k { url \"https://j/\"; audience \"a\"; algorithms ES256; CLAUSES }
+";
+
+/// `token from i and token from j_k` as a principal and in an allow; codes of all warnings, and the help of `W0022`.
+fn two_tokens(clauses: &str) -> (Vec<&'static str>, String) {
+    let text = format!(
+        "{}principal both = token from i and token from j_k;
+service s {{ allow both to GET /a when token from i and (token from j_k or token from j_k); }}",
+        TWO_ISSUERS.replace("CLAUSES", clauses)
+    );
+    let checked = load_text(&text);
+    assert!(checked.policy.is_some(), "{clauses}: {:#?}", checked.diagnostics);
+    let help = checked.diagnostics.iter().find(|d| d.code == "W0022");
+    let help = help.and_then(|d| d.help.clone()).unwrap_or_default();
+    (checked.diagnostics.iter().map(|d| d.code).collect(), help)
+}
+
+#[test]
+fn a_demand_for_two_tokens_is_offered_a_token_beside() {
+    for (clauses, edit) in [
+        ("", "from header \"x-j-k-token\"; beside;"),
+        ("from header \"x-token\";", "beside;"),
+        ("from cookie \"session\"; claims { n: int; }", "beside;"),
+    ] {
+        let (codes, help) = two_tokens(clauses);
+        assert_eq!(codes, ["W0022", "W0022"], "{clauses}");
+        let edits: Vec<&str> = help.split('`').collect();
+        assert_eq!(edits[1], "token from i or token from j_k", "{help}");
+        assert_eq!(edits[3..6], [edit, " in issuer ", "j_k"], "{help}");
+        let (codes, _) = two_tokens(&format!("{clauses} {edit}"));
+        assert_eq!(codes, [""; 0], "{clauses}");
+    }
+    // Where the second cannot be beside, the first is offered; a clause that cannot stand there is never.
+    for (clauses, offered) in [
+        ("from query \"access_token\";", true),
+        ("scopes from permissions;", true),
+        ("opaque;", true),
+        ("from header \"x-token\"; opaque;", true),
+    ] {
+        let (_, help) = two_tokens(clauses);
+        assert_eq!(
+            help.contains("beside;` in issuer `i`"),
+            offered,
+            "{clauses}: {help}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_beside_names_its_audience_too() {
+    let text = "gate 1; issuer j { url \"https://j/\"; from header \"x-j\"; beside; }";
+    let codes: Vec<&str> = load_text(text).diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["W0025"]);
+}

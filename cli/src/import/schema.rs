@@ -115,7 +115,7 @@ impl Fields<'_, '_> {
     ) -> Result<(), ImportError> {
         let Some(path) = step(name) else {
             self.notes.push(format!(
-                "{place}: the name {} can not be written; requests with it are refused",
+                "{place}: the name {} cannot be written; requests with it are refused",
                 quote(name)
             ));
             self.shut |= required;

@@ -32,6 +32,13 @@ pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
                     format!("`{}` is not a media type", media.node),
                     "write `image/png` and the like, without parameters",
                 );
+            } else if lower.contains('*') {
+                report.error(
+                    CODE,
+                    media.span,
+                    format!("`{}` is no media type of a body", media.node),
+                    "name each one, as in `accept type \"image/png\" max 1MiB; accept type \"image/gif\" max 1MiB;`",
+                );
             }
             AcceptKind::Media(lower)
         }

@@ -79,6 +79,7 @@ impl Cx<'_> {
             }
             let allowed = [Type::Bool, Type::Int, Type::String, Type::Set];
             let Some((ty, set)) = self.type_and_form(&field.ty, &allowed) else {
+                self.report.spoil(name);
                 continue;
             };
             self.one_type(field, ty, types);

@@ -290,8 +290,30 @@ impl<'a> Cx<'a> {
         if ty == Type::String {
             return Some(fact);
         }
-        self.operator(reference.span, word, ty, "strings");
+        match (&fact, ty) {
+            (Fact::Scopes, _) if word == "like" => self.report.error(
+                "G0202",
+                reference.span,
+                "`like` is not for values of type set",
+                "an allow asks for scopes by a glob in its head: `with scope like \"orders:*\"`",
+            ),
+            (_, Type::Set) => return self.set_operator(reference.span, word, &fact),
+            _ => self.operator(reference.span, word, ty, "strings"),
+        }
         None
+    }
+
+    /// An operator that is for single values, with the one that asks a set.
+    fn set_operator<T>(&self, span: Span, word: &str, set: &Fact) -> Option<T> {
+        self.report.invalid(
+            "G0202",
+            span,
+            format!("`{word}` is not for values of type set"),
+            format!(
+                "ask for its elements: `{} has any [\"a\", \"b\"]`",
+                self.policy.show(set)
+            ),
+        )
     }
 
     fn operator(&self, span: Span, word: &str, found: Type, wanted: &str) {
@@ -351,6 +373,15 @@ impl<'a> Cx<'a> {
             }
         };
         let (left, ty) = self.fact_beside(env, fact, other)?;
+        if ty == Type::Set {
+            let set = self.policy.show(&left);
+            return self.report.invalid(
+                "G0202",
+                span,
+                "sets are not compared",
+                format!("ask for elements: `\"a\" in {set}`, `{set} has any [..]` or `{set} has all [..]`"),
+            );
+        }
         let right = match other {
             OperandExpr::Literal(literal) => {
                 Operand::Value(self.value_beside(env, &left, ty, literal, ignore_case)?)
@@ -366,14 +397,6 @@ impl<'a> Cx<'a> {
         };
         let equality = matches!(op_model, Comparison::Equal | Comparison::NotEqual);
         let ordered = matches!(ty, Type::Int | Type::Instant | Type::Duration) || self.is_open(env, &left);
-        if ty == Type::Set {
-            return self.report.invalid(
-                "G0202",
-                span,
-                "sets are not compared",
-                "use `in`, `has any [..]` or `has all [..]`",
-            );
-        }
         if !equality && !ordered {
             self.operator(op.span, &op.node, ty, "integers, instants and durations");
             return None;
@@ -422,6 +445,9 @@ impl<'a> Cx<'a> {
         let wanted = items.first().and_then(|item| literals::natural_type(&item.node));
         let (fact, ty) = self.left_fact(env, left, wanted)?;
         if !matches!(ty, Type::String | Type::Int) {
+            if ty == Type::Set {
+                return self.set_operator(span, "in [..]", &fact);
+            }
             self.operator(span, "in [..]", ty, "strings and integers");
             return None;
         }

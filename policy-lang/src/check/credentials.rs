@@ -401,7 +401,10 @@ impl Cx<'_> {
                 TypeName::SetOrString => Some((Type::Set, SetForm::OrString)),
                 _ => self.type_and_form(&field.ty, &CLAIM_TYPES),
             };
-            let Some((ty, set)) = typed else { continue };
+            let Some((ty, set)) = typed else {
+                self.report.spoil(name);
+                continue;
+            };
             self.one_type(field, ty, types);
             out.insert(
                 name.clone(),
@@ -551,15 +554,17 @@ impl Cx<'_> {
                             "a header is one text, so its set needs a separator",
                             "write `set separated by \",\"` with the character that stands between the elements",
                         );
+                        self.report.spoil(&name.node);
                         continue;
                     }
-                    if let (Some(header), Some((ty, set))) = (header, self.type_and_form(ty, &allowed)) {
-                        self.policy.trust.headers.push(TrustedHeader {
+                    match (header, self.type_and_form(ty, &allowed)) {
+                        (Some(header), Some((ty, set))) => self.policy.trust.headers.push(TrustedHeader {
                             name: name.node.clone(),
                             header,
                             ty,
                             set,
-                        });
+                        }),
+                        _ => self.report.spoil(&name.node),
                     }
                 }
             }
@@ -574,6 +579,7 @@ impl Cx<'_> {
                 continue;
             }
             let Some((ty, set)) = self.type_and_form(&field.ty, &CLAIM_TYPES) else {
+                self.report.spoil(name);
                 continue;
             };
             let default = self.default(field, ty);

@@ -165,7 +165,7 @@ impl<'a> Cx<'a> {
         self.report.error(
             "G0201",
             span,
-            format!("this is a {found}, but a {wanted} is wanted"),
+            format!("this is of the type `{found}`, but `{wanted}` is wanted"),
             "only values of one type compare",
         );
     }

@@ -73,16 +73,29 @@ impl Cx<'_> {
     /// A fact and its type; what is wrong is reported.
     pub(super) fn fact(&self, env: Env<'_>, reference: &FactRef) -> Option<(Fact, Type)> {
         let fact = self.resolve(env, reference)?;
-        if let Some(name) = self.replaced(&fact) {
-            self.report.warning(
-                "W0011",
-                reference.span,
-                format!("`request.header[\"{name}\"]` is always absent: the policy sets this header, and what a client sends under its name is removed first"),
-                replaced_help(name),
-            );
+        if let Some((why, help)) = self.never_known(&fact) {
+            let message = format!("`{}` is always absent: {why}", self.policy.show(&fact));
+            self.report.warning("W0011", reference.span, message, help);
         }
         let ty = self.policy.type_of(&fact);
         Some((fact, ty))
+    }
+
+    /// Why a fact of the request is never known, and the way out: it is a header that the policy sets, or a parameter that
+    /// presents tokens.
+    pub(super) fn never_known(&self, fact: &Fact) -> Option<(&'static str, String)> {
+        match fact {
+            Fact::Query(name) if self.policy.presents_token(name) => Some((
+                "the parameter presents a token",
+                "ask what the token says, as in `token.sub`, or whether there is one: `exists token`"
+                    .to_owned(),
+            )),
+            _ => self.replaced(fact).map(|name| {
+                let why =
+                    "the policy sets this header, and what a client sends under its name is removed first";
+                (why, replaced_help(name))
+            }),
+        }
     }
 
     /// The name of a header that the policy sets on requests, if the fact is such a header.
@@ -331,13 +344,13 @@ impl Cx<'_> {
         )
     }
 
-    /// Table cells and names from `trust`.
     /// The issuer with `beside` of a name.
     pub(super) fn beside_named(&self, env: Env<'_>, name: &str) -> Option<BesideId> {
         let entry = self.names.find(env.scope, name)?;
         (entry.kind == Kind::Beside).then_some(BesideId(entry.index))
     }
 
+    /// Table cells, claims of issuers with `beside`, and names from `trust`.
     fn declared(&self, env: Env<'_>, reference: &FactRef, names: &[&str]) -> Option<Fact> {
         if let [
             FactPart::Name(table),

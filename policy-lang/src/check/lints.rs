@@ -11,12 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{
     Atom, Cond, CredentialKind, Effect, Methods, Redaction, RedactionOp, Rule, Tail, TargetKind,
 };
-
-/// What is wrong with `token from a and token from b`, and the way out.
-const TWO_TOKENS: (&str, &str) = (
-    "a request has one token, so it is never from two issuers",
-    "write `token from a or token from b` where either will do",
-);
+use crate::source::Span;
 
 impl Cx<'_> {
     /// All warnings.
@@ -27,7 +22,9 @@ impl Cx<'_> {
         for rule in &self.policy.rules {
             if rule.effect == Effect::Deny
                 && !rule.report
-                && let Some(absent) = absent::absent(&self.policy, &rule.condition)
+                && let Some(absent) = absent::absent(&self.policy, &rule.condition, |fact| {
+                    self.never_known(fact).is_some()
+                })
             {
                 self.report.warning(
                     "W0002",
@@ -72,14 +69,19 @@ impl Cx<'_> {
         }
     }
 
+    /// `W0022`: `token from a and token from b`.
+    fn two_tokens(&self, span: Span, condition: &Cond) {
+        if let Some(help) = tokens::two_tokens(&self.policy, condition) {
+            let message = "a request has one token, so it is never from two issuers";
+            self.report.warning("W0022", span, message, help);
+        }
+    }
+
     fn token_demands(&self, rule: &Rule) {
         if rule.effect != Effect::Allow {
             return;
         }
-        if tokens::wanted(&rule.condition).is_some_and(|issuers| issuers.is_empty()) {
-            self.report
-                .warning("W0022", rule.span, TWO_TOKENS.0, TWO_TOKENS.1);
-        }
+        self.two_tokens(rule.span, &rule.condition);
         if let Some(issuer) = tokens::any_tenant(&self.policy, rule) {
             self.report.warning(
                 "W0023",
@@ -100,7 +102,7 @@ impl Cx<'_> {
 
     /// A token for another API, or signed by a weaker algorithm of the key, is as good as one that was meant.
     fn open_issuers(&self) {
-        for issuer in &self.policy.issuers {
+        for issuer in self.policy.issuers.iter().chain(&self.policy.beside) {
             let signed = !issuer.verified_by_gateway && !issuer.opaque;
             let (what, clause) = match (
                 issuer.audiences.is_empty(),
@@ -192,10 +194,8 @@ impl Cx<'_> {
             if self.report.count() > before {
                 continue;
             }
-            let issuers = cond.as_ref().and_then(tokens::wanted);
-            if issuers.is_some_and(|issuers| issuers.is_empty()) {
-                self.report
-                    .warning("W0022", entry.span, TWO_TOKENS.0, TWO_TOKENS.1);
+            if let Some(cond) = &cond {
+                self.two_tokens(entry.span, cond);
             }
             if cond.is_some_and(|c| !anchored(&c)) {
                 self.report.warning(

@@ -460,10 +460,19 @@ fn mismatch<T>(literal: &Literal, wanted: Type) -> Result<T, Bad> {
         Literal::Duration(_) => "duration",
         Literal::List(_) => "list",
     };
+    let help = match wanted {
+        Type::Bool => "write `true` or `false`",
+        Type::Int => "write an integer without quotes, as in `42`",
+        Type::String => "write a string in double quotes",
+        Type::Ip => "write an address in double quotes, as in `\"192.0.2.1\"`",
+        Type::Set => "write a list of strings, as in `[\"a\", \"b\"]`",
+        Type::Instant => "write an instant, as in `2026-12-31T00:00:00Z`",
+        Type::Duration => "write a duration, as in `30s`",
+    };
     let wanted = type_word(wanted);
     bad(
         "G0201",
-        format!("this is a {found}, but a {wanted} is wanted"),
-        format!("write a {wanted} literal"),
+        format!("this is of the type `{found}`, but `{wanted}` is wanted"),
+        help,
     )
 }

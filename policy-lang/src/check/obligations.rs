@@ -6,10 +6,12 @@ use super::jsonpath;
 use super::literals::{header_name, header_value, instant, type_word};
 use super::quotas::PendingLimit;
 use super::sources::Parsed;
-use crate::ast::{BodyLine, Decl, Literal, Mark, OperandExpr, RedactLine, Statement};
+use crate::ast::{
+    AcceptField, AcceptSpec, BodyLine, Decl, Literal, Mark, OperandExpr, RedactLine, Statement,
+};
 use crate::model::{
-    Effect, HeaderAction, HeaderDirection, HeaderOp, HeaderValue, Mask, Obligations, Redaction, RedactionOp,
-    RequireResponse, Transport, Type,
+    Accept, AcceptKind, Effect, HeaderAction, HeaderDirection, HeaderOp, HeaderValue, Mask, Obligations,
+    Redaction, RedactionOp, RequireResponse, Transport, Type,
 };
 use crate::source::{Span, Spanned};
 use std::collections::BTreeSet;
@@ -60,6 +62,30 @@ pub(super) struct Marks {
 }
 
 impl Cx<'_> {
+    /// A parameter that presents a token is passed over by `accept query`: what a field says of it never counts.
+    fn token_parameters(&self, spec: &AcceptSpec, accept: &Accept) {
+        if accept.kind != AcceptKind::Query {
+            return;
+        }
+        for field in accept
+            .fields
+            .iter()
+            .filter(|field| self.policy.presents_token(&field.path))
+        {
+            let is_written = |written: &&AcceptField| written.path.node.trim_matches('"') == field.path;
+            let written = spec.fields.iter().find(is_written);
+            self.report.error(
+                "G0617",
+                written.map_or(spec.kind.span, |written| written.path.span),
+                format!(
+                    "`{}` presents a token, and `accept query` passes it over",
+                    field.path
+                ),
+                "remove the field",
+            );
+        }
+    }
+
     /// The lines of one body.
     #[allow(clippy::too_many_arguments)] // three outputs that the rule owns apart
     pub(super) fn body(
@@ -89,6 +115,7 @@ impl Cx<'_> {
                 BodyLine::Redact(lines) => lines.iter().for_each(|l| self.redact(l, &mut out.redact)),
                 BodyLine::Accept(spec) => {
                     if let Some(accept) = accept(&self.report, spec) {
+                        self.token_parameters(spec, &accept);
                         alternative(&self.report, &out.accept, &accept, span);
                         out.accept.push(accept);
                     }

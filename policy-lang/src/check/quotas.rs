@@ -291,11 +291,22 @@ impl Cx<'_> {
         };
         let mut facts = by.iter().flat_map(|part| &part.facts);
         if facts.all(|key| chosen(&key.fact)) {
+            let parts = by.iter().map(|part| {
+                let facts = part
+                    .facts
+                    .iter()
+                    .map(|key| self.policy.show(&key.fact).to_string());
+                facts.collect::<Vec<_>>().join(" else ")
+            });
+            let parts: Vec<String> = parts.collect();
             self.report.warning(
                 "W0020",
                 at,
                 "a caller chooses the key of this quota and so gets as many buckets as it likes",
-                "count by the caller too, as in `by path.tenant, client.ip`",
+                format!(
+                    "count by the caller too, as in `by {}, client.ip`",
+                    parts.join(", ")
+                ),
             );
         }
     }

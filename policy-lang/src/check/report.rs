@@ -6,7 +6,7 @@ use crate::ast::File;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{FileId, Sources, Span};
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A sink for diagnostics. Interior mutability keeps the checker's passes free to borrow the model they read.
 #[derive(Default)]
@@ -14,6 +14,8 @@ pub(super) struct Report {
     list: RefCell<Vec<Diagnostic>>,
     /// Spent of [`MAX_SUGGESTION_CELLS`].
     compared: Cell<usize>,
+    /// Names whose declaration is in error: it is not true that nothing declares them.
+    spoilt: RefCell<BTreeSet<String>>,
 }
 
 impl Report {
@@ -95,7 +97,12 @@ impl Report {
         Some(strsim::damerau_levenshtein(a, b))
     }
 
-    /// `G0102` with the nearest known name.
+    /// Says that the declaration of a name is in error, so that [`Report::undeclared`] does not report its uses too.
+    pub(super) fn spoil(&self, name: &str) {
+        self.spoilt.borrow_mut().insert(name.to_owned());
+    }
+
+    /// `G0102` with the nearest known name, unless a declaration of the name is in error.
     pub(super) fn undeclared<'n>(
         &self,
         span: Span,
@@ -103,6 +110,9 @@ impl Report {
         what: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) {
+        if self.spoilt.borrow().contains(name) {
+            return;
+        }
         let near = |known: &&str| {
             // Lengths alone tell most names apart, for nothing.
             name.len().abs_diff(known.len()) <= 1 + known.len() / 3 || !(name.is_ascii() && known.is_ascii())

@@ -238,7 +238,7 @@ pub(super) fn syntax(error: &Error<Rule>, stream: Stream<'_>, whole: Span) -> Di
     };
     let plain: Vec<&str> = wanted.iter().map(|w| w.trim_matches('`')).collect();
     match found {
-        Some("==" | "!=" | "<" | "<=" | ">" | ">=" | "=" | "!") => {
+        Some("==" | "!=" | "<" | "<=" | ">" | ">=" | "=" | "!") if plain.contains(&"and") => {
             complaint.help("comparisons do not chain; join two of them with `and`")
         }
         Some(word) if is_word(word) => match nearest(word, plain.iter().copied().filter(|w| is_word(w))) {

@@ -121,6 +121,15 @@ fn of_world(rng: &mut Rng, mut world: World) -> Generated {
         blocks.push(guard(rng, &world, index, &mut unique));
     }
     blocks.extend(services(rng, &world, &mut unique));
+    // A parameter that presents tokens is not accepted besides.
+    if world
+        .declarations
+        .iter()
+        .any(|text| text.contains("from query \"q\""))
+    {
+        let statements = blocks.iter_mut().flat_map(|block| &mut block.statements);
+        statements.for_each(|text| *text = text.replace(" q?: string", " text?: string"));
+    }
     Generated {
         declarations: world.declarations,
         blocks,

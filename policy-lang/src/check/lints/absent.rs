@@ -32,7 +32,8 @@ const FALSE: u8 = 2;
 const UNKNOWN: u8 = 4;
 
 /// What requests lack that make the condition unknown, whatever else they hold.
-pub(super) fn absent(policy: &Policy, cond: &Cond) -> Option<Absent> {
+/// Facts that are `never` known have a warning of their own, and no `exists` may ask for them.
+pub(super) fn absent(policy: &Policy, cond: &Cond, never: impl Fn(&Fact) -> bool) -> Option<Absent> {
     let mut all: Vec<Lacking<'_>> = Vec::new();
     cond.for_each_atom(&mut |atom| {
         if matches!(atom, Atom::Anchor(_) | Atom::Presented(_) | Atom::Exists(_)) || bounds_size(atom) {
@@ -41,7 +42,7 @@ pub(super) fn absent(policy: &Policy, cond: &Cond) -> Option<Absent> {
         atom.for_each_fact(&mut |fact| {
             let lacking = match fact.credential() {
                 Some(kind) => Lacking::Credential(kind),
-                None if may_be_absent(policy, fact) => Lacking::Fact(fact),
+                None if may_be_absent(policy, fact) && !never(fact) => Lacking::Fact(fact),
                 None => return,
             };
             if all.len() < LACKING_MAX && !all.contains(&lacking) {

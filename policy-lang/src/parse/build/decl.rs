@@ -130,7 +130,8 @@ impl Build<'_> {
                     .label("a path")
                     .help(help),
                 );
-                return None;
+                // The name is declared all the same: who uses it is not told otherwise.
+                None
             }
             default => maybe(default, |default| self.literal(kids(default).next()?))?,
         };
