@@ -53,9 +53,9 @@ pub fn load_policy(path: &Path) -> Result<Loaded, CliError> {
     if !folder.broken.is_empty() {
         checked.policy = None;
     }
-    // Paths are checked here and not only where the policy is compiled, so that `check` does not call a policy fine
+    // Paths and regexes are checked here and not only where the policy is compiled, so that `check` does not call a policy fine
     // that `compile` refuses.
-    let paths = checked.policy.as_ref().map(portcullis_compile::check_paths);
+    let paths = checked.policy.as_ref().map(portcullis_compile::check_patterns);
     if let Some(diagnostic) = paths.and_then(|paths| paths.err()?.diagnostic()) {
         checked.diagnostics.push(diagnostic);
         checked.policy = None;

@@ -213,6 +213,31 @@ fn paths_that_no_automaton_holds_are_a_mistake_of_the_rule() {
     );
 }
 
+#[test]
+fn a_regex_of_a_condition_that_is_too_large_is_told_at_its_rule() {
+    let folder = Folder::new(&[]);
+    let large = "(.*a.{40}){3}b";
+    for rule in [
+        format!("deny anyone to any /a when request.header[\"x-a\"] matches '{large}';"),
+        format!("allow anyone to GET /a {{ accept query {{ q: string matches '{large}'; }} }}"),
+        format!("on any /a when not request.path matches '/{large}' {{ tag \"x\"; }}"),
+    ] {
+        let text =
+            format!("gate 1;\nservice s on \"a.example\" {{\n  allow anyone to GET /b;\n  {rule}\n}}\n");
+        folder.write("p.gate", text.as_bytes());
+        let shown = [
+            "G0806",
+            "p.gate:4:",
+            large,
+            "needs too large an automaton",
+            "bound the repetitions",
+        ];
+        let ran = folder.run(&["check", "p.gate"]).is(1, &shown);
+        assert!(!ran.out.contains("fine"), "{ran:#?}");
+        folder.run(&["compile", "p.gate", "-o", "i"]).is(1, &shown);
+    }
+}
+
 /// Wildcards before literals double the states at each segment.
 #[test]
 fn paths_that_overlap_too_much_are_a_mistake_of_the_service() {

@@ -265,6 +265,7 @@ impl Make<'_> {
                 let table =
                     Table::build(std::slice::from_ref(regex)).map_err(|_| CompileError::PatternTooLarge {
                         pattern: regex.clone(),
+                        span: None,
                     })?;
                 self.patterns.push(table);
                 Some(self.patterns.len() as u32 - 1)

@@ -5,8 +5,8 @@ use portcullis_lang::model::Effect;
 
 use super::CompileError;
 
-/// Code of paths that need too large an automaton.
-const PATHS: &str = "G0806";
+/// Code of patterns that need too large an automaton.
+const PATTERNS: &str = "G0806";
 
 impl CompileError {
     /// The error at its place, as the checker shows its own; `None` for errors that belong to no place of the text.
@@ -20,12 +20,16 @@ impl CompileError {
                 capture,
                 ..
             } => {
-                let diagnostic = Diagnostic::error(PATHS, *span, path_patterns(pattern, *others));
+                let diagnostic = Diagnostic::error(PATTERNS, *span, path_patterns(pattern, *others));
                 Some(diagnostic.help(way_out(*others, *effect, capture.as_ref())))
             }
             CompileError::RoutesTooAmbiguous { span, .. } => Some(
-                Diagnostic::error(PATHS, *span, self.to_string())
+                Diagnostic::error(PATTERNS, *span, self.to_string())
                     .help("write literal segments in place of `*` and captures before the last segment"),
+            ),
+            CompileError::PatternTooLarge { span, .. } => Some(
+                Diagnostic::error(PATTERNS, (*span)?, self.to_string())
+                    .help("bound the repetitions of the regex lower, or test the text by `like`"),
             ),
             _ => None,
         }

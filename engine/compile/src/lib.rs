@@ -21,6 +21,7 @@ pub mod lower;
 mod number;
 pub mod pattern;
 mod plan;
+mod regexes;
 pub mod routes;
 mod shapes;
 mod slots;
@@ -34,7 +35,7 @@ pub mod inspect;
 
 pub use inspect::{Inspection, inspect};
 pub use plan::Plan;
-pub use routes::check_paths;
+pub use regexes::check_patterns;
 
 use diagnostic::path_patterns;
 use portcullis_lang::Span;
@@ -44,10 +45,12 @@ use portcullis_lang::model::{Effect, Policy};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// A regex or glob whose automaton would be too large.
-    #[error("the pattern `{pattern}` needs too large an automaton: bound its repetitions")]
+    #[error("the pattern `{pattern}` needs too large an automaton")]
     PatternTooLarge {
         /// As the automaton's regex.
         pattern: String,
+        /// The rule that tests it, where one does.
+        span: Option<Span>,
     },
     /// Captures of one segment whose automaton would be too large, mostly because their regexes overlap.
     #[error("rule `{rule}`: {}", path_patterns(pattern, *others))]

@@ -8,7 +8,7 @@ use crate::pattern::Table;
 use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::vars::Vars;
-use crate::{CompileError, CompileOptions, config, lower};
+use crate::{CompileError, CompileOptions, config, lower, regexes};
 
 /// A policy as decision graphs, which say what it decides for every request.
 ///
@@ -38,6 +38,10 @@ impl<'p> Plan<'p> {
     ///
     /// A pattern, the routes or the conditions would be too large, or a time zone is not known.
     pub fn of(policy: &'p Policy, options: &CompileOptions) -> Result<Plan<'p>, CompileError> {
+        Plan::made(policy, options).map_err(|error| regexes::at_its_rule(policy, error))
+    }
+
+    fn made(policy: &'p Policy, options: &CompileOptions) -> Result<Plan<'p>, CompileError> {
         let mut slots = Slots::default();
         let lowered = lower::lower(policy, &mut slots);
         let mut vars = Vars::plan(&lowered, &slots, options.nodes_max)?;

@@ -86,13 +86,8 @@ fn matcher(prefix: &str, suffix: &str, kind: &CaptureKind) -> Option<Matcher> {
     Some(Matcher { regex, empty })
 }
 
-/// Whether the paths of a policy can be compiled: what [`crate::compile`] says of them, without the rest of its work.
-///
-/// # Errors
-///
-/// [`CompileError::PathPatternsTooLarge`] and [`CompileError::RoutesTooAmbiguous`], which have a place:
-/// [`CompileError::diagnostic`].
-pub fn check_paths(policy: &Policy) -> Result<(), CompileError> {
+/// Whether the paths of a policy can be compiled.
+pub(super) fn check(policy: &Policy) -> Result<(), CompileError> {
     // Paths of literals have as many states as their text has segments.
     let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
     let mut targets = policy.rules.iter().flat_map(|rule| &rule.targets);
@@ -299,6 +294,7 @@ fn too_large(policy: &Policy, trie: &[Node], matchers: &BTreeMap<&Matcher, Vec<u
     let Some((_, first, matcher)) = by_rule.get(most) else {
         // Every matcher stands on the way to a rule.
         return CompileError::PatternTooLarge {
+            span: None,
             pattern: matchers
                 .keys()
                 .map(|m| m.regex.as_str())

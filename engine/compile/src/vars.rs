@@ -199,6 +199,7 @@ impl Vars {
             let patterns: Vec<String> = patterns.into_iter().collect();
             let groups = pattern::group(&patterns).map_err(|i| CompileError::PatternTooLarge {
                 pattern: patterns[i].clone(),
+                span: None,
             })?;
             for (members, table) in groups {
                 let meanings = inverted(members.len(), (1..).zip(&table.sets))
@@ -213,6 +214,7 @@ impl Vars {
             let table = Table::build(std::slice::from_ref(&regex));
             let table = table.map_err(|_| CompileError::PatternTooLarge {
                 pattern: regex.clone(),
+                span: None,
             })?;
             let meaning = (Leaf::SomeMatches(slot, regex), vec![2]);
             unordered.push((rank(slot) + 5, Var::SomePattern(slot, table), vec![meaning]));
