@@ -61,5 +61,33 @@ fn shares(rules: usize, text: &str, bytes: usize) {
     );
 }
 
-criterion_group!(benches, compiling);
+/// How many times as long globs may take as the same texts by `==`.
+const GLOBS_TIMES_MAX: f64 = 10.0;
+
+/// Globs beside literals, each the fastest of five in turn, so that both met the same machine.
+#[expect(clippy::expect_used, reason = "as above")]
+fn globs(_: &mut Criterion) {
+    let [literals, globs] = [false, true].map(|globs| shapes::one_fact(1_000, globs));
+    let mut fastest = [f64::INFINITY; 2];
+    for _ in 0..5 {
+        for (text, fastest) in [&literals, &globs].into_iter().zip(&mut fastest) {
+            let start = Instant::now();
+            black_box(setup::image(black_box(text), &Default::default())).expect("the shape compiles");
+            *fastest = start.elapsed().as_secs_f64().min(*fastest);
+        }
+    }
+    let times = fastest[1] / fastest[0];
+    let _ = writeln!(
+        std::io::stderr(),
+        "compile/globs: 1,000 literals {:.0} ms, 1,000 globs {:.0} ms, {times:.1} times",
+        1e3 * fastest[0],
+        1e3 * fastest[1]
+    );
+    assert!(
+        Scale::of_process() == Scale::Test || times <= GLOBS_TIMES_MAX,
+        "globs take {times:.1} times as long as literals"
+    );
+}
+
+criterion_group!(benches, compiling, globs);
 criterion_main!(benches);

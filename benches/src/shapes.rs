@@ -75,6 +75,21 @@ pub fn globs(globs: usize) -> Option<Shape> {
     shape("globs", globs, text, requests.collect::<Option<_>>()?, 75)
 }
 
+/// `rules` rules that test one fact, each with a text of its own: by a glob that can match together with any other, so
+/// that their automata multiply, or by a text that the glob takes.
+pub fn one_fact(rules: usize, globs: bool) -> String {
+    let mut text = "gate 1;\ncontext { x: string; }\nservice api on \"api.example.com\" {\n".to_owned();
+    for rule in 0..rules {
+        let test = match globs {
+            true => format!("like \"**/{rule}/*\""),
+            false => format!("== \"x/{rule}/x\""),
+        };
+        let _ = writeln!(text, "  allow anyone to GET /one when context.x {test};");
+    }
+    text.push_str("}\n");
+    text
+}
+
 /// `rules` conditions of depth 8 over 40 facts.
 pub fn deep(rules: usize) -> Result<Shape, String> {
     judged("deep", rules, adversarial::deep(rules))

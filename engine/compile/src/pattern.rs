@@ -3,11 +3,15 @@
 //! regex-automata determinises all patterns of a set together; its automaton is then walked state by state into byte
 //! classes, transitions and accept classes. An accept class is a set of patterns that match together; class 0 is none.
 
+mod sequence;
+
 use std::collections::{BTreeMap, HashMap};
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, MatchKind, util::start, util::syntax};
+
+use sequence::Sequence;
 
 /// Memory that determinising one set may take, bytes: a policy that needs more is refused, not awaited.
 const DETERMINISE_BYTES_MAX: usize = 4 << 20;
@@ -47,6 +51,16 @@ impl Table {
     }
 
     fn within(patterns: &[String], bytes_max: usize) -> Result<Table, TooLarge> {
+        let sequences: Option<Vec<Sequence>> = patterns.iter().map(|p| Sequence::of(p)).collect();
+        match sequences.and_then(|sequences| sequence::table(&sequences, bytes_max)) {
+            Some(Ok(table)) => Ok(table),
+            Some(Err(TooLarge)) if patterns.len() > 1 => Err(TooLarge),
+            _ => Table::determinised(patterns, bytes_max),
+        }
+    }
+
+    /// By regex-automata, which takes every regex.
+    fn determinised(patterns: &[String], bytes_max: usize) -> Result<Table, TooLarge> {
         let anchored: Vec<String> = patterns.iter().map(|p| format!(r"(?:{p})\z")).collect();
         let dfa = dense::Builder::new()
             .configure(
@@ -334,6 +348,67 @@ mod tests {
         }
         // Those that multiply do not keep those that do not from sharing an automaton.
         assert!(groups.len() < 60, "{} groups", groups.len());
+    }
+
+    /// Two ways to one automaton: what it accepts of every text of a few bytes that the patterns tell apart.
+    #[test]
+    fn sequences_are_determinised_as_regexes_are() {
+        let sets: [&[&str]; 9] = [
+            &["**", "*", "", "/"],
+            &["a", "a*", "*a", "**a", "a**", "a*b", "a/*", "*/a"],
+            &["**/a/*", "**/b/*", "**/a/**", "a/**/b", "**a**b**"],
+            &["\\*", "\\\\", "a\\*b", "*\\**"],
+            &["a**b*a", "**ab*", "*/*", "/**/*a"],
+            &["***", "****a", "* *"],
+            &["b/a", "b*", "b"],
+            &[
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa*b",
+                "**b",
+            ],
+            &["\u{e9}*", "*\u{e9}", "a\u{e9}"],
+        ];
+        let mut globs: Vec<Vec<String>> = sets
+            .iter()
+            .map(|set| set.iter().map(|text| glob(text)).collect())
+            .collect();
+        globs.push(
+            ["[ab]+", "(?:a|b)/*", "a(b)c*", "(?i-u:aB)", "[^/]+b"]
+                .map(String::from)
+                .to_vec(),
+        );
+        globs.push(hard(12));
+        let bytes = [b'a', b'b', b'B', b'/', b'*', b'\\', b'1', 0xc3, 0xa9, b'\n'];
+        let mut texts = vec![Vec::new()];
+        for length in 0..5 {
+            let longer = texts.iter().filter(|t| t.len() == length);
+            let longer = longer.flat_map(|t| bytes.map(|byte| [t.as_slice(), &[byte]].concat()));
+            texts.extend(longer.collect::<Vec<_>>());
+        }
+        texts.extend([62, 63, 64].map(|n| [vec![b'a'; n], b"/b".to_vec()].concat()));
+        texts.extend([62, 63, 64].map(|n| [vec![b'a'; n], b"cb".to_vec()].concat()));
+        for patterns in &globs {
+            let sequences: Vec<Sequence> = patterns.iter().map(|p| Sequence::of(p).unwrap()).collect();
+            let ours = sequence::table(&sequences, DETERMINISE_BYTES_MAX)
+                .unwrap()
+                .unwrap();
+            let theirs = Table::determinised(patterns, DETERMINISE_BYTES_MAX).unwrap();
+            assert!(ours.accept.len() <= theirs.accept.len(), "{patterns:?}");
+            for text in &texts {
+                let [ours, theirs] = [&ours, &theirs].map(|table| &table.sets[table.run(text) as usize]);
+                assert_eq!(ours, theirs, "{patterns:?} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn regexes_of_another_form_and_long_sets_are_no_sequences() {
+        for regex in ["a|bc", "a?", "a{2,3}", "(?:ab)*", "a{2,}", "^a", "\\ba"] {
+            assert_eq!(Sequence::of(regex), None, "{regex}");
+        }
+        let long: Vec<Sequence> = (0..40).map(|_| Sequence::of(&"a".repeat(40)).unwrap()).collect();
+        assert!(sequence::table(&long, DETERMINISE_BYTES_MAX).is_none());
+        let few: Vec<Sequence> = hard(20).iter().map(|p| Sequence::of(p).unwrap()).collect();
+        assert!(matches!(sequence::table(&few, 1 << 10), Some(Err(TooLarge))));
     }
 
     #[test]
