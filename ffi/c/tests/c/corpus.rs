@@ -137,7 +137,7 @@ impl Script {
 /// Every case by its image, and where its policy is one file and `texts` are asked for, by its text too.
 fn script(texts: bool) -> Script {
     let mut script = Script::default();
-    for case in corpus::cases().unwrap() {
+    for mut case in corpus::cases().unwrap() {
         let checked = case.check();
         let text = match case.gate_files.as_slice() {
             [(name, text)] if texts => Some((name, text)),
