@@ -99,6 +99,22 @@ fn a_policy_of_tokens_reads_the_clock_and_a_fingerprint() {
 }
 
 #[test]
+fn where_proxies_are_trusted_one_may_tell_of_a_certificate() {
+    let trust = "trust { proxies 10.0.0.0/8; }";
+    let mesh = r#"peers mesh { trust "cluster.local"; }"#;
+    let issuer = r#"issuer corp { url "https://id.example.com/"; audience "a"; verified by gateway; }"#;
+    for (declaration, address) in [
+        (mesh, true),
+        (issuer, true),
+        ("network near = 10.0.0.0/8;", false),
+    ] {
+        let read = reads(&format!("{trust} {declaration}"), "");
+        assert_eq!(read.address, address, "{declaration}");
+        assert!(!reads(declaration, "").address, "{declaration}");
+    }
+}
+
+#[test]
 fn a_signature_with_a_timestamp_reads_the_clock() {
     let clock = Reads {
         clock: true,

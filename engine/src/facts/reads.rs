@@ -53,6 +53,8 @@ impl Reads {
             ..Reads::default()
         };
         config.sources.iter().for_each(|source| reads.add(source));
+        // A trusted proxy may tell of a certificate, by the address that it comes from.
+        reads.address |= !config.proxies.is_empty() && (reads.certificate || reads.fingerprint);
         reads
     }
 
