@@ -232,12 +232,6 @@ impl Keys {
         self.beside.get(place)?.held.as_deref()
     }
 
-    /// The secrets of the signature scheme at a place that were loaded.
-    pub(crate) fn secrets(&self, place: usize) -> impl Iterator<Item = &Secret> {
-        let slots = self.signatures.get(place).into_iter().flatten();
-        slots.filter_map(|slot| slot.held.as_ref().map(|held| &held.secret))
-    }
-
     /// What of the keys is public, into the digest of the data.
     pub(super) fn digest_into(&self, hash: &mut Canonical) {
         for slot in self.issuers.iter().chain(&self.beside) {

@@ -106,7 +106,7 @@ fn forged(token: &str) -> String {
     // The last character holds spare bits, which must be 0.
     format!(
         "{rest}.{}",
-        if turned.len() % 4 == 0 {
+        if turned.len().is_multiple_of(4) {
             turned
         } else {
             format!("{}A", &turned[..turned.len() - 1])
