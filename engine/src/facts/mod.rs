@@ -210,7 +210,11 @@ impl<'a> Facts<'a> {
                     names => Fetched::present(names.map(|dns| Value::Set(dns))),
                 }
             }
-            Source::PeerSubject => bytes(self.credentials.peer().and_then(|peer| peer.certificate.subject())),
+            Source::PeerSubject => bytes(
+                self.credentials
+                    .peer()
+                    .and_then(|peer| peer.certificate.subject()),
+            ),
             Source::PeerFingerprint => bytes(
                 self.credentials
                     .peer()
@@ -363,7 +367,8 @@ impl<'a> Facts<'a> {
 
     /// Whether a trusted proxy sent the request.
     pub(crate) fn is_from_trusted_hop(&self) -> bool {
-        self.socket.is_some_and(|socket| hop::is_proxy(self.config, socket))
+        self.socket
+            .is_some_and(|socket| hop::is_proxy(self.config, socket))
     }
 
     /// A member of an object that the host handed over; no object is ill-typed, and `exists` false.

@@ -72,7 +72,11 @@ fn element<'a>(element: &'a [u8], arena: &'a Arena) -> Option<ForwardedCertifica
     let mut dns = List::new_in(arena);
     for pair in split_quoted(element, b';') {
         let (name, value) = text::split_once(text::trim(pair), b'=')?;
-        let value = if value.is_empty() { value } else { unquoted(value, arena)? };
+        let value = if value.is_empty() {
+            value
+        } else {
+            unquoted(value, arena)?
+        };
         let given = (!value.is_empty()).then_some(value);
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         let before = if is("hash") {
@@ -141,7 +145,10 @@ mod tests {
         assert_eq!(subject.as_deref(), Some(r#"/C=US/CN=\a", b;c"#));
         assert!(fingerprint);
         let upper = HASH.to_uppercase();
-        for little in [format!("Hash={upper}"), format!("hash=\"{upper}\";URI=;DNS=;Subject=\"\"")] {
+        for little in [
+            format!("Hash={upper}"),
+            format!("hash=\"{upper}\";URI=;DNS=;Subject=\"\""),
+        ] {
             assert_eq!(read(&little), Some((None, Vec::new(), None, true)));
         }
     }

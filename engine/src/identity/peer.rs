@@ -51,8 +51,13 @@ fn forwarded<'a>(
     config: &Config,
     arena: &'a Arena,
 ) -> Kind<'a, Certificate<'a>> {
-    let is_read = config.identity_headers.iter().any(|name| name == FORWARDED_CERTIFICATE);
-    let is_trusted = view.socket_peer.is_some_and(|socket| hop::is_proxy(config, socket));
+    let is_read = config
+        .identity_headers
+        .iter()
+        .any(|name| name == FORWARDED_CERTIFICATE);
+    let is_trusted = view
+        .socket_peer
+        .is_some_and(|socket| hop::is_proxy(config, socket));
     if !is_read || !is_trusted {
         return Kind::Absent;
     }

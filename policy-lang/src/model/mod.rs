@@ -221,11 +221,17 @@ impl Policy {
         };
         let in_rule = |rule: &Rule| {
             let obligations = &rule.obligations;
-            let costs = obligations.limits.iter().filter_map(|limit| limit.cost.as_ref()?.fact());
-            let mut written = obligations.headers.iter().filter_map(|header| match &header.action {
-                HeaderAction::Set(HeaderValue::Fact(fact)) => Some(fact),
-                _ => None,
-            });
+            let costs = obligations
+                .limits
+                .iter()
+                .filter_map(|limit| limit.cost.as_ref()?.fact());
+            let mut written = obligations
+                .headers
+                .iter()
+                .filter_map(|header| match &header.action {
+                    HeaderAction::Set(HeaderValue::Fact(fact)) => Some(fact),
+                    _ => None,
+                });
             rule.credentials().contains(&CredentialKind::Peer)
                 || written.any(is_peer)
                 || costs.into_iter().any(is_peer)

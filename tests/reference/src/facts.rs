@@ -506,7 +506,8 @@ impl<'a> World<'a> {
 
     /// Whether a trusted proxy sent the request.
     pub(crate) fn is_from_trusted_hop(&self) -> bool {
-        self.socket.is_some_and(|socket| is_trusted(&self.policy.trust, socket))
+        self.socket
+            .is_some_and(|socket| is_trusted(&self.policy.trust, socket))
     }
 
     fn trusted(&self, name: &str) -> Found {

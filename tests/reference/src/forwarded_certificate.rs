@@ -18,7 +18,11 @@ type Pair = (String, String);
 /// What a trusted hop tells, if it tells anything: `Some(None)` where that cannot be read.
 pub(crate) fn told(policy: &Policy, request: &Canonical, vector: &Vector) -> Option<Option<PeerCert>> {
     let lines: Vec<&[u8]> = request.header(HEADER).collect();
-    let socket: Option<IpAddr> = vector.request.client_ip.as_ref().and_then(|text| text.parse().ok());
+    let socket: Option<IpAddr> = vector
+        .request
+        .client_ip
+        .as_ref()
+        .and_then(|text| text.parse().ok());
     let is_trusted = socket.is_some_and(|socket| is_trusted(&policy.trust, socket.to_canonical()));
     (policy.reads_certificate() && is_trusted && !lines.is_empty()).then(|| read(&lines))
 }
@@ -36,7 +40,8 @@ fn certificate(pairs: &[Pair]) -> Option<PeerCert> {
         let named = pairs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         named.map(|(_, value)| value.clone()).collect()
     };
-    let given = |wanted: &str| -> Vec<String> { values(wanted).into_iter().filter(|v| !v.is_empty()).collect() };
+    let given =
+        |wanted: &str| -> Vec<String> { values(wanted).into_iter().filter(|v| !v.is_empty()).collect() };
     let at_most_one = |mut values: Vec<String>| -> Option<Option<String>> {
         let last = values.pop();
         values.is_empty().then_some(last)
@@ -46,7 +51,9 @@ fn certificate(pairs: &[Pair]) -> Option<PeerCert> {
     if !hash.iter().all(is_digest) {
         return None;
     }
-    let ids = given("uri").into_iter().filter(|uri| uri.starts_with("spiffe://"));
+    let ids = given("uri")
+        .into_iter()
+        .filter(|uri| uri.starts_with("spiffe://"));
     Some(PeerCert {
         spiffe: at_most_one(ids.collect())?,
         dns: given("dns"),
@@ -82,7 +89,8 @@ fn elements(line: &str) -> Option<Vec<Vec<Pair>>> {
                 }
             }
         } else {
-            while let Some(c) = rest.next_if(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ',' | ';')) {
+            while let Some(c) = rest.next_if(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ',' | ';'))
+            {
                 value.push(c);
             }
         }

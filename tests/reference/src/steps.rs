@@ -101,7 +101,12 @@ impl<'a> Case<'a> {
         if self.world.is_from_trusted_hop() {
             return Vec::new();
         }
-        let trusted = self.policy().trust.headers.iter().map(|header| header.header.clone());
+        let trusted = self
+            .policy()
+            .trust
+            .headers
+            .iter()
+            .map(|header| header.header.clone());
         let names = trusted.chain([forwarded_certificate::HEADER.to_string()]);
         names.filter(|name| self.request.names.contains(name)).collect()
     }
