@@ -10,6 +10,7 @@ use portcullis::limits::{KNOWN_TOKENS, SET_ELEMENTS};
 use portcullis::{
     Claim, Credential, Data, Image, KnownToken, NoToken, Now, RequestView, Snapshot, Trust, Worker, decide,
 };
+use portcullis_base::Detail;
 
 const POLICY: &str = r#"gate 1;
 issuer corp { url "https://idp.example.com/"; audience "a"; algorithms ES256; keys "k.json";
@@ -341,4 +342,48 @@ fn sets_handed_over_have_a_limit() {
     assert_eq!(of(SET_ELEMENTS, "dev"), Effect::Allow);
     assert_eq!(of(SET_ELEMENTS, "nobody"), Effect::Deny);
     assert_eq!(of(SET_ELEMENTS + 1, "dev"), Effect::Deny);
+}
+
+/// What the gateway's word leaves open is looked at before a token is kept, and its times whenever it is used.
+#[test]
+fn a_token_that_the_gateway_verified_is_kept_as_it_would_be_judged() {
+    let policy = POLICY.replace(
+        r#"algorithms ES256; keys "k.json";"#,
+        "verified by gateway; leeway 0s; max age 60s;",
+    );
+    let snapshot = snapshot(&policy);
+    let read = |more: &str| {
+        let claims = format!(r#"{{"tenant":"t1","scope":"orders:read"{more}}}"#);
+        KnownToken::read(&snapshot.image, "corp", claims.as_bytes())
+    };
+    let iss = r#","iss":"https://idp.example.com/""#;
+    for (more, detail) in [
+        ("", Detail::UnknownIssuer),
+        (r#","iss":"https://other/""#, Detail::UnknownIssuer),
+        (iss, Detail::WrongAudience),
+        (&format!(r#"{iss},"aud":"a""#), Detail::NoExpiry),
+        (
+            &format!(r#"{iss},"aud":"a","exp":"1000""#),
+            Detail::MalformedToken,
+        ),
+        (&format!(r#"{iss},"aud":"a","exp":1000"#), Detail::TooOld),
+    ] {
+        assert_eq!(read(more).unwrap_err(), NoToken(detail), "{more}");
+    }
+    let token = read(&format!(r#"{iss},"aud":"a","exp":1000,"iat":100"#)).unwrap();
+    let mut worker = Worker::default();
+    worker.remember(b"eyJ.a.b", token);
+    let bearer: [(&[u8], &[u8]); 1] = [(b"authorization", b"Bearer eyJ.a.b")];
+    let mut at = |second: i64| {
+        let now = Now {
+            wall_us: Some(second * 1_000_000),
+            mono_us: 0,
+        };
+        let asked = ("/orders", &bearer[..]);
+        outcome(&snapshot, &mut worker, asked, Credential::FromHeaders, now).0
+    };
+    assert_eq!(
+        [99, 100, 159, 160].map(&mut at),
+        [Effect::Deny, Effect::Allow, Effect::Allow, Effect::Deny]
+    );
 }

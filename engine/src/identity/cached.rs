@@ -4,8 +4,8 @@
 //! verified with, between the token's own times, and on the connection that it is bound to. Verifies nothing and reads no
 //! clock.
 
-use super::claims::{Claims, Confirmation, json_field};
-use super::token::{Validity, is_thumbprint};
+use super::claims::{Asked, Claims, Confirmation, json_field};
+use super::token::{Validity, is_thumbprint, judge_kept};
 use crate::image::Image;
 use crate::image::config::{Config, Issuer};
 use crate::image::hash::hash;
@@ -23,7 +23,9 @@ use std::hash::{BuildHasher, Hasher};
 pub struct NoToken(pub Detail);
 
 impl KnownToken {
-    /// Reads the claims (a JSON object) that `issuer` (its name in the policy) vouches for and the host has verified.
+    /// Reads the claims (a JSON object) that `issuer` (its name in the policy) vouches for and the host has verified. Where
+    /// the gateway verifies an issuer's tokens, or they are opaque, what the issuer's clauses ask of the claims is looked at
+    /// here, and their times whenever the token is used.
     pub fn read(image: &Image, issuer: &str, claims: &[u8]) -> Result<KnownToken, NoToken> {
         let config = image.config();
         let place = config.issuers.iter().position(|own| own.name == issuer);
@@ -33,6 +35,13 @@ impl KnownToken {
         let (Claims::Json(json), Some(of)) = (&read, config.issuers.get(place)) else {
             return Err(NoToken(Detail::MalformedToken));
         };
+        let mut validity = Validity {
+            starts_us: None,
+            ends_us: expiry(json),
+        };
+        if of.verified_by_gateway || of.opaque {
+            validity = judge_kept(&read, of, Asked::ALL.of(of), &arena).map_err(NoToken)?;
+        }
         Ok(KnownToken {
             issuer: issuer.into(),
             claims: claims.into(),
@@ -42,8 +51,8 @@ impl KnownToken {
             keys: None,
             facts: facts(json, of, config, &arena),
             scopes: scopes(&read, of, &arena),
-            starts_us: None,
-            expires_us: expiry(json),
+            starts_us: validity.starts_us,
+            expires_us: validity.ends_us,
             bound: match read.confirmation() {
                 Confirmation::Absent => Bound::No,
                 Confirmation::Certificate(_) | Confirmation::Other => Bound::Other,

@@ -59,6 +59,14 @@ impl Asked {
         whole: false,
         ..Asked::INTROSPECTED
     };
+
+    /// As much of this as an issuer whose tokens others verify asks for.
+    pub(crate) fn of(self, issuer: &Issuer) -> Asked {
+        match issuer.opaque && self.whole {
+            true => Asked::INTROSPECTED,
+            false => self,
+        }
+    }
 }
 
 /// What binds a token to its holder (RFC 7800).

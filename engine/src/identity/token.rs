@@ -283,45 +283,56 @@ pub(crate) struct Validity {
     pub(crate) ends_us: Option<i64>,
 }
 
-/// The times of a token, with the issuer's leeway at both ends.
+/// The times of a token, with the issuer's leeway at both ends, and its own end among them.
+fn times_of(claims: &Claims<'_>, issuer: &Issuer, asked: Asked) -> Result<(Validity, Option<i64>), Detail> {
+    let (exp, nbf, iat) = (claims.time("exp")?, claims.time("nbf")?, claims.time("iat")?);
+    if exp.is_none() && asked.whole && asked.expiry && !issuer.no_expiry {
+        return Err(Detail::NoExpiry);
+    }
+    let leeway = issuer.leeway_us;
+    let end = exp.map(|exp| exp.saturating_add(leeway));
+    let oldest = iat.zip(issuer.max_age_us);
+    let oldest = oldest.map(|(iat, age)| iat.saturating_add(age).saturating_add(leeway));
+    let validity = Validity {
+        starts_us: nbf.max(iat).map(|start| start.saturating_sub(leeway)),
+        ends_us: match (end, oldest) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+    };
+    Ok((validity, end))
+}
+
+/// Whether a token is good now as far as its times go, and how long.
 pub(crate) fn times(
     claims: &Claims<'_>,
     issuer: &Issuer,
     asked: Asked,
     now_us: Option<i64>,
 ) -> Result<Validity, Detail> {
-    let (exp, nbf, iat) = (claims.time("exp")?, claims.time("nbf")?, claims.time("iat")?);
-    if exp.is_none() && asked.whole && asked.expiry && !issuer.no_expiry {
-        return Err(Detail::NoExpiry);
-    }
-    let leeway = issuer.leeway_us;
-    let oldest = issuer
-        .max_age_us
-        .and_then(|age| iat.map(|iat| iat.saturating_add(age)));
-    let earlier = |a: Option<i64>, b: Option<i64>| match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    let validity = Validity {
-        starts_us: nbf.max(iat).map(|start| start.saturating_sub(leeway)),
-        ends_us: earlier(exp, oldest).map(|end| end.saturating_add(leeway)),
-    };
+    let (validity, end) = times_of(claims, issuer, asked)?;
     if validity != Validity::default() {
         let now = now_us.ok_or(Detail::NoClock)?;
-        if exp.is_some_and(|exp| now >= exp.saturating_add(leeway)) {
+        if end.is_some_and(|end| now >= end) {
             return Err(Detail::Expired);
         }
         if validity.starts_us.is_some_and(|start| now < start) {
             return Err(Detail::NotYetValid);
         }
-        if oldest.is_some_and(|end| now >= end.saturating_add(leeway)) {
+        if validity.ends_us.is_some_and(|end| now >= end) {
             return Err(Detail::TooOld);
         }
     }
-    if issuer.max_age_us.is_some() && iat.is_none() && asked.whole {
-        return Err(Detail::TooOld);
-    }
+    has_age(claims, issuer, asked)?;
     Ok(validity)
+}
+
+/// An issuer that asks how old a token is wants to be told.
+fn has_age(claims: &Claims<'_>, issuer: &Issuer, asked: Asked) -> Result<(), Detail> {
+    match issuer.max_age_us.is_some() && asked.whole && claims.time("iat")?.is_none() {
+        true => Err(Detail::TooOld),
+        false => Ok(()),
+    }
 }
 
 /// A token that names a certificate is good on its connection alone (RFC 8705, section 3.1); one that names a key, only
@@ -384,14 +395,36 @@ pub(crate) fn judge_claims<'a>(
     now_us: Option<i64>,
     fingerprint: Option<&[u8]>,
     arena: &'a Arena,
+) -> Result<(), Detail> {
+    own_and_for_us(claims, issuer, asked, arena)?;
+    times(claims, issuer, asked, now_us)?;
+    binding(claims, issuer, asked, fingerprint)
+}
+
+/// The same of claims that are kept and judged by their times whenever they are used, on any connection.
+pub(crate) fn judge_kept<'a>(
+    claims: &Claims<'a>,
+    issuer: &Issuer,
+    asked: Asked,
+    arena: &'a Arena,
 ) -> Result<Validity, Detail> {
+    own_and_for_us(claims, issuer, asked, arena)?;
+    let (validity, _) = times_of(claims, issuer, asked)?;
+    has_age(claims, issuer, asked)?;
+    binding(claims, issuer, asked, None)?;
+    Ok(validity)
+}
+
+fn own_and_for_us<'a>(
+    claims: &Claims<'a>,
+    issuer: &Issuer,
+    asked: Asked,
+    arena: &'a Arena,
+) -> Result<(), Detail> {
     match claims.iss(arena) {
         Some(iss) if is_issuer(issuer, iss) => {}
         None if !(asked.whole && asked.issuer) && !claims.names_issuer() => {}
         _ => return Err(Detail::UnknownIssuer),
     }
-    audience(claims, issuer, asked, arena)?;
-    let validity = times(claims, issuer, asked, now_us)?;
-    binding(claims, issuer, asked, fingerprint)?;
-    Ok(validity)
+    audience(claims, issuer, asked, arena)
 }

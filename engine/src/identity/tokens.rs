@@ -448,11 +448,8 @@ impl<'a> Reader<'_, 'a> {
         asked: Asked,
         now_us: Option<i64>,
     ) -> Result<(), Detail> {
-        let asked = match issuer.opaque && asked.whole {
-            true => Asked::INTROSPECTED,
-            false => asked,
-        };
-        judge_claims(claims, issuer, asked, now_us, self.fingerprint(), self.arena).map(drop)
+        let asked = asked.of(issuer);
+        judge_claims(claims, issuer, asked, now_us, self.fingerprint(), self.arena)
     }
 
     /// A token whose facts are at hand and that the host vouches for. Under another policy than they were read for, and
