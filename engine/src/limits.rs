@@ -53,6 +53,14 @@ pub const FORGED_TOKEN_BYTES: usize = 8_192;
 pub const KEYS_FETCH_US: u64 = 60_000_000;
 /// Longest time that what is known of an opaque token is kept, µs: so long a revoked one may still be good.
 pub const INTROSPECTED_US: i64 = 60_000_000;
+/// Bytes of an API key that is presented: more than any key has, and what it costs to hash them is bounded.
+pub const API_KEY_BYTES: usize = 1_024;
+/// Keys of a file of API keys: bounds memory.
+pub const API_KEYS: usize = portcullis_base::apikeys::KEYS_MAX;
+/// Bytes of a file of API keys: bounds memory.
+pub const API_KEYS_BYTES: usize = portcullis_base::apikeys::BYTES_MAX;
+/// Bytes of one line of a file of API keys.
+pub const API_KEYS_LINE_BYTES: usize = portcullis_base::apikeys::LINE_BYTES_MAX;
 /// Bytes of a secret's file: a key, not a document.
 pub const SECRET_BYTES: usize = portcullis_base::secret::BYTES_MAX;
 /// Fewest bytes of a secret that tokens are signed with: as many as the shortest hash has (RFC 7518, section 3.2).
@@ -68,6 +76,7 @@ pub const SMOKE_BYTES: usize = 1_024 * 1_024;
 
 // Offsets into JSON text are stored in 32 bits.
 const _: () = assert!(TABLE_BYTES < u32::MAX as usize);
+const _: () = assert!(API_KEYS_BYTES < u32::MAX as usize);
 
 /// One limit, as the docs show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +125,10 @@ limits! {
     "list", LIST_BYTES, "bytes", "list rejected", "bounds memory";
     "list line", LIST_LINE_BYTES, "bytes", "list rejected", "one value, not a document";
     "table", TABLE_BYTES, "bytes", "table rejected", "bounds memory";
+    "API key", API_KEY_BYTES, "bytes", "unknown_api_key", "as it is presented; it is hashed";
+    "API keys", API_KEYS, "keys", "API keys rejected", "bounds memory";
+    "file of API keys", API_KEYS_BYTES, "bytes", "API keys rejected", "bounds memory";
+    "line of API keys", API_KEYS_LINE_BYTES, "bytes", "API keys rejected", "a handful of fields, not a document";
     "secret", SECRET_BYTES, "bytes", "secret rejected", "a key, not a document";
     "key id of a seal", KEY_ID_BYTES, "bytes", "image rejected", "a name, printed in messages";
     "audience of a seal", AUDIENCE_BYTES, "bytes", "image rejected", "a name, printed in messages";

@@ -82,6 +82,7 @@ impl Subject {
             self.engine
                 .begin(&mut exchange, worker, view, CARRIES, request.now());
         });
+        request.hand_over_body(&mut exchange, worker);
         Ok(exchange.to_json(&vector.id))
     }
 }

@@ -158,7 +158,9 @@ impl Subject {
 
     /// The exchange of a request as its vector has it, at its own time.
     pub fn ask(&mut self, request: &OwnedRequest) -> Exchange {
-        request.with_view(|view| self.decide(view, request.now()))
+        let mut exchange = request.with_view(|view| self.decide(view, request.now()));
+        request.hand_over_body(&mut exchange, &mut self.worker);
+        exchange
     }
 
     /// The verdict on a vector as its one line; else what of the vector cannot be read.

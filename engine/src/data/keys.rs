@@ -1,8 +1,9 @@
 //! Key sets and secrets beside the policy -> [`Keys`], which verify what callers present. Knows no tokens, no requests and
 //! no rules.
 
+use super::apikeys::ApiKeys;
 use super::{Canonical, DataError, Problem, Slot, read};
-use crate::image::config::{Config, Issuer, IssuerKeys};
+use crate::image::config::{Config, Issuer, IssuerKeys, KeySet};
 use crate::limits;
 use portcullis_base::Algorithm;
 use portcullis_base::jwks::{self, Curve, PublicKey};
@@ -15,9 +16,13 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Keys {
     issuers: Vec<Slot<IssuerKeys, TokenKeys>>,
     beside: Vec<Slot<IssuerKeys, TokenKeys>>,
+    api_keys: Vec<Slot<KeyFiles, ApiKeys>>,
     signatures: Vec<Vec<Slot<String, SecretFile>>>,
     generation: [u8; 32],
 }
+
+/// [`KeySet::file`].
+type KeyFiles = Option<(String, String)>;
 
 /// What verifies the tokens of an issuer.
 #[derive(Debug)]
@@ -33,6 +38,12 @@ pub(crate) enum TokenKeys {
 pub(crate) struct SecretFile {
     pub(crate) secret: Secret,
     digest: [u8; 32],
+}
+
+impl SecretFile {
+    pub(super) fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
 }
 
 /// One public key.
@@ -127,6 +138,7 @@ impl Keys {
     pub(crate) const NONE: Keys = Keys {
         issuers: Vec::new(),
         beside: Vec::new(),
+        api_keys: Vec::new(),
         signatures: Vec::new(),
         generation: [0; 32],
     };
@@ -146,6 +158,8 @@ impl Keys {
                 .collect()
         };
         let (issuers, beside) = (of(&config.issuers), of(&config.beside));
+        let sets = config.keys.iter();
+        let api_keys = sets.map(|set| self.api_keys_of(set, files, errors)).collect();
         let mut secret_of = |file: &String| {
             let last = self.signatures.iter().flatten();
             let mut slot = Slot::last_of(last, file);
@@ -162,6 +176,7 @@ impl Keys {
             generation: [0; 32],
             issuers,
             beside,
+            api_keys,
             signatures,
         }
         .counted()
@@ -176,6 +191,7 @@ impl Keys {
             generation: [0; 32],
             issuers: of(&config.issuers),
             beside: of(&config.beside),
+            api_keys: config.keys.iter().map(|set| Slot::empty(&set.file)).collect(),
             signatures: config.signatures.iter().map(secrets).collect(),
         }
     }
@@ -201,6 +217,24 @@ impl Keys {
         slot
     }
 
+    fn api_keys_of(
+        &self,
+        declared: &KeySet,
+        files: &dyn Fn(&str) -> Option<Vec<u8>>,
+        errors: &mut Vec<DataError>,
+    ) -> Slot<KeyFiles, ApiKeys> {
+        let mut slot = Slot::last_of(&self.api_keys, &declared.file);
+        if let Some((file, secret_file)) = &declared.file {
+            let under = read(secret_file, files, |bytes| {
+                secret(bytes, limits::SECRET_BYTES_MIN)
+            });
+            let keys = under.and_then(|secret| read(file, files, |bytes| ApiKeys::read(bytes, secret)));
+            slot.take(keys, ApiKeys::generation, errors);
+        }
+        slot
+    }
+
+    /// API keys are looked up each time, so no token that was verified before depends on them.
     fn counted(mut self) -> Keys {
         let mut hash = Sha256::new();
         let mut part = |digest: Option<[u8; 32]>| {
@@ -232,6 +266,23 @@ impl Keys {
         self.beside.get(place)?.held.as_deref()
     }
 
+    /// The API keys of the set at a place; `None` where nothing was loaded.
+    pub(crate) fn api_keys(&self, place: usize) -> Option<&ApiKeys> {
+        self.api_keys.get(place)?.held.as_deref()
+    }
+
+    /// Bytes of memory that API keys take.
+    pub(super) fn bytes(&self) -> usize {
+        let held = self.api_keys.iter().filter_map(|slot| slot.held.as_ref());
+        held.map(|keys| keys.bytes()).sum()
+    }
+
+    /// The secrets of the signature scheme at a place that were loaded.
+    pub(crate) fn secrets(&self, place: usize) -> impl Iterator<Item = &Secret> {
+        let slots = self.signatures.get(place).into_iter().flatten();
+        slots.filter_map(|slot| slot.held.as_ref().map(|held| &held.secret))
+    }
+
     /// What of the keys is public, into the digest of the data.
     pub(super) fn digest_into(&self, hash: &mut Canonical) {
         for slot in self.issuers.iter().chain(&self.beside) {
@@ -239,6 +290,11 @@ impl Keys {
                 (&slot.declared, slot.held.as_deref())
             {
                 hash.part(b"keys", file, Some(*digest));
+            }
+        }
+        for slot in &self.api_keys {
+            if let (Some((file, _)), Some(keys)) = (&slot.declared, &slot.held) {
+                hash.part(b"API keys", file, Some(keys.digest()));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Files beside the policy -> [`Data`]: lists and tables, each value found by one look-up, and keys. A file is taken whole
 //! or not at all, and what was never loaded is unknown or verifies nothing. Knows no rules; reads no disk.
 
+pub(crate) mod apikeys;
 mod buckets;
 pub(crate) mod keys;
 mod list;
@@ -60,6 +61,9 @@ pub enum Problem {
     /// Not a key set.
     #[error("{0}")]
     KeySet(portcullis_base::jwks::JwksFault),
+    /// Not a file of API keys.
+    #[error("{0}")]
+    ApiKeys(portcullis_base::apikeys::ApiKeysFault),
     /// A key that cannot verify anything, counted from 1.
     #[error("key {0}: {1}")]
     Key(usize, portcullis_crypto::KeyFault),
@@ -192,18 +196,21 @@ impl Data {
         self.tables.get(table as usize)?.held.as_ref()?.cell(key, column)
     }
 
-    /// SHA-256 of what the lists, tables and public keys mean, whatever the order and spelling in the files of lists and
-    /// tables. No secret is in it.
+    /// SHA-256 of what the lists, tables, public keys and API keys mean, whatever the order and spelling in the files of lists
+    /// and tables and the order of API keys. No secret is in it.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
 
-    /// Bytes of memory that the lists and tables take, those that other snapshots share included: for a list six for
-    /// each text beside its own, twelve for an integer, twenty for an address.
+    /// Bytes of memory that the lists, tables and API keys take, those that other snapshots share included: for a list six
+    /// for each text beside its own, twelve for an integer, twenty for an address; for an API key 68 beside its id and
+    /// fields.
     pub fn bytes(&self) -> usize {
         let lists = self.lists.iter().filter_map(|slot| slot.held.as_ref());
         let tables = self.tables.iter().filter_map(|slot| slot.held.as_ref());
-        lists.map(|list| list.bytes()).sum::<usize>() + tables.map(|table| table.bytes()).sum::<usize>()
+        lists.map(|list| list.bytes()).sum::<usize>()
+            + tables.map(|table| table.bytes()).sum::<usize>()
+            + self.keys.bytes()
     }
 
     /// What verifies credentials.

@@ -136,6 +136,11 @@ impl<'d> Evaluation<'d> {
         self.grant().map(Outcome::Granted)
     }
 
+    /// Whether the service lets invalid credentials pass as none.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.service().is_ok_and(|service| service.anonymous)
+    }
+
     fn service(&self) -> Result<&'d Service, Refusal<'d>> {
         let service = self.config.services.get(self.found.service as usize);
         // Nothing that a compiler of ours writes routes to no service; it denies all the same.

@@ -1,8 +1,9 @@
-//! A request -> the opaque token that its host should ask about before it is decided. Decides nothing.
+//! A request -> what its host should find out before it is decided: about an opaque token, or the body that is signed.
+//! Decides nothing.
 
 use super::evaluation::Evaluation;
 use super::{Now, Snapshot, Worker};
-use crate::identity::presented_opaque_token;
+use crate::identity::{SignedMessage, presented_opaque_token};
 use crate::view::RequestView;
 use portcullis_base::{CredentialKind, Detail};
 
@@ -21,4 +22,28 @@ pub(crate) fn opaque_token<'d>(
         return None;
     }
     presented_opaque_token(evaluation.canonical, s.image.config())
+}
+
+/// The signed message of the request, where all but its body is good and the verdict may depend on it: nothing else is
+/// wrong with the request's credentials before it, or its service lets such pass.
+pub(crate) fn signed_message(
+    s: &Snapshot,
+    r: &RequestView<'_>,
+    now: Now,
+    w: &mut Worker,
+) -> Option<SignedMessage> {
+    w.start(&s.image);
+    let evaluation = Evaluation::begin(s, r, now, w).ok()?;
+    let not_verified = Detail::NotVerified.code();
+    let is_first = evaluation.credentials.first_invalid() == Some((CredentialKind::Signature, not_verified));
+    let is_passed_over =
+        evaluation.is_anonymous() && evaluation.credentials.signature_fault() == Some(not_verified);
+    if r.signature.is_some() || !(is_first || is_passed_over) {
+        return None;
+    }
+    Some(SignedMessage::new(
+        evaluation.canonical,
+        s.image.config(),
+        s.data.keys(),
+    ))
 }

@@ -24,7 +24,7 @@ mod worker;
 
 pub use crate::facts::Unknown;
 pub use explain::{Closest, Explanation, Lack, decide_explained, explain};
-pub(crate) use introspect::opaque_token;
+pub(crate) use introspect::{opaque_token, signed_message};
 pub(crate) use pin::Pin;
 pub use worker::Worker;
 

@@ -5,7 +5,8 @@
 //! [`ResponseNext::Pass`] past a response plan that was not carried out. A step that is not due is an error and changes
 //! nothing. This module knows no sockets, stores, clocks or gateways.
 //!
-//! Bodies are judged by the host so far, and so is a response plan; the engine counts the bytes that it is shown. A
+//! Bodies are judged by the host so far, and so is a response plan; the engine counts the bytes that it is shown, and takes
+//! the keyed hash of a signed message's. A
 //! refusal after an allow (429, 503, a body) carries the headers that the engine itself had put there, not those of the
 //! rules, for the allow no longer grants.
 
@@ -18,9 +19,9 @@ mod waiting;
 pub use response::{ResponseEdits, ResponseNext, ResponseOutcome};
 pub use steps::OutOfOrder;
 
-use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token};
+use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token, signed_message};
 use crate::decision::{Charge, Decision, Effect, HeaderLines, OwnedDecision, Reason, Texts};
-use crate::identity::StaleKeysOf;
+use crate::identity::{SignedMessage, StaleKeysOf};
 use crate::image::config::{Config, IssuerKeys};
 use crate::image::ids::RuleId;
 use crate::obligations::grpc_status;
@@ -41,7 +42,7 @@ pub struct Carries {
     pub introspection: bool,
     /// Charges quotas. A host that does not gets no allow that demands it; denials and preflights stay what they are.
     pub charges: bool,
-    /// Reads and judges the request's body.
+    /// Reads and judges the request's body. The signature of a message is not verified where a host does not.
     pub request_body: bool,
     /// Carries out a response plan.
     pub response_body: bool,
@@ -52,8 +53,10 @@ pub struct Carries {
 pub enum Next<'e> {
     /// Ask what is known of this opaque token, then call [`Exchange::introspected`].
     Introspect(&'e [u8]),
-    /// Read the request's body up to this many bytes and judge it against [`OwnedDecision::request_body`], then call
-    /// [`Exchange::request_body`].
+    /// Read the request's body up to this many bytes, then call [`Exchange::request_body`]. Where the decision depends on the
+    /// body ([`Exchange::is_decided`] is false), hand over all of its bytes and send upstream what was handed over; nothing is
+    /// judged then but its size. Else judge it against [`OwnedDecision::request_body`]; of a body that was read before the
+    /// decision the end alone is to be told again.
     ReadBody {
         /// Bytes.
         max: u64,
@@ -210,6 +213,10 @@ pub struct Exchange {
     grpc: bool,
     waiting: WaitingRequest,
     body_bytes: u64,
+    /// A message whose body is handed over before it is decided.
+    signed: Option<SignedMessage>,
+    /// Bytes of that body.
+    signed_bytes: u64,
     /// When it began.
     begun: Now,
     /// HTTP status of the upstream.
@@ -254,14 +261,15 @@ impl Exchange {
                 self.decided(Due::default());
             }
             Some(snapshot) => {
-                if carries.introspection && self.waits_for_introspection(snapshot, worker, request, now) {
+                let reads_body = carries.request_body && !snapshot.image.config().signatures.is_empty();
+                let waits = match carries.introspection || reads_body {
+                    true => self.waits(snapshot, worker, request, now),
+                    false => Waits::default(),
+                };
+                self.steps = Steps::begin(waits);
+                if self.steps.waited() {
                     self.decision.clear();
-                    self.steps = Steps::begin(Waits {
-                        introspection: true,
-                        ..Waits::default()
-                    });
                 } else {
-                    self.steps = Steps::begin(Waits::default());
                     self.decide(snapshot, worker, request, now);
                 }
             }
@@ -291,23 +299,34 @@ impl Exchange {
         // Else nothing was copied.
         if self.steps.waited() {
             self.waiting.clear();
+            self.signed = None;
+            self.signed_bytes = 0;
         }
         self.steps = Steps::default();
     }
 
-    /// Whether there is an opaque token that the decision may depend on; request and token are then kept. What is
-    /// refused before credentials count, and a preflight, needs none.
+    /// What the decision may depend on and the host finds out first; then the request is kept. What is refused before
+    /// credentials count, and a preflight, needs nothing.
     #[cold]
-    fn waits_for_introspection(
+    fn waits(
         &mut self,
         snapshot: &Snapshot,
         worker: &mut Worker,
         request: &RequestView<'_>,
         now: Now,
-    ) -> bool {
-        let is_opaque = snapshot.image.config().issuers.iter().any(|issuer| issuer.opaque);
-        if !is_opaque || !matches!(request.credential, Credential::FromHeaders) {
-            return false;
+    ) -> Waits {
+        let config = snapshot.image.config();
+        let asks = self.carries.introspection
+            && matches!(request.credential, Credential::FromHeaders)
+            && config.issuers.iter().any(|issuer| issuer.opaque);
+        let is_signed = self.carries.request_body
+            && request.signature.is_none()
+            && config.signatures.iter().any(|scheme| {
+                let mut names = request.headers.iter().map(|(name, _)| name);
+                names.any(|name| name.eq_ignore_ascii_case(scheme.header.as_bytes()))
+            });
+        if !asks && !is_signed {
+            return Waits::default();
         }
         let reason = decide(snapshot, request, now, worker).reason;
         let is_final = matches!(
@@ -320,14 +339,24 @@ impl Exchange {
                 | Reason::Internal
         );
         if is_final {
-            return false;
+            return Waits::default();
         }
-        match opaque_token(snapshot, request, now, worker) {
-            None => false,
-            Some(token) => {
-                self.waiting.copy_from(request, token);
-                true
-            }
+        if asks && let Some(token) = opaque_token(snapshot, request, now, worker) {
+            self.waiting.copy_from(request, token);
+            return Waits {
+                introspection: true,
+                body: false,
+            };
+        }
+        if is_signed {
+            self.signed = signed_message(snapshot, request, now, worker);
+        }
+        if self.signed.is_some() {
+            self.waiting.copy_from(request, &[]);
+        }
+        Waits {
+            introspection: false,
+            body: self.signed.is_some(),
         }
     }
 
@@ -438,6 +467,15 @@ impl Exchange {
         )
     }
 
+    /// Whether [`Exchange::decision`] is the policy's: not before what it depends on is known.
+    #[inline]
+    pub fn is_decided(&self) -> bool {
+        !matches!(
+            self.steps.stage(),
+            Stage::Idle | Stage::Introspect | Stage::BodyBefore | Stage::Decide
+        )
+    }
+
     /// What becomes of the request, as the last step said. Of an exchange that is not under way, a reply of status 500.
     // A host which does not look at it pays nothing for it, but in the module, where size counts.
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
@@ -487,7 +525,7 @@ impl Exchange {
         heard: Introspection<'_>,
         now: Now,
     ) -> Result<Next<'_>, OutOfOrder> {
-        self.steps.introspected()?;
+        self.steps.expect(Stage::Introspect)?;
         match heard {
             Introspection::Active { issuer, .. } if !self.is_opaque(issuer) => {
                 self.waiting.invalid_token(issuer, Detail::UnknownIssuer.code());
@@ -496,6 +534,16 @@ impl Exchange {
             Introspection::Inactive { issuer, fault } => self.waiting.invalid_token(issuer, fault),
             Introspection::Unavailable => {}
         }
+        if self.carries.request_body
+            && let Some(pin) = self.pin.clone()
+        {
+            let now = self.at(now);
+            let signed = self
+                .waiting
+                .with_view(|request| signed_message(&pin, request, now, worker));
+            self.signed = signed;
+        }
+        self.steps.introspected(self.signed.is_some())?;
         self.decide_waiting(worker, now);
         Ok(self.next())
     }
@@ -507,8 +555,31 @@ impl Exchange {
         issuers.is_some_and(|mut issuers| issuers.any(|own| own.opaque && own.name == issuer))
     }
 
-    /// Decides a request that has waited, if that is the next step. A host that tells no time now has told it before: else
-    /// what ends at an instant would not end.
+    /// The instant of a step. A host that tells no time now has told it before: else what ends at an instant would not end.
+    fn at(&self, now: Now) -> Now {
+        Now {
+            wall_us: now.wall_us.or(self.begun.wall_us),
+            ..now
+        }
+    }
+
+    /// The body was handed over whole: whether it is what was signed is part of what is decided on.
+    fn judge_signature(&mut self, now: Now) {
+        let now = self.at(now);
+        let (Some(signed), Some(pin)) = (self.signed.take(), &self.pin) else {
+            return;
+        };
+        let config = pin.image.config();
+        let (place, fault) = match signed.finish(config, now.wall_us) {
+            Ok(place) => (place, None),
+            Err((place, detail)) => (place, Some(detail.code())),
+        };
+        let scheme = config.signatures.get(place);
+        let name = scheme.map_or("", |scheme| scheme.name.as_str());
+        self.waiting.signature(name, fault);
+    }
+
+    /// Decides a request that has waited, if that is the next step.
     fn decide_waiting(&mut self, worker: &mut Worker, now: Now) {
         if self.steps.stage() != Stage::Decide {
             return;
@@ -517,10 +588,7 @@ impl Exchange {
             self.decision.deny(Reason::NoPolicy, None);
             return self.decided(Due::default());
         };
-        let now = Now {
-            wall_us: now.wall_us.or(self.begun.wall_us),
-            ..now
-        };
+        let now = self.at(now);
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.with_view(|request| self.decide(&pin, worker, request, now));
         self.waiting = waiting;
@@ -570,21 +638,34 @@ impl Exchange {
         now: Now,
     ) -> Result<Next<'_>, OutOfOrder> {
         self.steps.expects_body()?;
+        let is_decided = self.is_decided();
         let outcome = match part {
-            RequestBody::End(outcome) => outcome,
+            RequestBody::End(outcome) => match self.next() {
+                // It may have come before the decision.
+                Next::ReadBody { max } if self.signed_bytes > max => BodyOutcome::TooLarge,
+                _ => outcome,
+            },
             RequestBody::Chunk(bytes) => {
                 self.body_bytes = self.body_bytes.saturating_add(bytes.len() as u64);
                 match self.next() {
-                    Next::ReadBody { max } if self.body_bytes <= max => return Ok(self.next()),
+                    Next::ReadBody { max } if self.body_bytes <= max => {
+                        if let Some(signed) = &mut self.signed {
+                            signed.update(bytes);
+                        }
+                        return Ok(self.next());
+                    }
                     _ => BodyOutcome::TooLarge,
                 }
             }
         };
         let refusal = outcome.refusal();
         self.steps.body(refusal.is_none())?;
-        self.body_bytes = 0;
+        let bytes = std::mem::take(&mut self.body_bytes);
         if let Some((reason, status)) = refusal {
             self.refuse(reason, status, None);
+        } else if !is_decided {
+            self.signed_bytes = bytes;
+            self.judge_signature(now);
         }
         self.decide_waiting(worker, now);
         Ok(self.next())

@@ -109,9 +109,11 @@ impl Steps {
         }
     }
 
-    /// The host has asked about the token. Whatever it heard is part of what is decided on.
-    pub(super) fn introspected(&mut self) -> Result<(), OutOfOrder> {
+    /// The host has asked about the token. Whatever it heard is part of what is decided on; only now it shows whether the
+    /// body is too.
+    pub(super) fn introspected(&mut self, body: bool) -> Result<(), OutOfOrder> {
         self.expect(Stage::Introspect)?;
+        self.waits.body = body;
         self.stage = self.before_decision();
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! A request that waits for its decision -> a copy of it in a buffer that is used again, and the same request from
 //! there. Changes nothing of what a host handed over and knows no policy.
 //!
-//! The token's place in the copy is empty: a request waits because it is still asked about, and the answer takes it.
+//! Where a token is asked about, its place in the copy is empty, and the answer takes it; so with the signature of a message
+//! whose body is yet to come.
 
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::view::{BesideToken, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+use crate::view::{
+    BesideToken, Claim, Credential, KeyFact, KnownToken, PeerCert, RequestView, SignatureFact,
+};
 
 /// Bytes that are kept between requests: what an honest request needs.
 const BYTES_KEEP_MAX: usize = 1 << 15;
@@ -60,11 +63,23 @@ struct Certificate {
 
 #[derive(Default)]
 enum Token {
-    /// Nobody has verified it.
+    /// The host handed none over.
     #[default]
     FromHeaders,
     Verified(Part, Part),
+    Named(Part, Part),
+    Split(Part, Vec<(Part, SplitClaim)>),
+    Known(Box<KnownToken>),
     Invalid(Part, Part),
+}
+
+/// [`Claim`]
+enum SplitClaim {
+    Other,
+    Bool(bool),
+    Int(i64),
+    Text(Part),
+    Texts(Vec<Part>),
 }
 
 enum Key {
@@ -73,7 +88,7 @@ enum Key {
 }
 
 impl WaitingRequest {
-    /// Copies a request, and apart from it the token that is asked about.
+    /// Copies a request, and apart from it the token that is asked about, if one is.
     pub(super) fn copy_from(&mut self, r: &RequestView<'_>, token: &[u8]) {
         self.clear();
         self.token.extend_from_slice(token);
@@ -126,6 +141,38 @@ impl WaitingRequest {
             self.beside.push((issuer, claims));
         }
         self.context = self.add(r.context);
+        self.credential = match &r.credential {
+            Credential::FromHeaders => Token::FromHeaders,
+            Credential::Verified { issuer, claims } => {
+                Token::Verified(self.add(issuer.as_bytes()), self.add(claims))
+            }
+            Credential::Named { issuer, claims } => {
+                Token::Named(self.add(issuer.as_bytes()), self.add(claims))
+            }
+            Credential::Split { issuer, claims } => {
+                let issuer = self.add(issuer.as_bytes());
+                let claims = claims
+                    .iter()
+                    .map(|(name, claim)| (self.add(name.as_bytes()), self.add_claim(claim)));
+                Token::Split(issuer, claims.collect())
+            }
+            Credential::Known(token) => Token::Known(Box::new((*token).clone())),
+            Credential::Invalid { issuer, fault } => {
+                Token::Invalid(self.add(issuer.as_bytes()), self.add(fault.as_bytes()))
+            }
+        };
+    }
+
+    fn add_claim(&mut self, claim: &Claim<'_>) -> SplitClaim {
+        match claim {
+            Claim::Other => SplitClaim::Other,
+            Claim::Bool(value) => SplitClaim::Bool(*value),
+            Claim::Int(value) => SplitClaim::Int(*value),
+            Claim::Text(text) => SplitClaim::Text(self.add(text.as_bytes())),
+            Claim::Texts(texts) => {
+                SplitClaim::Texts(texts.iter().map(|text| self.add(text.as_bytes())).collect())
+            }
+        }
     }
 
     /// The token that is asked about.
@@ -136,6 +183,14 @@ impl WaitingRequest {
     /// The host has verified the token: the issuer's name in the policy, and the claims as a JSON object.
     pub(super) fn verified_token(&mut self, issuer: &str, claims: &[u8]) {
         self.credential = Token::Verified(self.add(issuer.as_bytes()), self.add(claims));
+    }
+
+    /// The signature of the message was verified by the scheme of this name in the policy, or is not good.
+    pub(super) fn signature(&mut self, name: &str, fault: Option<&str>) {
+        self.signature = Some((
+            self.add(name.as_bytes()),
+            fault.map(|fault| self.add(fault.as_bytes())),
+        ));
     }
 
     /// The token is not good.
@@ -207,6 +262,26 @@ impl WaitingRequest {
             },
         });
         let beside: Vec<BesideToken<'_>> = beside.collect();
+        let split: &[(Part, SplitClaim)] = match &self.credential {
+            Token::Split(_, claims) => claims,
+            _ => &[],
+        };
+        let texts = split.iter().map(|(_, claim)| match claim {
+            SplitClaim::Texts(texts) => texts.iter().map(|text| self.text(text)).collect(),
+            _ => Vec::new(),
+        });
+        let texts: Vec<Vec<&str>> = texts.collect();
+        let claims = split.iter().zip(&texts).map(|((name, claim), texts)| {
+            let claim = match claim {
+                SplitClaim::Other => Claim::Other,
+                SplitClaim::Bool(value) => Claim::Bool(*value),
+                SplitClaim::Int(value) => Claim::Int(*value),
+                SplitClaim::Text(text) => Claim::Text(self.text(text)),
+                SplitClaim::Texts(_) => Claim::Texts(texts),
+            };
+            (self.text(name), claim)
+        });
+        let claims: Vec<(&str, Claim<'_>)> = claims.collect();
         let mut view = RequestView {
             method: self.part(&self.method),
             scheme: self.part(&self.scheme),
@@ -223,6 +298,15 @@ impl WaitingRequest {
                     issuer: self.text(issuer),
                     claims: self.part(claims),
                 },
+                Token::Named(issuer, claims) => Credential::Named {
+                    issuer: self.text(issuer),
+                    claims: self.part(claims),
+                },
+                Token::Split(issuer, _) => Credential::Split {
+                    issuer: self.text(issuer),
+                    claims: &claims,
+                },
+                Token::Known(token) => Credential::Known(token),
                 Token::Invalid(issuer, fault) => Credential::Invalid {
                     issuer: self.text(issuer),
                     fault: self.text(fault),

@@ -207,7 +207,7 @@ impl<'a> Facts<'a> {
                     .filter(|dns| !dns.is_empty());
                 match names {
                     Some(names) if names.len() > limits::SET_ELEMENTS => Fetched::ILL,
-                    names => Fetched::present(names.map(|dns| Value::Set(dns))),
+                    names => Fetched::present(names.map(Value::Set)),
                 }
             }
             Source::PeerSubject => bytes(

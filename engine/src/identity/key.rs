@@ -1,7 +1,10 @@
-//! Request and the host's word -> the API key. Knows no rules.
+//! Request, the host's word and the hashes of keys -> the API key. Verifies what is presented and not handed over. Knows no
+//! rules.
 
 use super::presented::{Presented, Shape};
 use super::{Key, Kind};
+use crate::data::apikeys::KnownKey;
+use crate::data::keys::Keys;
 use crate::image::config::{Config, KeySet};
 use crate::limits;
 use crate::request::Canonical;
@@ -15,6 +18,7 @@ pub(super) fn key<'a>(
     view: &'a RequestView<'a>,
     canonical: &Canonical<'a>,
     config: &Config,
+    verification: (&'a Keys, Option<i64>),
     arena: &'a Arena,
 ) -> Kind<'a, Key<'a>> {
     let not_empty = |value: &[u8]| Shape::of(!value.is_empty());
@@ -33,22 +37,64 @@ pub(super) fn key<'a>(
         }
     }
     let is_presented = matches!(presented, Presented::Once);
+    if is_presented && view.key.is_none() {
+        return looked_up(canonical, config, verification, arena);
+    }
     if let Some(verdict) = presented.verdict(view.key.is_some()) {
         return verdict;
     }
     let key = handed_over_key(view, config, arena);
     // As with tokens. One is presented, so it is in the set's own place or in another's.
-    let is_own = |keys: &KeySet| {
-        let header = keys.header.as_deref();
-        let cookie = keys.cookie.as_deref();
-        header.is_some_and(|name| canonical.headers.all(name).next().is_some())
-            || cookie.is_some_and(|name| canonical.cookie_values(name).next().is_some())
-    };
+    let is_own = |keys: &KeySet| at_place(canonical, keys).is_some();
     match &key {
         Kind::Valid(of) if is_presented && !config.keys.get(of.keys).is_some_and(is_own) => {
             Kind::Invalid(Detail::AmbiguousCredential.code())
         }
         _ => key,
+    }
+}
+
+/// The key that stands at one of the places of a set.
+fn at_place<'a>(canonical: &Canonical<'a>, keys: &KeySet) -> Option<&'a [u8]> {
+    let header = keys.header.as_deref();
+    let cookie = keys.cookie.as_deref();
+    let in_header = header.and_then(|name| canonical.headers.all(name).next());
+    in_header.or_else(|| cookie.and_then(|name| canonical.cookie_values(name).next()))
+}
+
+/// The one key that is presented, by the first of the sets that look there and know it; where none does, the first of them
+/// says why.
+#[inline(never)]
+fn looked_up<'a>(
+    canonical: &Canonical<'a>,
+    config: &Config,
+    (keys, now_us): (&'a Keys, Option<i64>),
+    arena: &'a Arena,
+) -> Kind<'a, Key<'a>> {
+    let mut fault = None;
+    for (place, set) in config.keys.iter().enumerate() {
+        let Some(presented) = at_place(canonical, set) else {
+            continue;
+        };
+        let unknown = match (keys.api_keys(place), &set.file) {
+            (Some(loaded), _) => match loaded.find(presented) {
+                Some(key) => return in_time(place, key, now_us, arena),
+                None => Detail::UnknownApiKey,
+            },
+            (None, Some(_)) => Detail::KeysNotLoaded,
+            // The host should have verified it.
+            (None, None) => Detail::NotVerified,
+        };
+        fault = fault.or(Some(unknown));
+    }
+    Kind::Invalid(fault.unwrap_or(Detail::NotVerified).code())
+}
+
+fn in_time<'a>(place: usize, key: KnownKey<'a>, now_us: Option<i64>, arena: &'a Arena) -> Kind<'a, Key<'a>> {
+    match (key.expires_us, now_us) {
+        (Some(_), None) => Kind::Invalid(Detail::NoClock.code()),
+        (Some(end), Some(now)) if now >= end => Kind::Invalid(Detail::Expired.code()),
+        _ => verified_key(place, key.id, key.fields.as_bytes(), arena),
     }
 }
 

@@ -23,6 +23,7 @@ pub use cached::NoToken;
 pub(crate) use cached::{StaleKeysOf, TokenCache};
 pub(crate) use judge::judge;
 pub use judge::{IssuerJudgement, Judgement};
+pub(crate) use signature::SignedMessage;
 pub use token::Check;
 pub(crate) use tokens::presented_opaque_token;
 
@@ -121,7 +122,7 @@ pub(crate) struct Verification<'a, 'p> {
     /// Digest of the policy.
     pub policy: &'p [u8; 32],
     /// Keys and secrets.
-    pub keys: &'p Keys,
+    pub keys: &'a Keys,
     /// µs since the epoch.
     pub now_us: Option<i64>,
 }
@@ -150,12 +151,13 @@ impl<'a> Credentials<'a> {
         arena: &'a Arena,
     ) -> Credentials<'a> {
         let peer = peer::peer(view, canonical, config, arena);
+        let (keys, now_us) = (verification.keys, verification.now_us);
         let (token, beside) = tokens::tokens(view, canonical, config, verification, peer.valid(), arena);
         Credentials {
             token,
-            key: key::key(view, canonical, config, arena),
+            key: key::key(view, canonical, config, (keys, now_us), arena),
             peer,
-            signature: signature::signature(view, canonical, config),
+            signature: signature::signature(view, canonical, config, (keys, now_us)),
             beside,
         }
     }
@@ -201,6 +203,11 @@ impl<'a> Credentials<'a> {
             // A kind of one issuer.
             _ => self.valid(kind),
         }
+    }
+
+    /// Why the message's signature is not good, where one that is not is presented.
+    pub(crate) fn signature_fault(&self) -> Option<&'a str> {
+        self.signature.fault()
     }
 
     /// The first invalid kind with its detail code.

@@ -423,7 +423,7 @@ fn own_and_for_us<'a>(
 ) -> Result<(), Detail> {
     match claims.iss(arena) {
         Some(iss) if is_issuer(issuer, iss) => {}
-        None if !(asked.whole && asked.issuer) && !claims.names_issuer() => {}
+        None if !(claims.names_issuer() || asked.whole && asked.issuer) => {}
         _ => return Err(Detail::UnknownIssuer),
     }
     audience(claims, issuer, asked, arena)

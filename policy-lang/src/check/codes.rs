@@ -34,7 +34,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("G0314", "a time zone that is unknown or not in canonical form"),
     ("G0315", "a day or time of day that is none"),
     ("G0316", "a duration out of range"),
-    ("G0317", "a scope that is none"),
+    ("G0317", "a scope or acr value that is none"),
     ("G0318", "a text that no value of the fact can be"),
     ("G0401", "a path with a percent-encoding not in canonical form"),
     ("G0402", "methods that are missing, misspelt or said twice"),

@@ -338,13 +338,24 @@ impl Cx<'_> {
 
     /// A scope token of RFC 6749.
     pub(super) fn scope_text(&self, text: &Text) {
-        let fine = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if text.node.is_empty() || !text.node.bytes().all(fine) {
+        if !is_scope(&text.node) {
             self.report.error(
                 "G0317",
                 text.span,
                 format!("`{}` is not a scope", text.node),
                 "scopes are visible ASCII without spaces, one each",
+            );
+        }
+    }
+
+    /// A challenge lists acr values between quotes with spaces between them (RFC 9470, section 3), as it does scopes.
+    pub(super) fn acr_text(&self, text: &Text) {
+        if !is_scope(&text.node) {
+            self.report.error(
+                "G0317",
+                text.span,
+                format!("`{}` is not an acr value that a challenge can name", text.node),
+                "acr values are visible ASCII without spaces, quotes and backslashes",
             );
         }
     }
@@ -631,4 +642,10 @@ fn closure(direct: BTreeMap<String, BTreeSet<String>>) -> Vec<(String, Vec<Strin
         seen.into_iter().collect()
     };
     direct.keys().map(|scope| (scope.clone(), reach(scope))).collect()
+}
+
+/// RFC 6749, section 3.3.
+fn is_scope(text: &str) -> bool {
+    let fine = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    !text.is_empty() && text.bytes().all(fine)
 }

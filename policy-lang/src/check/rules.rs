@@ -232,6 +232,7 @@ impl Cx<'_> {
                             "keep one `acr`",
                         );
                     }
+                    self.acr_text(acr);
                     out.acr = Some(acr.node.clone());
                 }
                 Requirement::MaxAge(age) => {

@@ -3,8 +3,9 @@
 
 use std::net::IpAddr;
 
-use portcullis::Now;
+use portcullis::exchange::{BodyOutcome, RequestBody};
 use portcullis::view::{BesideToken, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
+use portcullis::{Exchange, Next, Now, Worker};
 use portcullis_base::instant;
 use portcullis_vectors::Vector;
 
@@ -25,6 +26,7 @@ pub struct OwnedRequest {
     signature: Option<Handed>,
     beside: Vec<Handed>,
     context: Vec<u8>,
+    body: Vec<u8>,
     now: Now,
 }
 
@@ -93,7 +95,24 @@ impl OwnedRequest {
                 .as_ref()
                 .map(|c| c.get().as_bytes().to_vec())
                 .unwrap_or_default(),
+            body: request.body_bytes()?.unwrap_or_default(),
         })
+    }
+
+    /// Hands the body over to an exchange whose decision depends on it. To be called once it has begun; it is decided then,
+    /// unless it waits for something else.
+    pub fn hand_over_body(&self, exchange: &mut Exchange, worker: &mut Worker) {
+        if exchange.is_decided() || !matches!(exchange.next(), Next::ReadBody { .. }) {
+            return;
+        }
+        let parts = [
+            RequestBody::Chunk(&self.body),
+            RequestBody::End(BodyOutcome::Accepted),
+        ];
+        for part in parts {
+            // A body that is too large has its answer with the first.
+            let _ = exchange.request_body(worker, part, self.now);
+        }
     }
 
     /// When it is decided.

@@ -94,9 +94,9 @@ impl Rule {
     }
 }
 
-fn apply(steps: &mut Steps, call: Call, due: Due) -> bool {
+fn apply(steps: &mut Steps, call: Call, waits: Waits, due: Due) -> bool {
     let result = match call {
-        Call::Introspected => steps.introspected(),
+        Call::Introspected => steps.introspected(waits.body),
         Call::Body(accepted) => steps.body(accepted),
         Call::Charged(admitted) => steps.charged(admitted),
         Call::ResponseHead => steps.response_head(),
@@ -111,7 +111,7 @@ fn apply(steps: &mut Steps, call: Call, due: Due) -> bool {
 }
 
 /// Follows every sequence of calls; a call that is not due must change nothing, so only due ones are followed further.
-fn follow(steps: Steps, rule: &Rule, due: Due, seen: &mut [u64; 3]) {
+fn follow(steps: Steps, rule: &Rule, (waits, due): (Waits, Due), seen: &mut [u64; 3]) {
     assert_eq!(steps.stage() == Stage::Ended, rule.ended);
     let forwards = matches!(
         steps.stage(),
@@ -131,11 +131,11 @@ fn follow(steps: Steps, rule: &Rule, due: Due, seen: &mut [u64; 3]) {
     }
     for call in CALLS {
         let (mut next, mut expected) = (steps, rule.clone());
-        let taken = apply(&mut next, call, due);
+        let taken = apply(&mut next, call, waits, due);
         assert_eq!(taken, expected.take(call), "{call:?} at {steps:?}");
         seen[0] += 1;
         if taken {
-            follow(next, &expected, due, seen);
+            follow(next, &expected, (waits, due), seen);
         } else {
             assert_eq!(next, steps, "{call:?} is not due and has changed something");
         }
@@ -159,11 +159,15 @@ fn every_plan_under_every_order_of_calls() {
                     body: bits & 2 != 0,
                     response: bits & 4 != 0,
                 };
-                let mut steps = Steps::begin(waits);
+                // Whether the body is waited for shows once the token was asked about.
+                let mut steps = Steps::begin(Waits {
+                    body: body_before && !introspection,
+                    ..waits
+                });
                 if steps.stage() == Stage::Decide {
                     steps.decided(due).expect("nothing is to be waited for");
                 }
-                follow(steps, &rule(waits, due), due, &mut seen);
+                follow(steps, &rule(waits, due), (waits, due), &mut seen);
             }
         }
     }
@@ -180,7 +184,7 @@ fn before_it_begins_and_after_it_ends_no_step_is_due() {
     for steps in [Steps::default(), ended] {
         for call in CALLS {
             let mut after = steps;
-            assert!(!apply(&mut after, call, Due::default()));
+            assert!(!apply(&mut after, call, Waits::default(), Due::default()));
             assert_eq!(after, steps);
         }
         assert_eq!({ steps }.decided(Due::default()), Err(OutOfOrder));

@@ -152,7 +152,8 @@ fn keys_and_signatures() {
         &[(b"x-api-key", b"k"), (b"x-api-key", b"k")],
         Err((1, "ambiguous_credential")),
     );
-    with(&[(b"x-hub-signature", b"s")], Err((3, "not_verified")));
+    with(&[(b"x-hub-signature", b"s")], Err((3, "malformed_credential")));
+    with(&[(b"x-hub-signature", &[b'a'; 64])], Err((3, "keys_not_loaded")));
     with(
         &[(&b"x-hub-signature"[..], &b"s"[..]); 2],
         Err((3, "ambiguous_credential")),

@@ -1,0 +1,904 @@
+//! Callers that the engine verifies itself: API keys by their keyed hashes, signed messages while their bodies go by, and
+//! certificates that a proxy tells of; with what a host carries out and what it does not.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use portcullis::decision::{Effect, Reason};
+use portcullis::exchange::{BodyOutcome, Introspection, RequestBody};
+use portcullis::{
+    Carries, Claim, Credential, Data, DataError, Engine, Exchange, Image, KnownToken, Next, Now, RequestView,
+    SignatureFact, Snapshot, Trust, Worker, decide,
+};
+use portcullis_crypto::{Hash, Secret};
+
+const POLICY: &str = r#"gate 1;
+issuer corp { url "https://idp.example.com/"; opaque; claims { tenant: string; groups: set = []; } }
+secret pepper from file "pepper.key";
+secret old from file "old.key";
+secret new from file "new.key";
+keys partners { header "x-api-key"; file "partners.keys"; secret pepper; fields { plan: string = "none"; } }
+keys staff { header "x-staff-key"; cookie "staff"; file "staff.keys"; secret pepper; }
+keys hosted { header "x-hosted-key"; }
+signature github { header "x-hub"; hmac sha256 hex prefix "sha256="; over body; secret old, new; }
+signature stripe { header "x-signature"; hmac sha256 base64; over "v1:" timestamp "." body "!"; secret new; timestamp header "x-timestamp" within 5m; }
+principal partner = key from partners;
+principal employee = key from staff;
+principal hub = signed by github;
+principal shop = signed by stripe;
+principal tenant = token from corp and token.tenant == "t1" and "a b" in token.groups;
+trust { proxies 10.0.0.0/8; header "x-user" as edge.user: string; }
+service api on "api.example.com" {
+  allow partner to GET /gold when key.plan == "gold";
+  allow partner to GET /none when key.plan == "none";
+  allow employee to GET /staff;
+  allow hub to POST /hook;
+  allow hub to POST /text { accept type "text/plain" max 1KiB; }
+  allow shop to POST /shop;
+  allow tenant to POST /both when signed by github;
+  allow anyone to GET /open;
+  allow anyone to GET /set { set request header "x-other" "policy"; }
+}
+service relaxed on "relaxed.example.com" {
+  invalid credentials anonymous;
+  allow hub to POST /hook;
+  allow anyone to POST /open;
+}
+"#;
+
+const ALL: Carries = Carries {
+    introspection: true,
+    charges: true,
+    request_body: true,
+    response_body: true,
+};
+
+const NOW_S: i64 = 1_700_000_000;
+
+const NOW: Now = Now {
+    wall_us: Some(NOW_S * 1_000_000),
+    mono_us: 0,
+};
+
+const PEPPER: &[u8] = b"0123456789abcdef-pepper";
+const OLD: &[u8] = b"0123456789abcdef-old";
+const NEW: &[u8] = b"0123456789abcdef-new";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut hmac = Secret::new(secret).hmac(Hash::Sha256);
+    hmac.update(message);
+    hmac.finish().as_bytes().to_vec()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let index = (word >> (18 - 6 * digit)) as usize & 63;
+            text.push(if digit > chunk.len() {
+                '='
+            } else {
+                char::from(DIGITS[index])
+            });
+        }
+    }
+    text
+}
+
+fn line(id: &str, key: &str, more: &str) -> String {
+    format!(
+        "{{\"id\":\"{id}\",\"hash\":\"{}\"{more}}}\n",
+        hex(&hmac(PEPPER, key.as_bytes()))
+    )
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn files() -> Files {
+    let partners = [
+        line("k-1", "pk_gold", r#","fields":{"plan":"gold"}"#),
+        line("k-2", "pk_bare", ""),
+        line("k-3", "pk_old", r#","expires":"2023-11-14T22:13:20Z""#),
+        line("k-4", "pk_new", r#","expires":"2023-11-14T22:13:20.000001Z""#),
+        line("k-5", &"x".repeat(1_025), ""),
+    ];
+    [
+        ("pepper.key", [PEPPER, b"\n"].concat()),
+        ("old.key", OLD.to_vec()),
+        ("new.key", [NEW, b"\r\n"].concat()),
+        ("partners.keys", partners.concat().into_bytes()),
+        ("staff.keys", line("s-1", "sk_staff", "").into_bytes()),
+    ]
+    .map(|(name, bytes)| (name.to_string(), bytes))
+    .into()
+}
+
+fn image() -> Image {
+    let checked =
+        portcullis_lang::check::load(&[("p.gate".to_string(), POLICY.as_bytes().to_vec())], &files());
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    Image::load(&portcullis_compile::compile(&policy).unwrap(), &Trust::Unsigned).unwrap()
+}
+
+fn snapshot(files: &Files) -> (Snapshot, Vec<DataError>) {
+    let image = image();
+    let (data, errors) = Data::load(image.config(), &|name| files.get(name).cloned());
+    (Snapshot::new(image, data), errors)
+}
+
+fn engine(files: &Files) -> Engine {
+    Engine::from(snapshot(files).0)
+}
+
+type Lines<'a> = [(&'a [u8], &'a [u8])];
+
+fn view<'a>(method: &'a str, host: &'a str, target: &'a str, headers: &'a Lines<'a>) -> RequestView<'a> {
+    RequestView {
+        method: method.as_bytes(),
+        authority: Some(host.as_bytes()),
+        target: target.as_bytes(),
+        headers,
+        ..RequestView::default()
+    }
+}
+
+/// Reason and detail of a plain decision.
+fn decided(
+    snapshot: &Snapshot,
+    target: &str,
+    headers: &[(&str, &str)],
+    now: Now,
+) -> (Reason, Option<String>) {
+    let lines: Vec<(&[u8], &[u8])> = headers
+        .iter()
+        .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+        .collect();
+    let view = view("GET", "api.example.com", target, &lines);
+    let mut worker = Worker::default();
+    let decision = decide(snapshot, &view, now, &mut worker);
+    (decision.reason, decision.detail.map(str::to_string))
+}
+
+fn invalid(detail: &str) -> (Reason, Option<String>) {
+    (Reason::InvalidToken, Some(detail.to_string()))
+}
+
+#[test]
+fn a_key_is_good_by_its_hash_at_its_place_and_in_its_time() {
+    let (snapshot, errors) = snapshot(&files());
+    assert_eq!(errors, []);
+    let no_clock = Now { wall_us: None, ..NOW };
+    let long = "x".repeat(1_025);
+    let allowed = (Reason::Allowed, None);
+    for (target, headers, now, expected) in [
+        ("/gold", vec![("x-api-key", "pk_gold")], NOW, allowed.clone()),
+        ("/none", vec![("x-api-key", "pk_bare")], NOW, allowed.clone()),
+        (
+            "/none",
+            vec![("x-api-key", "pk_gold")],
+            NOW,
+            (Reason::NoRule, None),
+        ),
+        ("/none", vec![("x-api-key", "pk_new")], NOW, allowed.clone()),
+        ("/none", vec![("x-api-key", "pk_old")], NOW, invalid("expired")),
+        (
+            "/none",
+            vec![("x-api-key", "pk_new")],
+            no_clock,
+            invalid("no_clock"),
+        ),
+        ("/none", vec![("x-api-key", "pk_bare")], no_clock, allowed.clone()),
+        (
+            "/none",
+            vec![("x-api-key", "pk_bar")],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", "PK_BARE")],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", &long)],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", "k-2")],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", "")],
+            NOW,
+            invalid("malformed_credential"),
+        ),
+        ("/staff", vec![("x-staff-key", "sk_staff")], NOW, allowed.clone()),
+        (
+            "/staff",
+            vec![("cookie", "a=b; staff=sk_staff")],
+            NOW,
+            allowed.clone(),
+        ),
+        // Of another set, or where its own does not look.
+        (
+            "/staff",
+            vec![("x-api-key", "sk_staff")],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/staff",
+            vec![("cookie", "staff=pk_bare")],
+            NOW,
+            invalid("unknown_api_key"),
+        ),
+        (
+            "/staff",
+            vec![("authorization", "sk_staff")],
+            NOW,
+            (Reason::Unauthenticated, None),
+        ),
+        (
+            "/staff",
+            vec![("x-hosted-key", "sk_staff")],
+            NOW,
+            invalid("not_verified"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", "pk_bare"), ("x-api-key", "pk_bare")],
+            NOW,
+            invalid("ambiguous_credential"),
+        ),
+        (
+            "/none",
+            vec![("x-api-key", "pk_bare"), ("x-staff-key", "sk_staff")],
+            NOW,
+            invalid("ambiguous_credential"),
+        ),
+    ] {
+        assert_eq!(
+            decided(&snapshot, target, &headers, now),
+            expected,
+            "{target} {headers:?}"
+        );
+    }
+}
+
+#[test]
+fn bad_files_are_named_and_the_last_good_ones_stay() {
+    let good = files();
+    let with = |name: &str, bytes: &[u8]| {
+        let mut files = good.clone();
+        files.insert(name.to_string(), bytes.to_vec());
+        files
+    };
+    let staff = String::from_utf8(good["staff.keys"].clone()).unwrap();
+    for (files, told, detail) in [
+        (
+            with("partners.keys", b"\n{}"),
+            "partners.keys:2: there is no valid `id`",
+            "keys_not_loaded",
+        ),
+        (
+            with("pepper.key", b"short"),
+            "pepper.key: fewer than 16 bytes of a secret",
+            "keys_not_loaded",
+        ),
+        (with("partners.keys", staff.as_bytes()), "", "unknown_api_key"),
+        (
+            with("pepper.key", b"another secret of hashes"),
+            "",
+            "unknown_api_key",
+        ),
+    ] {
+        let (snapshot, errors) = snapshot(&files);
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.is_empty(), told.is_empty());
+        assert!(errors.iter().all(|error| error.starts_with(told)), "{errors:?}");
+        assert_eq!(
+            decided(&snapshot, "/gold", &[("x-api-key", "pk_gold")], NOW),
+            invalid(detail)
+        );
+    }
+    let image = Arc::new(image());
+    let load = |data: &Data, files: &Files| data.reload(image.config(), &|name| files.get(name).cloned()).0;
+    let (first, missing) = (load(&Data::default(), &good), Files::new());
+    let after = |data: &Data| {
+        let snapshot = Snapshot::new(Arc::clone(&image), data.clone());
+        decided(&snapshot, "/gold", &[("x-api-key", "pk_gold")], NOW)
+    };
+    let kept = load(&first, &missing);
+    assert_eq!(
+        (after(&kept), kept.digest()),
+        ((Reason::Allowed, None), first.digest())
+    );
+    let less = load(&first, &with("partners.keys", b""));
+    assert_eq!(after(&less), invalid("unknown_api_key"));
+    assert_ne!(less.digest(), first.digest());
+    // Secrets are in no digest.
+    assert_eq!(
+        load(&first, &with("pepper.key", b"another secret of hashes")).digest(),
+        first.digest()
+    );
+    assert!(!format!("{first:?}").contains("pepper-"));
+}
+
+/// A signed message: method POST, its lines, its body in chunks.
+struct Message<'m> {
+    target: &'m str,
+    host: &'m str,
+    lines: Vec<(&'m str, String)>,
+    body: Vec<&'m [u8]>,
+}
+
+fn message<'m>(target: &'m str, lines: &[(&'m str, &str)], body: &[&'m [u8]]) -> Message<'m> {
+    Message {
+        target,
+        host: "api.example.com",
+        lines: lines
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_string()))
+            .collect(),
+        body: body.to_vec(),
+    }
+}
+
+impl Message<'_> {
+    /// What comes of it, and whether its body was asked for before the decision.
+    fn send(&self, engine: &Engine, carries: Carries, now: Now) -> (bool, Reason, Option<String>) {
+        let (mut worker, mut exchange) = (Worker::default(), Exchange::new());
+        {
+            let lines: Vec<(&[u8], &[u8])> = self
+                .lines
+                .iter()
+                .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+                .collect();
+            engine.begin(
+                &mut exchange,
+                &mut worker,
+                &view("POST", self.host, self.target, &lines),
+                carries,
+                NOW,
+            );
+        }
+        let asked = !exchange.is_decided();
+        if asked {
+            assert!(matches!(exchange.next(), Next::ReadBody { max: 1_048_576 }));
+            assert!(exchange.is_pending() && exchange.decision().effect() == Effect::Deny);
+            for chunk in &self.body {
+                exchange
+                    .request_body(&mut worker, RequestBody::Chunk(chunk), now)
+                    .unwrap();
+            }
+            if !exchange.is_decided() {
+                let end = RequestBody::End(BodyOutcome::Accepted);
+                exchange.request_body(&mut worker, end, now).unwrap();
+            }
+        }
+        assert!(exchange.is_decided());
+        let printed = format!("{exchange:?}");
+        let mut values = self.lines.iter().filter(|(_, value)| value.len() > 32);
+        assert!(values.all(|(_, value)| !printed.contains(&value[8..])));
+        let decision = exchange.decision();
+        (asked, decision.reason(), decision.detail().map(str::to_string))
+    }
+}
+
+const BODY: &[u8] = b"{\"action\": \"opened\"}";
+
+fn github(secret: &[u8], body: &[u8]) -> String {
+    format!("sha256={}", hex(&hmac(secret, body)))
+}
+
+#[test]
+fn a_signature_is_that_of_the_body_by_any_of_the_secrets() {
+    let engine = engine(&files());
+    let allowed = (true, Reason::Allowed, None);
+    let bad = (true, Reason::InvalidToken, Some("bad_signature".to_string()));
+    let malformed = (
+        false,
+        Reason::InvalidToken,
+        Some("malformed_credential".to_string()),
+    );
+    let good = github(OLD, BODY);
+    let upper = format!("sha256={}", hex(&hmac(OLD, BODY)).to_uppercase());
+    let bytes: Vec<&[u8]> = BODY.chunks(1).collect();
+    let (another, second) = (github(PEPPER, BODY), github(NEW, BODY));
+    for (value, body, expected) in [
+        (good.as_str(), vec![BODY], &allowed),
+        (&good, bytes, &allowed),
+        (&good, vec![b"", &BODY[..7], b"", &BODY[7..]], &allowed),
+        (&second, vec![BODY], &allowed),
+        (&upper, vec![BODY], &allowed),
+        (&github(NEW, b""), vec![], &allowed),
+        (&github(NEW, b""), vec![b""], &allowed),
+        (&github(NEW, b""), vec![BODY], &bad),
+        (&good, vec![], &bad),
+        (&good, vec![BODY, b" "], &bad),
+        (&good, vec![&BODY[1..]], &bad),
+        (&another, vec![BODY], &bad),
+        (&good[..good.len() - 1], vec![BODY], &malformed),
+        (&good[..good.len() - 2], vec![BODY], &malformed),
+        (&format!("{good}00"), vec![BODY], &malformed),
+        (&good[7..], vec![BODY], &malformed),
+        (&good.replace("sha256=", "SHA256="), vec![BODY], &malformed),
+        (&good.replace("sha256=", "sha256= "), vec![BODY], &malformed),
+        ("sha256=", vec![BODY], &malformed),
+        (&good.replace(&good[70..], "g"), vec![BODY], &malformed),
+    ] {
+        let sent = message("/hook", &[("x-hub", value)], &body).send(&engine, ALL, NOW);
+        assert_eq!(&sent, expected, "{value} {body:?}");
+    }
+    // Two of them, of one scheme and of two.
+    let ambiguous = (
+        false,
+        Reason::InvalidToken,
+        Some("ambiguous_credential".to_string()),
+    );
+    for name in ["x-hub", "x-signature"] {
+        let two = message("/hook", &[("x-hub", &good), (name, &good)], &[BODY]);
+        assert_eq!(two.send(&engine, ALL, NOW), ambiguous);
+    }
+    let none = message("/hook", &[], &[BODY]).send(&engine, ALL, NOW);
+    assert_eq!(none, (false, Reason::Unauthenticated, None));
+}
+
+#[test]
+fn a_timestamp_is_signed_and_near() {
+    let engine = engine(&files());
+    let signed = |stamp: &str| base64(&hmac(NEW, &[b"v1:", stamp.as_bytes(), b".", BODY, b"!"].concat()));
+    let send = |stamps: &[&str], value: &str, now: Now| {
+        let mut lines = vec![("x-signature", value)];
+        lines.extend(stamps.iter().map(|stamp| ("x-timestamp", *stamp)));
+        let (_, reason, detail) = message("/shop", &lines, &[&BODY[..3], &BODY[3..]]).send(&engine, ALL, now);
+        detail.unwrap_or_else(|| reason.code().to_string())
+    };
+    let (five, half) = (
+        300,
+        Now {
+            wall_us: Some(NOW_S * 1_000_000 + 500_000),
+            ..NOW
+        },
+    );
+    for (offset, now, expected) in [
+        (0, NOW, "allowed"),
+        (five, NOW, "allowed"),
+        (-five, NOW, "allowed"),
+        (-five, half, "stale_signature"),
+        (five + 1, NOW, "stale_signature"),
+        (-five - 1, NOW, "stale_signature"),
+        (i64::MAX - NOW_S, NOW, "stale_signature"),
+    ] {
+        let stamp = (NOW_S + offset).to_string();
+        assert_eq!(send(&[&stamp], &signed(&stamp), now), expected, "{offset}");
+    }
+    let stamp = NOW_S.to_string();
+    let good = signed(&stamp);
+    let other = (NOW_S + 1).to_string();
+    assert_eq!(send(&[&other], &good, NOW), "bad_signature");
+    // The instant of the beginning counts where none is told later.
+    assert_eq!(send(&[&stamp], &good, Now { wall_us: None, ..NOW }), "allowed");
+    for stamps in [
+        vec![],
+        vec![stamp.as_str(), stamp.as_str()],
+        vec![""],
+        vec!["now"],
+        vec!["-1"],
+        vec!["+1700000000"],
+        vec!["01700000000"],
+        vec!["1700000000.5"],
+        vec!["1e9"],
+        vec!["9223372036854775808"],
+    ] {
+        assert_eq!(send(&stamps, &good, NOW), "malformed_credential", "{stamps:?}");
+    }
+    for value in [
+        good.trim_end_matches('=').to_string(),
+        format!("{good}="),
+        good.replace(['+', '/'], "-").replacen(&good[..1], "_", 1),
+        hex(&hmac(NEW, BODY)),
+        // The same bytes in another spelling: bits behind the last byte are set.
+        format!("{}{}=", &good[..42], char::from(good.as_bytes()[42] + 1)),
+    ] {
+        assert_eq!(send(&[&stamp], &value, NOW), "malformed_credential", "{value}");
+    }
+    let no_clock = Now::default();
+    let (snapshot, _) = snapshot(&files());
+    let found = decided(
+        &snapshot,
+        "/shop",
+        &[("x-signature", &good), ("x-timestamp", &stamp)],
+        no_clock,
+    );
+    assert_eq!(found, invalid("no_clock"));
+}
+
+#[test]
+fn without_the_body_or_a_secret_nothing_is_verified() {
+    let good = github(OLD, BODY);
+    let sent = message("/hook", &[("x-hub", &good)], &[BODY]);
+    let carries = Carries {
+        request_body: false,
+        ..ALL
+    };
+    let not_verified = |detail: &str| (false, Reason::InvalidToken, Some(detail.to_string()));
+    assert_eq!(
+        sent.send(&engine(&files()), carries, NOW),
+        not_verified("not_verified")
+    );
+    let (snapshot, _) = snapshot(&files());
+    assert_eq!(
+        decided(&snapshot, "/hook", &[("x-hub", &good)], NOW),
+        invalid("not_verified")
+    );
+    let mut less = files();
+    less.remove("new.key");
+    assert_eq!(sent.send(&engine(&less), ALL, NOW), (true, Reason::Allowed, None));
+    less.remove("old.key");
+    assert_eq!(
+        sent.send(&engine(&less), ALL, NOW),
+        not_verified("keys_not_loaded")
+    );
+    // What is refused before credentials count is not read.
+    let mut elsewhere = message("/hook", &[("x-hub", &good)], &[BODY]);
+    elsewhere.host = "other.example.com";
+    assert_eq!(
+        elsewhere.send(&engine(&files()), ALL, NOW),
+        (false, Reason::NoService, None)
+    );
+    // Nor where another credential is invalid, unless the service lets that pass.
+    let lines = [("x-hub", good.as_str()), ("x-api-key", "nobody's")];
+    let both = message("/hook", &lines, &[BODY]);
+    assert_eq!(
+        both.send(&engine(&files()), ALL, NOW),
+        not_verified("unknown_api_key")
+    );
+    let mut relaxed = message("/hook", &lines, &[BODY]);
+    relaxed.host = "relaxed.example.com";
+    assert_eq!(
+        relaxed.send(&engine(&files()), ALL, NOW),
+        (true, Reason::Allowed, None)
+    );
+    relaxed.body = vec![b"other"];
+    assert_eq!(
+        relaxed.send(&engine(&files()), ALL, NOW).1,
+        Reason::Unauthenticated
+    );
+    relaxed.target = "/open";
+    assert_eq!(
+        relaxed.send(&engine(&files()), ALL, NOW),
+        (true, Reason::Allowed, None)
+    );
+}
+
+#[test]
+fn a_body_that_was_read_is_judged_by_its_end_alone() {
+    let (engine, mut worker) = (engine(&files()), Worker::default());
+    let end = || RequestBody::End(BodyOutcome::Accepted);
+    for (length, status) in [(1_024, 200), (1_025, 413), (1_048_577, 413)] {
+        let mut exchange = Exchange::new();
+        let body = vec![b'x'; length];
+        let signed = github(OLD, &body);
+        let lines: [(&[u8], &[u8]); 2] = [(b"x-hub", signed.as_bytes()), (b"content-type", b"text/plain")];
+        engine.begin(
+            &mut exchange,
+            &mut worker,
+            &view("POST", "api.example.com", "/text", &lines),
+            ALL,
+            NOW,
+        );
+        for chunk in body.chunks(1_000) {
+            if !exchange.is_decided() {
+                exchange
+                    .request_body(&mut worker, RequestBody::Chunk(chunk), NOW)
+                    .unwrap();
+            }
+        }
+        if !exchange.is_decided() {
+            let next = exchange.request_body(&mut worker, end(), NOW).unwrap();
+            assert!(matches!(next, Next::ReadBody { max: 1_024 }), "{next:?}");
+            exchange.request_body(&mut worker, end(), NOW).unwrap();
+        }
+        assert_eq!(exchange.decision().status(), status, "{length}");
+        assert_eq!(matches!(exchange.next(), Next::Forward(_)), status == 200);
+        assert!(exchange.request_body(&mut worker, end(), NOW).is_err());
+        exchange.clear();
+    }
+}
+
+/// What a host has handed over is there again when the body has come, in whatever form it was.
+#[test]
+fn what_was_handed_over_waits_with_the_message() {
+    let (engine, mut worker) = (engine(&files()), Worker::default());
+    let claims = br#"{"sub":"u","tenant":"t1","groups":["a b","c"]}"#;
+    let config = image();
+    let known = KnownToken::read(&config, "corp", claims).unwrap();
+    let texts = ["a b", "c"];
+    let split = [
+        ("sub", Claim::Text("u")),
+        ("tenant", Claim::Text("t1")),
+        ("groups", Claim::Texts(&texts)),
+        ("x", Claim::Other),
+        ("y", Claim::Bool(true)),
+        ("z", Claim::Int(1)),
+    ];
+    let given = [
+        (
+            Credential::Verified {
+                issuer: "corp",
+                claims,
+            },
+            Reason::Allowed,
+        ),
+        (
+            Credential::Named {
+                issuer: "corp",
+                claims,
+            },
+            Reason::Allowed,
+        ),
+        (
+            Credential::Split {
+                issuer: "corp",
+                claims: &split,
+            },
+            Reason::Allowed,
+        ),
+        (
+            Credential::Split {
+                issuer: "corp",
+                claims: &split[1..],
+            },
+            Reason::Allowed,
+        ),
+        (
+            Credential::Split {
+                issuer: "corp",
+                claims: &split[..2],
+            },
+            Reason::NoRule,
+        ),
+        (Credential::Known(&known), Reason::Allowed),
+        (Credential::FromHeaders, Reason::NoRule),
+    ];
+    let signed = github(NEW, BODY);
+    let lines: [(&[u8], &[u8]); 1] = [(b"x-hub", signed.as_bytes())];
+    for (credential, reason) in given {
+        let mut exchange = Exchange::new();
+        let request = RequestView {
+            credential,
+            ..view("POST", "api.example.com", "/both", &lines)
+        };
+        let next = engine.begin(&mut exchange, &mut worker, &request, ALL, NOW);
+        assert!(matches!(next, Next::ReadBody { .. }), "{next:?}");
+        exchange
+            .request_body(&mut worker, RequestBody::Chunk(BODY), NOW)
+            .unwrap();
+        exchange
+            .request_body(&mut worker, RequestBody::End(BodyOutcome::Accepted), NOW)
+            .unwrap();
+        assert_eq!(exchange.decision().reason(), reason, "{:?}", request.credential);
+    }
+    // A signature that the host hands over is its word, and no body is read.
+    let mut exchange = Exchange::new();
+    let request = RequestView {
+        signature: Some(SignatureFact::Verified { name: "github" }),
+        ..view("POST", "api.example.com", "/hook", &lines)
+    };
+    let next = engine.begin(&mut exchange, &mut worker, &request, ALL, NOW);
+    assert!(matches!(next, Next::Forward(_)), "{next:?}");
+}
+
+#[test]
+fn a_token_is_asked_about_before_the_body_is_read() {
+    let (engine, mut worker) = (engine(&files()), Worker::default());
+    let signed = github(NEW, BODY);
+    let lines: [(&[u8], &[u8]); 2] = [
+        (b"x-hub", signed.as_bytes()),
+        (b"authorization", b"Bearer opaque"),
+    ];
+    let request = view("POST", "api.example.com", "/both", &lines);
+    let active = Introspection::Active {
+        issuer: "corp",
+        claims: br#"{"tenant":"t1","groups":["a b"]}"#,
+    };
+    let inactive = Introspection::Inactive {
+        issuer: "corp",
+        fault: "expired",
+    };
+    for (heard, reads, reason) in [
+        (active, true, Reason::Allowed),
+        (inactive, false, Reason::InvalidToken),
+        (Introspection::Unavailable, false, Reason::InvalidToken),
+    ] {
+        let (mut exchange, mut worker) = (Exchange::new(), Worker::default());
+        let next = engine.begin(&mut exchange, &mut worker, &request, ALL, NOW);
+        assert!(matches!(next, Next::Introspect(b"opaque")), "{next:?}");
+        assert!(
+            exchange
+                .request_body(&mut worker, RequestBody::Chunk(BODY), NOW)
+                .is_err()
+        );
+        let next = exchange.introspected(&mut worker, heard, NOW).unwrap();
+        assert_eq!(matches!(next, Next::ReadBody { .. }), reads, "{next:?}");
+        if reads {
+            assert!(exchange.introspected(&mut worker, heard, NOW).is_err());
+            exchange
+                .request_body(&mut worker, RequestBody::Chunk(BODY), NOW)
+                .unwrap();
+            exchange
+                .request_body(&mut worker, RequestBody::End(BodyOutcome::Accepted), NOW)
+                .unwrap();
+        }
+        assert_eq!(exchange.decision().reason(), reason);
+    }
+    // A host that asks about no token gets the verdict on one that is not verified, and reads no body for it.
+    let mut exchange = Exchange::new();
+    let carries = Carries {
+        introspection: false,
+        ..ALL
+    };
+    let next = engine.begin(&mut exchange, &mut worker, &request, carries, NOW);
+    assert!(matches!(next, Next::Reply(_)), "{next:?}");
+}
+
+/// Steps of a host, right ones and wrong ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Introspected,
+    Chunk(&'static [u8]),
+    End(BodyOutcome),
+    Charged,
+    ResponseHead,
+}
+
+const STEPS: [Step; 7] = [
+    Step::Introspected,
+    Step::Chunk(b"signed"),
+    Step::Chunk(b"other"),
+    Step::End(BodyOutcome::Accepted),
+    Step::End(BodyOutcome::Shape),
+    Step::Charged,
+    Step::ResponseHead,
+];
+
+fn step(exchange: &mut Exchange, worker: &mut Worker, step: Step) -> bool {
+    let active = Introspection::Active {
+        issuer: "corp",
+        claims: br#"{"tenant":"t1","groups":["a b"]}"#,
+    };
+    match step {
+        Step::Introspected => exchange.introspected(worker, active, NOW).is_ok(),
+        Step::Chunk(bytes) => exchange
+            .request_body(worker, RequestBody::Chunk(bytes), NOW)
+            .is_ok(),
+        Step::End(outcome) => exchange
+            .request_body(worker, RequestBody::End(outcome), NOW)
+            .is_ok(),
+        Step::Charged => exchange.store_failed().is_ok(),
+        Step::ResponseHead => exchange.response_head(Some(200), None).is_ok(),
+    }
+}
+
+/// Follows every order of at most six steps. How many forward.
+fn explore(engine: &Engine, led: &mut Vec<Step>) -> u32 {
+    let signed = github(NEW, b"signed");
+    let lines: [(&[u8], &[u8]); 2] = [
+        (b"x-hub", signed.as_bytes()),
+        (b"authorization", b"Bearer opaque"),
+    ];
+    let mut forwarded = 0;
+    for next in STEPS {
+        let (mut exchange, mut worker) = (Exchange::new(), Worker::default());
+        engine.begin(
+            &mut exchange,
+            &mut worker,
+            &view("POST", "api.example.com", "/both", &lines),
+            ALL,
+            NOW,
+        );
+        assert!(led.iter().all(|before| step(&mut exchange, &mut worker, *before)));
+        if !step(&mut exchange, &mut worker, next) {
+            continue;
+        }
+        led.push(next);
+        let chunks = led.iter().filter_map(|step| match step {
+            Step::Chunk(bytes) => Some(*bytes),
+            _ => None,
+        });
+        let is_signed = chunks.collect::<Vec<_>>().concat() == b"signed";
+        let is_asked =
+            led.first() == Some(&Step::Introspected) && led.contains(&Step::End(BodyOutcome::Accepted));
+        let forwards = matches!(exchange.next(), Next::Forward(_));
+        assert_eq!(forwards, is_signed && is_asked, "{led:?}");
+        forwarded += u32::from(forwards);
+        if led.len() < 6 {
+            forwarded += explore(engine, led);
+        }
+        led.pop();
+    }
+    forwarded
+}
+
+#[test]
+fn no_order_of_steps_forwards_a_message_that_is_not_signed() {
+    // With and without a response's head behind it.
+    assert_eq!(explore(&engine(&files()), &mut Vec::new()), 2);
+}
+
+#[test]
+fn of_many_keys_each_is_found() {
+    let count = std::env::var("PORTCULLIS_TEST_KEYS").map_or(20_000, |count| count.parse().unwrap());
+    let mut files = files();
+    let keys: String = (0..count)
+        .map(|n| line(&format!("k-{n}"), &format!("pk_{n}"), ""))
+        .collect();
+    files.insert("partners.keys".to_string(), keys.into_bytes());
+    let (snapshot, errors) = snapshot(&files);
+    assert_eq!(errors, []);
+    for n in (0..count).step_by(977) {
+        let key = format!("pk_{n}");
+        assert_eq!(
+            decided(&snapshot, "/none", &[("x-api-key", &key)], NOW),
+            (Reason::Allowed, None)
+        );
+    }
+    let unknown = format!("pk_{count}");
+    assert_eq!(
+        decided(&snapshot, "/none", &[("x-api-key", &unknown)], NOW),
+        invalid("unknown_api_key")
+    );
+}
+
+#[test]
+fn headers_of_a_trusted_hop_go_no_further_when_they_are_from_outside() {
+    let (snapshot, _) = snapshot(&files());
+    let dropped = |target: &str, from: Option<IpAddr>, lines: &Lines<'_>| {
+        let view = RequestView {
+            socket_peer: from,
+            ..view("GET", "api.example.com", target, lines)
+        };
+        let mut worker = Worker::default();
+        let decision = decide(&snapshot, &view, NOW, &mut worker);
+        assert_eq!(decision.reason, Reason::Allowed);
+        // What the policy sets is dropped where it does not, whoever sent it.
+        let names = decision.request_drop.iter().filter(|name| **name != "x-other");
+        names.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (outside, hop) = ("203.0.113.5".parse().ok(), "::ffff:10.0.0.1".parse().ok());
+    let lines: [(&[u8], &[u8]); 4] = [
+        (b"X-User", b"root"),
+        (b"x-user", b"admin"),
+        (b"X-Forwarded-Client-Cert", b"URI=spiffe://example.com/a"),
+        (b"x-something", b"else"),
+    ];
+    for target in ["/open", "/set"] {
+        let own = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+        assert_eq!(
+            dropped(target, outside, &lines),
+            own(&["x-forwarded-client-cert", "x-user"])
+        );
+        assert_eq!(dropped(target, None, &lines[..1]), own(&["x-user"]));
+        assert_eq!(dropped(target, hop, &lines), own(&[]));
+        assert_eq!(dropped(target, outside, &lines[3..]), own(&[]));
+    }
+}
