@@ -1,5 +1,7 @@
 //! Keys and tokens: the built binary on key files, discovery documents and tokens, exit codes and all.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail its test")]
+
 mod common;
 
 use common::Folder;
