@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_base::jwks::{self, Jwk};
 use portcullis_lang::model::{Issuer, Policy, SecretId};
+
+use super::key_set::{self, Jwk};
 
 /// Fewest bytes of an issuer's secret (RFC 7518, section 3.2): shorter ones are guessed.
 const ISSUER_SECRET_BYTES_MIN: usize = 32;
@@ -39,8 +40,8 @@ impl Keys {
         let of_issuer = |issuer: &Issuer| match (&issuer.keys_file, &issuer.secret) {
             (Some(file), _) => files
                 .get(file)
-                .and_then(|bytes| jwks::read(bytes).ok())
-                .map_or(IssuerKeys::None, |set| IssuerKeys::Public(set.keys)),
+                .and_then(|bytes| key_set::read(bytes))
+                .map_or(IssuerKeys::None, IssuerKeys::Public),
             (None, Some(id)) => secret(id)
                 .filter(|bytes| bytes.len() >= ISSUER_SECRET_BYTES_MIN)
                 .map_or(IssuerKeys::None, IssuerKeys::Secret),

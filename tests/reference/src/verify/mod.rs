@@ -5,6 +5,7 @@
 //! no cookies and no rules.
 
 // files -> keys and secrets
+pub(crate) mod key_set;
 pub(crate) mod keys;
 
 // checks of what a token claims

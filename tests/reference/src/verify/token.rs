@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use portcullis_base::Detail;
-use portcullis_base::jwks::{Curve, Jwk, PublicKey};
 use portcullis_lang::model::{Algorithm, Issuer};
 
 use super::Circumstances;
 use super::claims::{self, LeftOut, claim};
+use super::key_set::{Jwk, PublicKey};
 use super::keys::IssuerKeys;
 use crate::json::{self, Json};
 
@@ -226,9 +226,8 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
     use Algorithm::{Ed25519, EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let type_fits = match &key.key {
         PublicKey::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
-        PublicKey::Ec { curve, .. } => {
-            matches!((curve, algorithm), (Curve::P256, Es256) | (Curve::P384, Es384))
-        }
+        PublicKey::P256 { .. } => algorithm == Es256,
+        PublicKey::P384 { .. } => algorithm == Es384,
         PublicKey::Ed25519(_) => matches!(algorithm, EdDsa | Ed25519),
     };
     let own_fits = key
@@ -242,7 +241,9 @@ fn decoding_key(key: &PublicKey) -> Result<DecodingKey, Detail> {
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     match key {
         PublicKey::Rsa { modulus, exponent } => Ok(DecodingKey::from_rsa_raw_components(modulus, exponent)),
-        PublicKey::Ec { x, y, .. } => DecodingKey::from_ec_components(&text(x), &text(y)),
+        PublicKey::P256 { x, y } | PublicKey::P384 { x, y } => {
+            DecodingKey::from_ec_components(&text(x), &text(y))
+        }
         PublicKey::Ed25519(bytes) => DecodingKey::from_ed_components(&text(bytes)),
     }
     .map_err(|_| Detail::UnknownKey)
