@@ -1,6 +1,8 @@
 //! Presented tokens, their keys and what a worker keeps of them. What each check refuses is in the corpus; here is what no
 //! single request shows.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+
 use std::cell::RefCell;
 
 use portcullis::decision::{Effect, Reason};

@@ -16,7 +16,6 @@ use aws_lc_rs::signature::{
 use portcullis_base::Algorithm;
 use portcullis_base::jwks::{Curve, PublicKey};
 
-use crate::portable::point;
 use crate::{Backend, KeyFault, Verifier, edwards, rsa};
 
 /// Verifies with AWS-LC.
@@ -52,7 +51,11 @@ impl Backend for Native {
                 Key::Rsa(keys.map_err(|_: aws_lc_rs::error::KeyRejected| KeyFault::Modulus)?)
             }
             PublicKey::Ec { curve, x, y } => {
-                let point = point(*curve, x, y)?;
+                if [x.len(), y.len()] != [curve.length(); 2] {
+                    return Err(KeyFault::Point);
+                }
+                // Uncompressed (SEC 1, section 2.3.3); AWS-LC checks that it is on the curve.
+                let point = [&[4], x.as_slice(), y].concat();
                 let (algorithm, parameters) = match curve {
                     Curve::P256 => (Algorithm::Es256, &ECDSA_P256_SHA256_FIXED),
                     Curve::P384 => (Algorithm::Es384, &ECDSA_P384_SHA384_FIXED),

@@ -1,11 +1,13 @@
 //! The backend of RustCrypto's crates: builds for every target, needs no randomness, and imports nothing in WASM.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 
 use ed25519_dalek::Verifier as _;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use p256::elliptic_curve::point::AffineCoordinates;
+use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
+use p256::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize};
 use portcullis_base::Algorithm;
 use portcullis_base::jwks::{Curve, PublicKey};
 
@@ -20,14 +22,10 @@ impl Backend for Portable {
         Ok(Box::new(match key {
             PublicKey::Rsa { modulus, exponent } => Key::Rsa(rsa::Key::new(modulus, exponent)?),
             PublicKey::Ec { curve, x, y } => {
-                let point = point(*curve, x, y)?;
+                // By coordinates: the reader of SEC 1's form brings the code for compressed points.
                 match curve {
-                    Curve::P256 => {
-                        Key::P256(p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(no_point)?)
-                    }
-                    Curve::P384 => {
-                        Key::P384(p384::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(no_point)?)
-                    }
+                    Curve::P256 => Key::P256(point(x, y)?),
+                    Curve::P384 => Key::P384(point(x, y)?),
                     Curve::P521 => return Err(KeyFault::Curve),
                 }
             }
@@ -36,17 +34,16 @@ impl Backend for Portable {
     }
 }
 
-/// The uncompressed form of a point (SEC 1, section 2.3.3). Its coordinates are of the curve's length; that they are a
-/// point of it is not looked at.
-pub(crate) fn point(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyFault> {
-    if [x.len(), y.len()] != [curve.length(); 2] {
-        return Err(KeyFault::Point);
-    }
-    Ok([&[4], x, y].concat())
-}
-
-fn no_point(_: p256::ecdsa::Error) -> KeyFault {
-    KeyFault::Point
+/// The key of two coordinates, each of the curve's length; not the neutral element, which has none.
+fn point<C>(x: &[u8], y: &[u8]) -> Result<ecdsa::VerifyingKey<C>, KeyFault>
+where
+    C: ecdsa::EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: AffineCoordinates<FieldRepr = FieldBytes<C>> + FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let number = |bytes: &[u8]| FieldBytes::<C>::try_from(bytes).map_err(|_| KeyFault::Point);
+    let point = AffinePoint::<C>::from_coordinates(&number(x)?, &number(y)?).into_option();
+    ecdsa::VerifyingKey::from_affine(point.ok_or(KeyFault::Point)?).map_err(|_| KeyFault::Point)
 }
 
 enum Key {
