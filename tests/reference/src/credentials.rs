@@ -5,7 +5,7 @@
 use portcullis_base::Detail;
 use std::collections::BTreeSet;
 
-use portcullis_lang::model::{Anchor, CredentialKind, Issuer, Policy, TokenSource};
+use portcullis_lang::model::{Anchor, CredentialKind, Issuer, KeySet, Policy, TokenSource};
 use portcullis_vectors::{PeerCert, Vector};
 
 use crate::facts::cookies;
@@ -13,6 +13,7 @@ use crate::forwarded_certificate;
 use crate::json::{self, Json};
 use crate::normalise::{Canonical, Upgrade, is_token_byte};
 use crate::verify::Circumstances;
+use crate::verify::api_key;
 use crate::verify::claims::{self, LeftOut};
 use crate::verify::keys::Keys;
 use crate::verify::signature::{self, Message};
@@ -281,8 +282,32 @@ impl Judge<'_> {
                     [header, cookie].iter().flatten().any(|own| own == place)
                 })
             },
-            |_, _| invalid(Detail::NotVerified),
+            |place, text| self.verified_api_key(place, text),
         )
+    }
+
+    fn verified_api_key(&self, place: &Place, text: &[u8]) -> Credential<KeyFacts> {
+        let sets = self.policy.keys.iter().zip(&self.keys.api).enumerate();
+        let readers = sets.map(|(index, (set, keys))| api_key::Reader {
+            index,
+            set,
+            keys: keys.as_ref(),
+        });
+        let is_here = |set: &KeySet| {
+            let header = set.header.clone().map(Place::Header);
+            let cookie = set.cookie.clone().map(Place::Cookie);
+            [header, cookie].iter().flatten().any(|own| own == place)
+        };
+        let readers: Vec<_> = readers.filter(|reader| is_here(reader.set)).collect();
+        let (set, entry) = match api_key::verify(text, &readers, self.circumstances.now) {
+            Ok(found) => found,
+            Err(detail) => return invalid(detail),
+        };
+        Credential::Valid(KeyFacts {
+            set,
+            id: Some(entry.id.clone()),
+            fields: entry.fields.clone(),
+        })
     }
 
     fn signature(&self) -> Credential<usize> {

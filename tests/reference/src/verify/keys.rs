@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_lang::model::{Issuer, Policy, SecretId};
+use portcullis_lang::model::{Issuer, KeySet, Policy, SecretId};
 
+use super::key_file::{self, ApiKey};
 use super::key_set::{self, Jwk};
 
 /// Fewest bytes of an issuer's secret (RFC 7518, section 3.2): shorter ones are guessed.
@@ -21,10 +22,18 @@ pub(crate) enum IssuerKeys {
     Secret(Vec<u8>),
 }
 
+/// A set's API keys.
+pub(crate) struct ApiKeys {
+    pub(crate) secret: Vec<u8>,
+    pub(crate) keys: Vec<ApiKey>,
+}
+
 /// All that is loaded, by the index of the declaration.
 pub(crate) struct Keys {
     pub(crate) issuers: Vec<IssuerKeys>,
     pub(crate) beside: Vec<IssuerKeys>,
+    /// By key set; `None` where file or secret is not loaded.
+    pub(crate) api: Vec<Option<ApiKeys>>,
     /// By signature scheme; empty where none of its secrets is loaded.
     pub(crate) signatures: Vec<Vec<Vec<u8>>>,
 }
@@ -47,10 +56,18 @@ impl Keys {
                 .map_or(IssuerKeys::None, IssuerKeys::Secret),
             (None, None) => IssuerKeys::None,
         };
+        let of_set = |set: &KeySet| {
+            let bytes = files.get(set.file.as_ref()?)?;
+            Some(ApiKeys {
+                secret: secret(set.secret.as_ref()?)?,
+                keys: key_file::read(bytes)?,
+            })
+        };
         let of_scheme = |ids: &Vec<SecretId>| ids.iter().filter_map(secret).collect();
         Keys {
             issuers: policy.issuers.iter().map(of_issuer).collect(),
             beside: policy.beside.iter().map(of_issuer).collect(),
+            api: policy.keys.iter().map(of_set).collect(),
             signatures: policy.signatures.iter().map(|s| of_scheme(&s.secrets)).collect(),
         }
     }

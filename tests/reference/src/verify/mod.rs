@@ -5,6 +5,7 @@
 //! no cookies and no rules.
 
 // files -> keys and secrets
+pub(crate) mod key_file;
 pub(crate) mod key_set;
 pub(crate) mod keys;
 
@@ -12,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod claims;
 
 // what is presented -> what it says
+pub(crate) mod api_key;
 pub(crate) mod signature;
 pub(crate) mod token;
 

@@ -3,6 +3,7 @@
 
 mod claims;
 mod header;
+mod hooks;
 mod other;
 mod signatures;
 
@@ -29,7 +30,14 @@ pub struct Row {
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    [header::rows(), claims::rows(), signatures::rows(), other::rows()].concat()
+    [
+        header::rows(),
+        claims::rows(),
+        signatures::rows(),
+        other::rows(),
+        hooks::rows(),
+    ]
+    .concat()
 }
 
 /// Keys of `corp` by `kid`: two of one kind, as while keys rotate.
@@ -59,7 +67,7 @@ pub fn files() -> Vec<(&'static str, String)> {
     let set = |keys: Vec<Value>| format!("{:#}\n", json!({ "keys": keys }));
     let text = |bytes: &[u8]| format!("{}\n", String::from_utf8_lossy(bytes));
     let corp = corp().map(|(key, kid)| key.jwk(Some(kid), (kid == "rs-only").then_some("RS256")));
-    vec![
+    let mut files = vec![
         ("corp.jwks.json", set(corp.to_vec())),
         (
             "partner.jwks.json",
@@ -67,7 +75,9 @@ pub fn files() -> Vec<(&'static str, String)> {
         ),
         ("login.jwks.json", set(vec![login().jwk(None, None)])),
         ("hs.key", text(&shared().public_bytes())),
-    ]
+    ];
+    files.extend(hooks::files());
+    files
 }
 
 /// Claims of `corp` that are all right, with members put behind, or in place of those of the same name.
