@@ -1,6 +1,7 @@
 //! The steps of an exchange, from made-up decisions: what each answer does to the verdict, and that no refusal forwards.
 
 use super::*;
+use crate::decision::Charge;
 use crate::decision::{BodyDemand as Demand, Change, Redact, ResponsePlan};
 
 const ALL: Carries = Carries {
