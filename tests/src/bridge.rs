@@ -73,6 +73,17 @@ impl Subject {
         self.line_with(vector, &mut Worker::default())
     }
 
+    /// Whether the body is read before the decision: the request is a message that is signed and in time.
+    pub fn reads_body_first(&self, vector: &Vector) -> Result<bool, String> {
+        let request = OwnedRequest::from_vector(vector)?;
+        let (mut exchange, mut worker) = (Exchange::new(), Worker::default());
+        request.with_view(|view| {
+            self.engine
+                .begin(&mut exchange, &mut worker, view, CARRIES, request.now());
+        });
+        Ok(!exchange.is_decided())
+    }
+
     /// As [`Subject::line`] with a worker that is used again and again.
     pub fn line_with(&self, vector: &Vector, worker: &mut Worker) -> Result<String, String> {
         let request = OwnedRequest::from_vector(vector)?;

@@ -237,8 +237,9 @@ fn every_path_exists() {
 /// Shell lines call verbs that exist.
 #[test]
 fn every_command_names_a_verb() {
-    const VERBS: [&str; 10] = [
+    const VERBS: [&str; 12] = [
         "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
+        "apikey", "token",
     ];
     const CHORES: [&str; 10] = [
         "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy", "plugin", "module",

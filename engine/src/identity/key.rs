@@ -14,6 +14,7 @@ use crate::view::{KeyFact, RequestView};
 use portcullis_base::Detail;
 
 /// The key of a request.
+#[inline(never)]
 pub(super) fn key<'a>(
     view: &'a RequestView<'a>,
     canonical: &Canonical<'a>,

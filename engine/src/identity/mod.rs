@@ -155,9 +155,18 @@ impl<'a> Credentials<'a> {
         let (token, beside) = tokens::tokens(view, canonical, config, verification, peer.valid(), arena);
         Credentials {
             token,
-            key: key::key(view, canonical, config, (keys, now_us), arena),
+            // Most policies know neither keys nor signatures.
+            key: if config.keys.is_empty() && view.key.is_none() {
+                Kind::Absent
+            } else {
+                key::key(view, canonical, config, (keys, now_us), arena)
+            },
             peer,
-            signature: signature::signature(view, canonical, config, (keys, now_us)),
+            signature: if config.signatures.is_empty() && view.signature.is_none() {
+                Kind::Absent
+            } else {
+                signature::signature(view, canonical, config, (keys, now_us))
+            },
             beside,
         }
     }

@@ -14,6 +14,7 @@ use portcullis_crypto::{Hash, Hmac};
 const MAC_BYTES: usize = 32;
 
 /// The signature of a request. Without the body all but the MAC is judged.
+#[inline(never)]
 pub(super) fn signature<'a>(
     view: &'a RequestView<'a>,
     canonical: &Canonical<'_>,

@@ -8,8 +8,8 @@ use super::claims::{Asked, Claims, Confirmation};
 use crate::data::keys::{TokenKey, TokenKeys, is_same};
 use crate::image::config::{Issuer, media_type};
 use crate::limits;
-use crate::value::Arena;
 use crate::value::json::{Json, Member};
+use crate::value::{Arena, List};
 use portcullis_base::{Algorithm, Detail, base64url};
 
 /// A token, taken apart. Nothing of it is believed.
@@ -21,7 +21,7 @@ pub(crate) struct Compact<'a> {
     pub(crate) claims: Claims<'a>,
     /// Header and claims as they are signed.
     signed: &'a [u8],
-    signature: Vec<u8>,
+    signature: &'a [u8],
 }
 
 impl<'a> Compact<'a> {
@@ -38,14 +38,10 @@ impl<'a> Compact<'a> {
             return Err(Detail::MalformedToken);
         };
         let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
-        let bytes = |part: &[u8]| {
-            let decoded = base64url::decode(part).filter(|bytes| !bytes.is_empty());
-            decoded.ok_or(Detail::MalformedToken)
-        };
-        let (header, claims, signature) = (bytes(header)?, bytes(claims)?, bytes(signature)?);
-        let text: &'a [u8] = arena.alloc_slice_copy(&claims);
+        let (header, text) = (bytes(header, arena)?, bytes(claims, arena)?);
+        let signature = bytes(signature, arena)?;
         Ok(Compact {
-            header: object(arena.alloc_slice_copy(&header), arena)?,
+            header: object(header, arena)?,
             claims: Claims::Json(object(text, arena)?),
             text,
             signed,
@@ -86,6 +82,15 @@ impl<'a> Compact<'a> {
     fn algorithm(&self) -> Option<Algorithm> {
         let name = std::str::from_utf8(self.text(b"alg").ok()??).ok()?;
         Algorithm::from_code(name).filter(|algorithm| *algorithm != Algorithm::Es512)
+    }
+}
+
+/// The bytes of a part; there are some.
+fn bytes<'a>(part: &[u8], arena: &'a Arena) -> Result<&'a [u8], Detail> {
+    let mut decoded = List::with_capacity_in(part.len() / 4 * 3 + 2, arena);
+    match base64url::decode_with(part, |bytes| decoded.extend_from_slice_copy(bytes)) {
+        Some(()) if !decoded.is_empty() => Ok(decoded.into_bump_slice()),
+        _ => Err(Detail::MalformedToken),
     }
 }
 
@@ -374,7 +379,7 @@ pub(crate) fn is_thumbprint(thumbprint: &[u8], fingerprint: Option<&[u8]>) -> bo
 
 fn signature(trial: &Trial<'_, '_>) -> Result<(), Detail> {
     let algorithm = algorithm(trial)?;
-    let (signed, signature) = (trial.token.signed, &trial.token.signature);
+    let (signed, signature) = (trial.token.signed, trial.token.signature);
     let is_good = match key_of(trial)? {
         Found::Public(key) => key.verify(algorithm, signed, signature),
         Found::Secret(secret) => secret.verify_hs(algorithm, signed, signature),

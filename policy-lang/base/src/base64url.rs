@@ -6,6 +6,12 @@ use alloc::vec::Vec;
 /// bits past the last byte that are not zero: bytes have one spelling.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    decode_with(text, |bytes| out.extend_from_slice(bytes))?;
+    Some(out)
+}
+
+/// The same, one to three bytes after the other; what was handed over before a fault means nothing.
+pub fn decode_with(text: &[u8], mut each: impl FnMut(&[u8])) -> Option<()> {
     for chunk in text.chunks(4) {
         let mut word = 0u32;
         for byte in chunk {
@@ -21,9 +27,9 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
         let bytes = (word >> spare).to_be_bytes();
-        out.extend(bytes.get(4 - count..)?);
+        each(bytes.get(4 - count..)?);
     }
-    Some(out)
+    Some(())
 }
 
 fn digit(byte: u8) -> Option<u8> {

@@ -63,6 +63,10 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
     if vector.key.is_some() || vector.signature.is_some() {
         return Err("Envoy verifies no API keys or signatures for the plugin");
     }
+    let is_told = |(name, _): &(String, _)| name.eq_ignore_ascii_case("x-forwarded-client-cert");
+    if request.headers.iter().any(is_told) {
+        return Err("Envoy writes `x-forwarded-client-cert` itself");
+    }
     if request.headers.iter().any(|(name, _)| name.starts_with(':')) {
         return Err("a pseudo-header is no header line of HTTP/1.1");
     }

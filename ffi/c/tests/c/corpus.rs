@@ -157,6 +157,9 @@ fn script(texts: bool) -> Script {
         for vector in &mut case.vectors {
             *vector = handed_over(vector, subject.image().config());
         }
+        // The programs hand over no bodies.
+        case.vectors
+            .retain(|vector| !subject.reads_body_first(vector).unwrap());
         let lines: Vec<String> = case.vectors.iter().map(|v| subject.line(v).unwrap()).collect();
         script.engine(&case, |script| script.field('I', &image), 0);
         case.vectors

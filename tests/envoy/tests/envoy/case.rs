@@ -172,6 +172,10 @@ impl Case {
         lines: &mut Vec<Expected>,
     ) -> Result<Outcome, Vec<String>> {
         let vector = &handed_over(vector, self.subject.image().config());
+        let waits = self.subject.reads_body_first(vector);
+        if waits.map_err(|error| vec![error])? {
+            return Ok(Outcome::NotCarried("the plugin carries no signed body yet"));
+        }
         let carried = match carry::bytes(vector, &self.lanes) {
             Ok(carried) => carried,
             Err(why) => return Ok(Outcome::NotCarried(why)),

@@ -34,6 +34,10 @@ fn crate_and_module_give_the_same_bytes() {
         let mut module = IMAGES.load(&image, files).unwrap();
         for vector in &case.vectors {
             let vector = &handed_over(vector, subject.image().config());
+            // The host of these tests hands over no bodies.
+            if subject.reads_body_first(vector).unwrap() {
+                continue;
+            }
             let expected = subject.line(vector).unwrap();
             let decided = module.decide(vector, now_of(vector).unwrap().wall_us).unwrap();
             assert_eq!(decided.line, expected, "{} {}", case.name, vector.id);

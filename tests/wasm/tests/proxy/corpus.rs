@@ -70,6 +70,10 @@ pub(crate) fn run(host: &Host) -> (u64, BTreeMap<Unfit, u64>) {
                 *unfit.entry(Unfit::Undeclared).or_insert(0) += 1;
                 continue;
             }
+            if subject.reads_body_first(vector).unwrap() {
+                *unfit.entry(Unfit::SignedBody).or_insert(0) += 1;
+                continue;
+            }
             let request = match (host.request_of)(vector, now_of(vector).unwrap().wall_us) {
                 Ok(request) => request,
                 Err(reason) => {
