@@ -234,6 +234,25 @@ fn every_path_exists() {
     assert!(paths >= 10, "only {paths} paths were found");
 }
 
+/// What the first page shows is a policy with vectors, which the corpus runs through every evaluator.
+#[test]
+fn the_first_page_shows_a_policy_that_is_tested() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let first = |kind: &str| {
+        let sample = fences(&readme).into_iter().find(|fence| fence.0 == kind);
+        sample.unwrap_or_else(|| panic!("no {kind}")).1
+    };
+    let folder = root().join("policies/orders");
+    let policy = std::fs::read_to_string(folder.join("orders.gate")).unwrap();
+    let vectors = std::fs::read_to_string(folder.join("orders.jsonl")).unwrap();
+    assert_eq!(first("gate"), policy);
+    assert_eq!(first("json").lines().next(), vectors.lines().next());
+    assert!(
+        first("json").contains("\"bearer\""),
+        "the first request has a token"
+    );
+}
+
 /// Shell lines call verbs that exist.
 #[test]
 fn every_command_names_a_verb() {
