@@ -1,5 +1,5 @@
 //! What a host hands over about one request: borrowed bytes as the client sent them, and credentials that the
-//! host has verified. Knows nothing of policies.
+//! host has verified itself, if any. Knows nothing of policies.
 
 mod cached;
 
@@ -23,7 +23,8 @@ pub struct RequestView<'a> {
     pub headers: &'a [(&'a [u8], &'a [u8])],
     /// The socket's address.
     pub socket_peer: Option<IpAddr>,
-    /// The verified client certificate.
+    /// The client certificate that the host validated. `None`: there is none, or a trusted proxy tells of it in
+    /// `x-forwarded-client-cert`.
     pub certificate: Option<PeerCert<'a>>,
     /// TLS server name.
     pub sni: Option<&'a [u8]>,
@@ -31,11 +32,13 @@ pub struct RequestView<'a> {
     pub protocol: &'a [u8],
     /// The token.
     pub credential: Credential<'a>,
-    /// The API key, verified by the host.
+    /// The API key, if the host verified it. `None`: one that the request presents is looked up by the engine.
     pub key: Option<KeyFact<'a>>,
-    /// The signature of the message, verified by the host.
+    /// The signature of the message, if the host verified it. `None`: the exchange verifies one that the request presents,
+    /// where the host hands over the body; else it is not verified.
     pub signature: Option<SignatureFact<'a>>,
-    /// Tokens of `beside` issuers, verified by the host; of one issuer at most one. What another name says is passed over.
+    /// Tokens of `beside` issuers that the host verified, of one issuer at most one; others that the request presents are
+    /// verified by the engine. What another name says is passed over.
     pub beside: &'a [BesideToken<'a>],
     /// Context facts, a JSON object; empty for none.
     pub context: &'a [u8],

@@ -175,7 +175,8 @@
 #define PORTCULLIS_DEMANDS_CHARGE 1
 
 /**
- * `demands`: read the body up to `body_max_bytes` and judge it.
+ * `demands`: read the body up to `body_max_bytes` and judge it. In `carries` it also says that the host can hand over
+ * the body of a signed message before the decision.
  */
 #define PORTCULLIS_DEMANDS_BODY 2
 
@@ -601,7 +602,7 @@ typedef struct portcullis_request {
   uint32_t reserved;
   /**
    * Tokens of issuers with `beside`, of each at most one; may be null where `beside_len` is 0. One that the headers
-   * present and that is not here is not verified.
+   * present and that is not here is verified by the engine.
    */
   const struct portcullis_beside *beside;
   /**
@@ -1316,7 +1317,8 @@ int32_t portcullis_exchange_charged(uint64_t exchange,
 
 /**
  * A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: its bytes are counted, and more than are accepted refuse
- * (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself.
+ * (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself, but
+ * not where the effect is `PORTCULLIS_PENDING`: then the decision depends on all of the body's bytes.
  *
  * Ownership: `data` is read during the call and not kept. Threads: the worker's.
  * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,

@@ -178,7 +178,7 @@ pub struct Request {
     /// 0.
     pub reserved: u32,
     /// Tokens of issuers with `beside`, of each at most one; may be null where `beside_len` is 0. One that the headers
-    /// present and that is not here is not verified.
+    /// present and that is not here is verified by the engine.
     pub beside: *const Beside,
     /// How many, at most 16.
     pub beside_len: usize,
@@ -186,7 +186,8 @@ pub struct Request {
 
 /// `demands`: charge all of the verdict's quotas, or none and refuse.
 pub const PORTCULLIS_DEMANDS_CHARGE: u32 = 1;
-/// `demands`: read the body up to `body_max_bytes` and judge it.
+/// `demands`: read the body up to `body_max_bytes` and judge it. In `carries` it also says that the host can hand over
+/// the body of a signed message before the decision.
 pub const PORTCULLIS_DEMANDS_BODY: u32 = 2;
 /// `demands`: change or check the response's body as the verdict's line says under `response`.
 pub const PORTCULLIS_DEMANDS_RESPONSE: u32 = 4;

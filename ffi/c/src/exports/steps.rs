@@ -206,7 +206,8 @@ pub unsafe extern "C" fn portcullis_exchange_charged(
 }
 
 /// A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: its bytes are counted, and more than are accepted refuse
-/// (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself.
+/// (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself, but
+/// not where the effect is `PORTCULLIS_PENDING`: then the decision depends on all of the body's bytes.
 ///
 /// Ownership: `data` is read during the call and not kept. Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
