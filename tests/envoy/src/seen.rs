@@ -48,6 +48,8 @@ pub fn vector(sent: &Vector, reply: &Message) -> Result<Option<Vector>, HostErro
         request,
         now: None,
         expect: None,
+        // It came in a header.
+        bearer: None,
         ..sent.clone()
     }))
 }

@@ -77,7 +77,10 @@ impl Case {
         let file = name.replace(['/', ':'], "-");
         let secure = case.vectors.iter().any(carry::over_tls).then(|| {
             let socket = folder.join(format!("{file}.tls"));
-            let identities = Identities::of(folder, case.vectors.iter()).unwrap();
+            // Each case's certificates have the same names.
+            let own = folder.join(format!("{file}.certificates"));
+            std::fs::create_dir_all(&own).unwrap();
+            let identities = Identities::of(&own, case.vectors.iter()).unwrap();
             (
                 Address::Tls(Hello {
                     socket,
