@@ -172,7 +172,22 @@ impl Policy {
         // Kept even if the policy in force can not read it: the next one may.
         control.files.insert(name.to_string(), bytes.to_vec());
         if let Some(before) = self.snapshot() {
-            let file = |file: &str| (file == name).then(|| bytes.to_vec());
+            // API keys are read with their secret: whichever comes, the other is the one that was handed over before.
+            let is_pair = |other: &str| {
+                let mut pairs = before
+                    .image
+                    .config()
+                    .keys
+                    .iter()
+                    .filter_map(|set| set.file.as_ref());
+                pairs.any(|(keys, secret)| {
+                    (keys == name && secret == other) || (secret == name && keys == other)
+                })
+            };
+            let file = |file: &str| match file == name || is_pair(file) {
+                true => control.files.get(file).cloned(),
+                false => None,
+            };
             let (data, errors) = before.data.reload(before.image.config(), &file);
             if let Some(error) = errors.iter().find(|error| error.file == name) {
                 let told = error.to_string();
