@@ -53,7 +53,7 @@ use security::Security;
 use servers::Site;
 use text::{Names, comment, line};
 
-/// A key set that stands for one which nobody gave yet.
+/// A key set that stands for one that is not given yet.
 const NO_KEYS: &str = "{\"keys\": []}\n";
 
 /// Arguments of `import openapi`.
@@ -416,14 +416,24 @@ pub fn run(args: &OpenApiArgs, output: &mut Output) -> Result<Exit, CliError> {
     let mut bytes_left = DOCUMENTS_BYTES_MAX;
     let mut resolve = |wanted: &str| beside(folder, &file_name, wanted, &mut bytes_left);
     let skeleton = openapi(&name, root, &options, &mut resolve).map_err(trouble)?;
-    match &args.output {
+    hand_out(&skeleton, args.output.as_deref(), args.force, output)
+}
+
+/// Writes the files of an import into a folder, or without one shows the first, and tells the notes.
+fn hand_out(
+    skeleton: &Skeleton,
+    to: Option<&Path>,
+    force: bool,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    match to {
         None => {
             for (name, text) in skeleton.files.iter().take(1) {
                 output.note(format!("# {name}"))?;
                 output.raw(text.as_bytes())?;
             }
         }
-        Some(to) => write(to, &skeleton.files, args.force, output)?,
+        Some(to) => write(to, &skeleton.files, force, output)?,
     }
     for note in &skeleton.notes {
         output.note(format!("note: {note}"))?;

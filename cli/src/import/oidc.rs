@@ -11,7 +11,7 @@ use portcullis_lang::Severity;
 use serde_json::{Map, Value};
 
 use super::text::{comment, line, quote, quoted, word};
-use super::{DOCUMENT_BYTES_MAX, ImportError, NO_KEYS, Skeleton, document, formatted, write};
+use super::{DOCUMENT_BYTES_MAX, ImportError, NO_KEYS, Skeleton, document, formatted, hand_out};
 use crate::error::{CliError, Exit, read_limited};
 use crate::output::Output;
 
@@ -289,7 +289,7 @@ fn signs(key: &Jwk, algorithm: Algorithm) -> bool {
     fits && own.is_none_or(|own| own == algorithm || matches!(own, EdDsa | Ed25519))
 }
 
-/// What a key signs under, if nobody says so.
+/// What a key signs under where nothing says it.
 fn usual(key: &Jwk) -> Option<Algorithm> {
     let own = key.alg.as_deref().and_then(Algorithm::from_code);
     let usual = match &key.key {
@@ -426,17 +426,5 @@ pub fn run(args: &OidcArgs, output: &mut Output) -> Result<Exit, CliError> {
         jwks,
     };
     let skeleton = oidc(&root, &options).map_err(trouble)?;
-    match &args.output {
-        None => {
-            for (name, text) in skeleton.files.iter().take(1) {
-                output.note(format!("# {name}"))?;
-                output.raw(text.as_bytes())?;
-            }
-        }
-        Some(to) => write(to, &skeleton.files, args.force, output)?,
-    }
-    for note in &skeleton.notes {
-        output.note(format!("note: {note}"))?;
-    }
-    Ok(Exit::Fine)
+    hand_out(&skeleton, args.output.as_deref(), args.force, output)
 }

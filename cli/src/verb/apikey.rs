@@ -290,7 +290,7 @@ struct Lines {
     fields: Map<String, Value>,
 }
 
-/// Judges what was given by what the policy declares; what it asks for and nobody gave is noted.
+/// Judges what was given by what the policy declares; what it asks for and was not given is noted.
 fn more(args: &More, declared: &KeySet, output: &mut Output) -> Result<Lines, CliError> {
     if let Some(text) = &args.expires {
         let end = instant::parse(text.as_bytes()).map_err(|_| {
