@@ -1,5 +1,6 @@
 //! A signature of a token's length to yes or no, by algorithm: both backends, AWS-LC's own interface, and jsonwebtoken over
-//! AWS-LC, in one run. Keys are prepared before, as far as each library lets them be.
+//! AWS-LC, in one run. Keys are prepared before, as far as each library lets them be. And floods of forged tokens through
+//! whole decisions, with each backend, beside a good token that the worker keeps.
 
 #![expect(
     clippy::expect_used,
@@ -17,9 +18,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jsonwebtoken::DecodingKey;
+use portcullis::decision::Effect;
+use portcullis::{Data, Image, Now, RequestView, Snapshot, Trust, Worker, decide};
 use portcullis_base::Algorithm;
 use portcullis_base::jwks::PublicKey;
+use portcullis_benches::setup;
 use portcullis_crypto::{Secret, backends};
+use portcullis_tests::forge::{FLOOD_NOW_US, Flood};
 use portcullis_tests::keys;
 
 /// Bytes of header and claims of the benchmarks' tokens.
@@ -117,5 +122,55 @@ fn verifying(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, verifying);
+fn flooding(c: &mut Criterion) {
+    let now = Now {
+        wall_us: Some(FLOOD_NOW_US),
+        mono_us: 0,
+    };
+    let mut group = c.benchmark_group("flood");
+    group.sample_size(20);
+    for flood in Flood::all() {
+        let image = setup::image(&flood.gate, &flood.files).expect("a policy without errors");
+        for (backend, prepares) in backends() {
+            let image = Image::load(&image, &Trust::Unsigned).expect("an image");
+            let files = |name: &str| flood.files.get(name).cloned();
+            let (data, errors) = Data::default().reload_with(image.config(), &files, *prepares);
+            assert!(errors.is_empty(), "{errors:?}");
+            let snapshot = Snapshot::new(image, data);
+            for wave in &flood.waves {
+                let lines: Vec<[(&[u8], &[u8]); 1]> = wave
+                    .headers
+                    .iter()
+                    .map(|value| [(b"authorization".as_slice(), value.as_bytes())])
+                    .collect();
+                let views: Vec<RequestView<'_>> = lines
+                    .iter()
+                    .map(|lines| RequestView {
+                        method: b"GET",
+                        authority: Some(b"h"),
+                        target: b"/a",
+                        headers: lines,
+                        ..RequestView::default()
+                    })
+                    .collect();
+                let mut worker = Worker::with_seed(7);
+                let mut allows = |view| decide(&snapshot, view, now, &mut worker).effect == Effect::Allow;
+                for view in &views {
+                    assert_eq!(allows(view), wave.allowed, "{}", wave.name);
+                }
+                let mut index = 0;
+                let case = BenchmarkId::new(format!("{}/{backend}", flood.algorithm), wave.name);
+                group.bench_function(case, |b| {
+                    b.iter(|| {
+                        index = (index + 1) % views.len();
+                        allows(black_box(&views[index]))
+                    });
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, verifying, flooding);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! The workload of 1,000 rules, decided by the crate and by the module in wasmtime, in turn and in one run: how many
-//! times longer the module takes. Every answer is compared with the truth before anything is timed.
+//! times longer the module takes. Then floods of forged tokens through both, beside a good token that is cached. Every
+//! answer is compared with the truth before anything is timed.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use portcullis::decision::Effect;
 use portcullis::{Credential, Data, Image, Now, RequestView, Snapshot, Trust, Worker};
+use portcullis_tests::forge::{FLOOD_NOW_US, Flood, Wave};
 use portcullis_tests::workload::{self, Headers, RawRequest, Workload};
 use portcullis_tests_wasm::layout::request;
 use portcullis_tests_wasm::{Frame, Module};
@@ -65,6 +67,73 @@ fn pass(
         }
     }
     Ok(start.elapsed())
+}
+
+/// Rounds of floods, in which signatures are verified.
+const FLOOD_ROUNDS: usize = 5;
+/// Least requests of a round.
+const FLOOD_REQUESTS: usize = 64;
+
+/// What one request of a flood takes in the crate and in the module.
+fn flooded(flood: &Flood, wave: &Wave, image: &[u8], module: &Module) -> Result<[Duration; 2], Failure> {
+    let loaded = Image::load(image, &Trust::Unsigned)?;
+    let (data, errors) = Data::load(loaded.config(), &|name| flood.files.get(name).cloned());
+    if let Some(error) = errors.first() {
+        return Err(error.to_string().into());
+    }
+    let snapshot = Snapshot::new(loaded, data);
+    let now = Now {
+        wall_us: Some(FLOOD_NOW_US),
+        mono_us: 0,
+    };
+    let files = flood.files.iter();
+    let mut guest = module.load(
+        image,
+        files.map(|(name, bytes)| (name.as_str(), bytes.as_slice())),
+    )?;
+    let mut worker = Worker::with_seed(7);
+    let lines: Vec<[(&[u8], &[u8]); 1]> = wave
+        .headers
+        .iter()
+        .map(|value| [(b"authorization".as_slice(), value.as_bytes())])
+        .collect();
+    let mut at = Vec::new();
+    for lines in &lines {
+        let mut frame = Frame::default();
+        frame.text(request::METHOD, "GET");
+        frame.text(request::SCHEME, "https");
+        frame.text(request::AUTHORITY, "h");
+        frame.text(request::TARGET, "/a");
+        frame.headers(lines);
+        frame.wall_clock(FLOOD_NOW_US);
+        let base = guest.alloc(frame.size())?;
+        guest.write(base, &frame.at(base))?;
+        at.push(base);
+    }
+    let truth = vec![wave.allowed; lines.len().max(FLOOD_REQUESTS)];
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..FLOOD_ROUNDS {
+        let native = |index: usize| -> Result<bool, Failure> {
+            let view = RequestView {
+                method: b"GET",
+                authority: Some(b"h"),
+                target: b"/a",
+                headers: &lines[index % lines.len()],
+                ..RequestView::default()
+            };
+            let decision = portcullis::decide(&snapshot, &view, now, &mut worker);
+            Ok(decision.effect == Effect::Allow)
+        };
+        best[0] = best[0].min(pass(native, &truth)?);
+        let in_module = |index: usize| -> Result<bool, Failure> {
+            let effect = guest.begin_at(at[index % at.len()])?;
+            let (exchange, ..) = guest.outs()?;
+            let _: i32 = guest.raw("portcullis_exchange_free", exchange)?;
+            Ok(effect == ALLOW)
+        };
+        best[1] = best[1].min(pass(in_module, &truth)?);
+    }
+    Ok(best.map(|time| time / truth.len() as u32))
 }
 
 fn main() -> Result<(), Failure> {
@@ -151,6 +220,18 @@ fn main() -> Result<(), Failure> {
             ns[2],
             ns[2] / ns[0]
         );
+    }
+    for flood in Flood::all() {
+        let checked = portcullis_lang::check::load_text_with(&flood.gate, &flood.files);
+        let policy = checked.policy.ok_or("the flood's policy has errors")?;
+        let image = portcullis_compile::compile(&policy)?;
+        for wave in &flood.waves {
+            let [native, guest] = flooded(&flood, wave, &image, &module)?;
+            println!(
+                "{} {}: crate {native:.1?}, module {guest:.1?}",
+                flood.algorithm, wave.name
+            );
+        }
     }
     Ok(())
 }
