@@ -12,6 +12,8 @@ pub struct JwsGroup {
     pub comment: String,
     /// The key that verifies: a public JSON Web Key, or one of the kind `oct`.
     pub key: Value,
+    /// The key that signs.
+    pub private: Value,
     /// The signatures.
     pub vectors: Vec<JwsVector>,
 }
@@ -81,7 +83,8 @@ pub fn json_web_signatures() -> Result<Vec<JwsGroup>, String> {
     }
     let groups = file.test_groups.into_iter().map(|group| JwsGroup {
         comment: group.comment,
-        key: group.public.unwrap_or(group.private),
+        key: group.public.unwrap_or_else(|| group.private.clone()),
+        private: group.private,
         vectors: group.tests,
     });
     Ok(groups.collect())

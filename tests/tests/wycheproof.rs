@@ -1,17 +1,20 @@
 //! Project Wycheproof's JSON Web Signatures through every backend: those that it calls valid verify, the others do not,
-//! and what we judge otherwise is listed with its reason.
+//! and what we judge otherwise is listed with its reason. Then the same faults in tokens, through whole decisions with
+//! every backend; the other hosts have these as `hostile/wycheproof` of the corpus.
 //!
-//! This is about keys and signatures. Of a token only the compact form is taken apart, and `alg` held against the key's
+//! The first is about keys and signatures. Of a token only the compact form is taken apart, and `alg` held against the key's
 //! own, as RFC 8725 (section 3.1) asks: without that a key verifies what was signed under another algorithm.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::{Check, Data, Image, Now, Snapshot, Trust, Worker, decide, judge_token};
 use portcullis_base::{Algorithm, jwks};
+use portcullis_bridge::OwnedRequest;
 use portcullis_crypto::{Backend, Secret, backends};
-use portcullis_tests::counts;
 use portcullis_tests::wycheproof::{JwsGroup, json_web_signatures};
+use portcullis_tests::{counts, forge};
 use serde_json::Value;
 
 /// What we judge otherwise than Wycheproof.
@@ -98,4 +101,71 @@ fn all_vectors_through_every_backend() {
         assert!(deviations.is_empty(), "not of this file: {deviations:?}");
         counts::executed("wycheproof_jws", ran).unwrap();
     }
+}
+
+/// The one token that a vector's header line carries.
+fn bearer(vector: &portcullis_vectors::Vector) -> &[u8] {
+    let line = &vector.request.headers[0].1.0;
+    line.strip_prefix(b"Bearer ").unwrap_or_default()
+}
+
+#[test]
+fn their_faults_in_tokens_through_decisions_with_every_backend() {
+    let made = forge::transplanted().unwrap();
+    let files: BTreeMap<String, Vec<u8>> = made.files.into_iter().collect();
+    let checked = portcullis_lang::check::load_text_with(&made.gate, &files);
+    let policy = checked
+        .policy
+        .unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
+    let image = portcullis_compile::compile(&policy).unwrap();
+    for (name, backend) in backends() {
+        let image = Image::load(&image, &Trust::Unsigned).unwrap();
+        let (data, errors) =
+            Data::default().reload_with(image.config(), &|name| files.get(name).cloned(), *backend);
+        assert!(errors.is_empty(), "{errors:?}");
+        let snapshot = Snapshot::new(image, data);
+        let (mut worker, mut wrong, mut by_signature) = (Worker::with_seed(7), Vec::new(), 0);
+        for vector in &made.vectors {
+            let request = OwnedRequest::from_vector(vector).unwrap();
+            let expected = serde_json::to_value(vector.expect.as_ref().unwrap()).unwrap();
+            let is_good = expected["effect"] == "allow";
+            let found = request.with_view(|view| {
+                let decision = decide(&snapshot, view, Now::default(), &mut worker);
+                decision.detail.map_or(Value::Null, Value::from)
+            });
+            if found != expected["detail"] {
+                wrong.push(format!("{}: {found}, not {}", vector.id, expected["detail"]));
+            }
+            // The signature is looked at, and alone decides.
+            let judged = judge_token(&snapshot, bearer(vector), Now::default(), None);
+            let first = judged
+                .issuers
+                .iter()
+                .find(|issuer| {
+                    issuer
+                        .checks
+                        .iter()
+                        .any(|(check, result)| *check == Check::Issuer && result.is_ok())
+                })
+                .and_then(|issuer| issuer.checks.iter().find(|(_, result)| result.is_err()));
+            let is_signature = first.is_some_and(|(check, _)| *check == Check::Signature);
+            assert_eq!(
+                is_signature,
+                expected["detail"] == "bad_signature",
+                "{}",
+                vector.id
+            );
+            by_signature += usize::from(is_signature || is_good);
+        }
+        assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
+        assert!(by_signature >= 336, "{by_signature}");
+    }
+    let mut named: Vec<u32> = made.deviations.iter().map(|(id, _)| *id).collect();
+    assert_eq!(named, DEVIATIONS.map(|(id, _)| id));
+    named.extend(made.not_transplanted.iter().map(|(id, _)| *id));
+    let ids: Vec<&str> = made.vectors.iter().map(|vector| vector.id.as_str()).collect();
+    for id in named {
+        assert!(ids.contains(&format!("jws-{id}").as_str()), "{id}");
+    }
+    counts::executed("wycheproof_tokens", made.vectors.len() as u64).unwrap();
 }

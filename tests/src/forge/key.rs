@@ -187,7 +187,7 @@ pub(super) fn der(signature: &[u8]) -> Vec<u8> {
     [&[0x30, u8::try_from(body.len()).expect("70 bytes")][..], &body].concat()
 }
 
-fn mac<M: hmac::Mac + hmac::KeyInit>(secret: &[u8], message: &[u8]) -> Vec<u8> {
+pub(super) fn mac<M: hmac::Mac + hmac::KeyInit>(secret: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = <M as hmac::KeyInit>::new_from_slice(secret).expect("HMAC takes any length");
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
@@ -204,10 +204,15 @@ pub fn hmac_hex(secret: &[u8], message: &[u8]) -> String {
 /// RFC 8017, section 5.2.1: a whole block to its signature.
 pub(super) fn rsa_private(name: &str, block: &[u8]) -> Vec<u8> {
     let (modulus, exponent) = rsa(name);
+    rsa_power(&modulus, &exponent, block)
+}
+
+/// A block to the power of an exponent, of which either is one of the key's: RFC 8017, sections 5.1 and 5.2.
+pub(super) fn rsa_power(modulus: &[u8], exponent: &[u8], block: &[u8]) -> Vec<u8> {
     let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
-    let params = BoxedMontyParams::new_vartime(Odd::new(number(&modulus)).expect("a modulus is odd"));
+    let params = BoxedMontyParams::new_vartime(Odd::new(number(modulus)).expect("a modulus is odd"));
     let signature = BoxedMontyForm::new(number(block), &params)
-        .pow(&number(&exponent))
+        .pow(&number(exponent))
         .retrieve();
     let bytes = signature.to_be_bytes();
     bytes[bytes.len() - RSA_BYTES..].to_vec()

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_lang::model::Algorithm;
 use portcullis_sign::SigningKey;
-use portcullis_tests::keys;
-use portcullis_tests_wasm::proxy::{Fault, Request, Vm};
+use portcullis_tests::{counts, forge, keys};
+use portcullis_tests_wasm::proxy::{Fault, Request, Vm, request_of};
 use serde_json::{Value, json};
 
 use crate::support::{NOON_NS, SHIPPED, answered, base64, decisions, get};
@@ -148,6 +148,44 @@ fn j_every_algorithm_is_verified_with_the_function_and_without() {
                 (401, "bad_signature".into()),
                 "{alg} {name}"
             );
+        }
+    }
+}
+
+/// Wycheproof's faults in tokens: what Envoy's function answers and what the plugin finds itself are one.
+#[test]
+fn wycheproofs_tokens_are_judged_alike_with_the_function_and_without() {
+    let made = forge::transplanted().unwrap();
+    let files: BTreeMap<String, Vec<u8>> = made.files.into_iter().collect();
+    let policy = portcullis_lang::check::load_text_with(&made.gate, &files).policy;
+    let image = portcullis_compile::compile(&policy.unwrap()).unwrap();
+    let data: BTreeMap<&String, String> = files.iter().map(|(name, bytes)| (name, base64(bytes))).collect();
+    let all = json!({"image": base64(&image), "data": data, "log": "all", "explain": true}).to_string();
+    for has_function in [true, false] {
+        let mut vm = SHIPPED.instantiate().unwrap();
+        vm.gateway().verifies_signatures = has_function;
+        vm.configure(&all).unwrap();
+        let (mut asked, mut compared) = (0, 0);
+        for vector in &made.vectors {
+            let request = request_of(vector, Some(NOON_NS as i64 / 1_000)).unwrap();
+            vm.gateway().log.clear();
+            let (status, _) = answered(&mut vm, &request);
+            let said = decisions(&mut vm).remove(0);
+            let expected = serde_json::to_value(vector.expect.as_ref().unwrap()).unwrap();
+            assert_eq!(said["detail"], expected["detail"], "{} {has_function}", vector.id);
+            assert_eq!(
+                status,
+                expected["status"].as_u64().unwrap_or(200) as u32,
+                "{}",
+                vector.id
+            );
+            asked += questions(&mut vm);
+            compared += 1;
+        }
+        if has_function {
+            // RS256, RS384, RS512 and ES256 with a signature of the right length.
+            assert!(asked >= 240, "asked {asked} times");
+            counts::executed("proxy_wycheproof_tokens", compared).unwrap();
         }
     }
 }
