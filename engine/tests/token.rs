@@ -326,3 +326,50 @@ fn a_judgement_tells_every_check() {
     assert_eq!(none.fault.map(|fault| fault.code()), Some("malformed_token"));
     assert!(none.issuers.is_empty());
 }
+
+/// The secret of an algorithm has as many bytes as its hash, for the loader as for the checker; one that was held for
+/// another algorithm is let go.
+#[test]
+fn secrets_are_as_long_as_the_hash_of_their_algorithm() {
+    let image = |algorithms: &str| {
+        let gate = format!(
+            "gate 1; secret s from file \"s.key\"; \
+             issuer i {{ url \"https://i.example/\"; audience \"a\"; algorithms {algorithms}; secret s; }}"
+        );
+        // Longer than any demand, so that the checker takes it.
+        let files = [("s.key".to_owned(), vec![b'x'; 64])].into();
+        let policy = portcullis_lang::check::load_text_with(&gate, &files)
+            .policy
+            .unwrap();
+        let bytes = portcullis_compile::compile(&policy).unwrap();
+        Image::load(&bytes, &Trust::Unsigned).unwrap()
+    };
+    for (algorithms, least) in [("HS256", 32), ("HS384", 48), ("HS256, HS512", 64)] {
+        let image = image(algorithms);
+        let load = |length| Data::load(image.config(), &|_| Some(vec![b'x'; length])).1;
+        assert!(load(least).is_empty(), "{algorithms}");
+        let errors: Vec<String> = load(least - 1).iter().map(ToString::to_string).collect();
+        let told = format!(
+            "s.key: the secret has {} bytes, and {least} are the least",
+            least - 1
+        );
+        assert_eq!(errors, [told]);
+    }
+    let (first, errors) = Data::load(image("HS256").config(), &|_| Some(vec![b'x'; 32]));
+    assert!(errors.is_empty());
+    let stronger = image("HS512");
+    let (second, errors) = first.reload(stronger.config(), &|_| None);
+    assert_eq!(errors.len(), 1);
+    let parts = [
+        r#"{"alg":"HS512"}"#,
+        r#"{"iss":"https://i.example/","aud":"a","exp":9000}"#,
+    ];
+    let signed = parts.map(|part| encoded(part.as_bytes())).join(".");
+    let snapshot = Snapshot::new(stronger, second);
+    let judged = judge_token(&snapshot, format!("{signed}.AAAA").as_bytes(), at(0), None);
+    let key = judged.issuers[0]
+        .checks
+        .iter()
+        .find(|(check, _)| *check == Check::Key);
+    assert_eq!(key.unwrap().1, Err(portcullis_base::Detail::KeysNotLoaded));
+}

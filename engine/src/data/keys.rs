@@ -124,6 +124,14 @@ impl TokenKeys {
         found.filter(|_| fitting.next().is_none())
     }
 
+    /// Whether it is no secret of fewer bytes than these.
+    fn fits(&self, least: usize) -> bool {
+        match self {
+            TokenKeys::Public(..) => true,
+            TokenKeys::Secret(own) => own.secret.len() >= least,
+        }
+    }
+
     fn digest(&self) -> [u8; 32] {
         match self {
             TokenKeys::Public(_, digest) => *digest,
@@ -154,7 +162,7 @@ impl Keys {
         let mut of = |issuers: &[Issuer]| -> Vec<Slot<IssuerKeys, TokenKeys>> {
             issuers
                 .iter()
-                .map(|issuer| self.token_keys(&issuer.keys, files, backend, errors))
+                .map(|issuer| self.token_keys(issuer, files, backend, errors))
                 .collect()
         };
         let (issuers, beside) = (of(&config.issuers), of(&config.beside));
@@ -198,20 +206,26 @@ impl Keys {
 
     fn token_keys(
         &self,
-        declared: &IssuerKeys,
+        issuer: &Issuer,
         files: &dyn Fn(&str) -> Option<Vec<u8>>,
         backend: &dyn Backend,
         errors: &mut Vec<DataError>,
     ) -> Slot<IssuerKeys, TokenKeys> {
+        let declared = &issuer.keys;
+        let algorithms = issuer.algorithms.iter();
+        let least = algorithms.map(|algorithm| algorithm.secret_bytes_min()).max();
+        let least = least.unwrap_or_default().max(limits::TOKEN_SECRET_BYTES_MIN);
         let mut slot = Slot::last_of(self.issuers.iter().chain(&self.beside), declared);
+        // One that was long enough for the algorithms before is not one for these.
+        slot.held = slot.held.filter(|held| held.fits(least));
         let read = match declared {
             // Nothing would be verified with them.
             _ if !cfg!(feature = "jwt") => return slot,
             IssuerKeys::None => return slot,
             IssuerKeys::File(file) => read(file, files, |bytes| key_set(bytes, backend)),
-            IssuerKeys::Secret(file) => read(file, files, |bytes| {
-                secret(bytes, limits::TOKEN_SECRET_BYTES_MIN).map(TokenKeys::Secret)
-            }),
+            IssuerKeys::Secret(file) => {
+                read(file, files, |bytes| secret(bytes, least).map(TokenKeys::Secret))
+            }
         };
         slot.take(read, TokenKeys::digest, errors);
         slot

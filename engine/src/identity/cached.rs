@@ -5,7 +5,7 @@
 //! clock.
 
 use super::claims::{Asked, Claims, Confirmation, json_field};
-use super::token::{Validity, is_thumbprint, judge_kept};
+use super::token::{Validity, is_thumbprint, judge_kept, of_one};
 use crate::image::Image;
 use crate::image::config::{Config, Issuer};
 use crate::image::hash::hash;
@@ -41,6 +41,8 @@ impl KnownToken {
         };
         if of.verified_by_gateway || of.opaque {
             validity = judge_kept(&read, of, Asked::ALL.of(of), &arena).map_err(NoToken)?;
+        } else if of.url_like {
+            of_one(&read, of, &arena).map_err(NoToken)?;
         }
         Ok(KnownToken {
             issuer: issuer.into(),

@@ -420,6 +420,16 @@ pub(crate) fn judge_kept<'a>(
     Ok(validity)
 }
 
+/// Whether `iss`, where claims that somebody else verified have it, is one of the texts that the issuer's `url like` means:
+/// an issuer behind another would share its name and its quotas.
+pub(crate) fn of_one<'a>(claims: &Claims<'a>, issuer: &Issuer, arena: &'a Arena) -> Result<(), Detail> {
+    match claims.iss(arena) {
+        Some(iss) if is_issuer(issuer, iss) => Ok(()),
+        None if !claims.names_issuer() => Ok(()),
+        _ => Err(Detail::UnknownIssuer),
+    }
+}
+
 fn own_and_for_us<'a>(
     claims: &Claims<'a>,
     issuer: &Issuer,

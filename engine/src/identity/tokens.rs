@@ -4,7 +4,7 @@
 use super::cached::{LookUp, StaleKeysOf, TokenCache, Verified};
 use super::claims::{Asked, Claims};
 use super::presented::{Presented, PresentedAt, at_place, presented_tokens, token_at, token68};
-use super::token::{Check, Compact, Trial, is_issuer, judge_claims, times};
+use super::token::{Check, Compact, Trial, is_issuer, judge_claims, of_one, times};
 use super::{Kind, Peer, Token, Verification};
 use crate::image::config::{Config, Issuer, TokenPlace};
 use crate::limits;
@@ -365,13 +365,19 @@ impl<'a> Reader<'_, 'a> {
             (Some(verdict), _) => Step::Done(verdict),
             (None, None) => Step::absent(),
             (None, Some(Err(fault))) => Step::Done(Kind::Invalid(fault)),
-            (None, Some(Ok(claims))) => match Claims::read(claims, self.arena) {
-                Ok(claims) => Step::Done(Kind::Valid(Token {
-                    issuer: place,
-                    claims,
-                })),
-                Err(detail) => Step::invalid(detail),
-            },
+            (None, Some(Ok(claims))) => {
+                let claims = Claims::read(claims, self.arena).and_then(|claims| match issuer.url_like {
+                    true => of_one(&claims, issuer, self.arena).map(|()| claims),
+                    false => Ok(claims),
+                });
+                match claims {
+                    Ok(claims) => Step::Done(Kind::Valid(Token {
+                        issuer: place,
+                        claims,
+                    })),
+                    Err(detail) => Step::invalid(detail),
+                }
+            }
         }
     }
 
@@ -429,7 +435,7 @@ impl<'a> Reader<'_, 'a> {
         asked: Asked,
         now_us: Option<i64>,
     ) -> Kind<'a, Token<'a>> {
-        if (issuer.verified_by_gateway || issuer.opaque)
+        if (issuer.verified_by_gateway || issuer.opaque || issuer.url_like)
             && let Err(detail) = self.judge(issuer, &claims, asked, now_us)
         {
             return Kind::Invalid(detail.code());
@@ -448,6 +454,9 @@ impl<'a> Reader<'_, 'a> {
         asked: Asked,
         now_us: Option<i64>,
     ) -> Result<(), Detail> {
+        if !issuer.verified_by_gateway && !issuer.opaque {
+            return of_one(claims, issuer, self.arena);
+        }
         let asked = asked.of(issuer);
         judge_claims(claims, issuer, asked, now_us, self.fingerprint(), self.arena)
     }

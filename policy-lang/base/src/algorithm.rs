@@ -77,6 +77,16 @@ impl Algorithm {
         matches!(self, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
     }
 
+    /// Fewest bytes of its secret, those of its hash (RFC 7518, section 3.2); 0 where its key is public.
+    pub fn secret_bytes_min(self) -> usize {
+        match self {
+            Algorithm::Hs256 => 32,
+            Algorithm::Hs384 => 48,
+            Algorithm::Hs512 => 64,
+            _ => 0,
+        }
+    }
+
     /// The algorithm of a code.
     pub fn from_code(code: &str) -> Option<Algorithm> {
         Algorithm::ALL.into_iter().find(|a| a.code() == code)

@@ -136,6 +136,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0023", "an allow for every tenant of an issuer"),
     ("W0024", "the age of a login asked of keys"),
     ("W0025", "an issuer that names no audience or no algorithms"),
+    ("W0026", "an algorithm that is not verified"),
     (
         "W0031",
         "an allow that also grants what another grants with more demands",
@@ -157,6 +158,7 @@ pub const LINTS: &[(&str, &str)] = &[
     ("W0023", "every-tenant"),
     ("W0024", "age-of-key"),
     ("W0025", "open-issuer"),
+    ("W0026", "unverified-algorithm"),
     ("W0031", "demands-bypassed"),
     ("W0032", "trailing-slash"),
     ("W0033", "hash-without-key"),

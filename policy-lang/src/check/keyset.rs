@@ -2,7 +2,7 @@
 //! base's, so that a verifier takes what was checked here. No message holds a byte of a secret.
 
 use super::cx::Cx;
-use crate::model::{Algorithm, SecretId};
+use crate::model::SecretId;
 use crate::source::Span;
 use portcullis_base::jwks::{self, JwksFault, RSA_BITS_MAX, RSA_BITS_MIN};
 use portcullis_base::secret::{self, SecretFault};
@@ -36,16 +36,13 @@ impl Cx<'_> {
     /// `G0633`, where a secret is shorter than its use demands: for tokens as many bytes as the algorithm's hash has (RFC
     /// 7518, section 3.2).
     pub(super) fn secrets_fit(&self) {
-        let demand = |algorithm: &Algorithm| match algorithm {
-            Algorithm::Hs256 => 32,
-            Algorithm::Hs384 => 48,
-            Algorithm::Hs512 => 64,
-            _ => 0,
-        };
         for issuer in self.policy.issuers.iter().chain(&self.policy.beside) {
-            let most = issuer.algorithms.iter().max_by_key(|algorithm| demand(algorithm));
+            let most = issuer
+                .algorithms
+                .iter()
+                .max_by_key(|algorithm| algorithm.secret_bytes_min());
             if let (Some(id), Some(most)) = (issuer.secret, most) {
-                self.secret_fits(id, issuer.span, demand(most), most.code());
+                self.secret_fits(id, issuer.span, most.secret_bytes_min(), most.code());
             }
         }
         for keys in &self.policy.keys {

@@ -9,7 +9,7 @@ use super::cx::{Captures, Cx, Env};
 use super::names::{Kind, Node};
 use crate::diagnostic::Diagnostic;
 use crate::model::{
-    Atom, Cond, CredentialKind, Effect, Methods, Redaction, RedactionOp, Rule, Tail, TargetKind,
+    Algorithm, Atom, Cond, CredentialKind, Effect, Methods, Redaction, RedactionOp, Rule, Tail, TargetKind,
 };
 use crate::source::Span;
 
@@ -17,6 +17,7 @@ impl Cx<'_> {
     /// All warnings.
     pub(super) fn lints(&self) {
         self.open_issuers();
+        self.unverified_algorithms();
         self.unanchored_principals();
         self.bypassed_demands();
         for rule in &self.policy.rules {
@@ -122,6 +123,21 @@ impl Cx<'_> {
                 format!("the issuer `{}` names no {what}", issuer.name),
                 format!("write what its tokens for this API say, as in `{clause}`"),
             );
+        }
+    }
+
+    /// Nothing here verifies ES512, so a token that a caller presents is refused.
+    fn unverified_algorithms(&self) {
+        for issuer in self.policy.issuers.iter().chain(&self.policy.beside) {
+            let verified_here = !issuer.verified_by_gateway && !issuer.opaque;
+            if verified_here && issuer.algorithms.contains(&Algorithm::Es512) {
+                self.report.warning(
+                    "W0026",
+                    issuer.span,
+                    format!("tokens with ES512 are not verified, so those of `{}` are refused", issuer.name),
+                    "let the issuer sign with ES256, ES384 or EdDSA, or a filter before the engine verify its tokens and write `verified by gateway;`",
+                );
+            }
         }
     }
 

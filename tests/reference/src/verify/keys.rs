@@ -3,13 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_lang::model::{Issuer, KeySet, Policy, SecretId};
+use portcullis_lang::model::{Algorithm, Issuer, KeySet, Policy, SecretId};
 
 use super::key_file::{self, ApiKey};
 use super::key_set::{self, Jwk};
 
-/// Fewest bytes of an issuer's secret (RFC 7518, section 3.2): shorter ones are guessed.
-const ISSUER_SECRET_BYTES_MIN: usize = 32;
+/// Fewest bytes of an issuer's secret, as many as the largest hash of its algorithms (RFC 7518, section 3.2): shorter ones
+/// are guessed.
+fn issuer_secret_bytes_min(issuer: &Issuer) -> usize {
+    let bytes = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Hs512 => 64,
+        Algorithm::Hs384 => 48,
+        _ => 32,
+    };
+    issuer.algorithms.iter().map(bytes).max().unwrap_or(32)
+}
 
 /// Fewest bytes of any other secret.
 const SECRET_BYTES_MIN: usize = 16;
@@ -52,7 +60,7 @@ impl Keys {
                 .and_then(|bytes| key_set::read(bytes))
                 .map_or(IssuerKeys::None, IssuerKeys::Public),
             (None, Some(id)) => secret(id)
-                .filter(|bytes| bytes.len() >= ISSUER_SECRET_BYTES_MIN)
+                .filter(|bytes| bytes.len() >= issuer_secret_bytes_min(issuer))
                 .map_or(IssuerKeys::None, IssuerKeys::Secret),
             (None, None) => IssuerKeys::None,
         };

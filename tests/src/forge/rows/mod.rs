@@ -5,6 +5,7 @@ mod claims;
 mod header;
 mod hooks;
 mod other;
+mod refused;
 mod signatures;
 
 use base64::Engine as _;
@@ -36,6 +37,7 @@ pub fn rows() -> Vec<Row> {
         signatures::rows(),
         other::rows(),
         hooks::rows(),
+        refused::rows(),
     ]
     .concat()
 }
@@ -62,8 +64,8 @@ pub(super) fn login() -> Key {
     Key::Ed25519("login")
 }
 
-/// Key sets and secrets beside the policy, by name.
-pub fn files() -> Vec<(&'static str, String)> {
+/// Key sets and secrets beside the policy, and policies that are refused with theirs, by name.
+pub fn files() -> Vec<(String, String)> {
     let set = |keys: Vec<Value>| format!("{:#}\n", json!({ "keys": keys }));
     let text = |bytes: &[u8]| format!("{}\n", String::from_utf8_lossy(bytes));
     let corp = corp().map(|(key, kid)| key.jwk(Some(kid), (kid == "rs-only").then_some("RS256")));
@@ -77,7 +79,8 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("hs.key", text(&shared().public_bytes())),
     ];
     files.extend(hooks::files());
-    files
+    let files = files.into_iter().map(|(name, text)| (name.to_string(), text));
+    files.chain(refused::files()).collect()
 }
 
 /// Claims of `corp` that are all right, with members put behind, or in place of those of the same name.
