@@ -111,8 +111,13 @@ impl Tally {
 
 /// Whether a header holds what begins as a signed token does.
 fn is_signed(vector: &Vector) -> bool {
+    holds(vector, b"eyJ")
+}
+
+/// Whether a header holds these bytes.
+fn holds(vector: &Vector, wanted: &[u8]) -> bool {
     let mut values = vector.request.headers.iter().map(|(_, value)| &value.0);
-    values.any(|value| value.windows(3).any(|part| part == b"eyJ"))
+    values.any(|value| value.windows(wanted.len()).any(|part| part == wanted))
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -153,6 +158,18 @@ fn one_policy(seed: u64, index: u64, tally: &mut Tally) {
                 let is_invalid = verdict.reason == "invalid_token";
                 *tally.words.entry("signed token").or_default() += u64::from(signed);
                 *tally.words.entry("valid signed token").or_default() += u64::from(signed && !is_invalid);
+                for (kind, shown) in [
+                    ("API key", holds(&vector, b"pk_")),
+                    ("signed message", vector.request.body.is_some()),
+                ] {
+                    let name = match (kind, is_invalid) {
+                        ("API key", false) => "valid API key",
+                        ("API key", true) => "refused API key",
+                        (_, false) => "valid signed message",
+                        (_, true) => "refused signed message",
+                    };
+                    *tally.words.entry(name).or_default() += u64::from(shown);
+                }
                 if let (true, Some(detail)) = (is_invalid, verdict.detail) {
                     *tally.details.entry(detail).or_default() += 1;
                 }
@@ -259,7 +276,9 @@ const DETAILS: &[&str] = &[
     "no_expiry",
     "not_yet_valid",
     "proof_not_supported",
+    "stale_signature",
     "too_old",
+    "unknown_api_key",
     "unknown_issuer",
     "unknown_key",
     "wrong_audience",
@@ -319,6 +338,10 @@ const OBLIGATIONS: &[&str] = &[
 const WORDS: &[&str] = &[
     "signed token",
     "valid signed token",
+    "valid API key",
+    "refused API key",
+    "valid signed message",
+    "refused signed message",
     "extended CONNECT",
     "no host",
     "underscore in a host",

@@ -87,6 +87,7 @@ impl Credentials {
         request: &Canonical,
         vector: &Vector,
         now: Option<i64>,
+        is_body_read: bool,
     ) -> Credentials {
         let peer = peer(policy, request, vector);
         let circumstances = Circumstances {
@@ -101,6 +102,7 @@ impl Credentials {
             request,
             vector,
             circumstances,
+            is_body_read,
         };
         let beside = (0..policy.beside.len()).map(|index| judge.beside(index));
         Credentials {
@@ -157,6 +159,13 @@ impl Credentials {
             .find_map(|(kind, fault)| fault.map(|detail| (kind, detail)))
     }
 
+    /// Whether the signature alone stands between the caller and the rules, or is passed over with what else is invalid.
+    pub(crate) fn waits_for_body(&self, is_anonymous: bool) -> bool {
+        let not_verified = Detail::NotVerified.code();
+        let is_first = self.first_invalid() == Some((CredentialKind::Signature, not_verified));
+        is_first || is_anonymous && self.signature.fault() == Some(not_verified)
+    }
+
     /// Whether that verified credential is on the request.
     pub(crate) fn holds(&self, anchor: Anchor) -> bool {
         match anchor {
@@ -179,6 +188,8 @@ struct Judge<'a> {
     request: &'a Canonical,
     vector: &'a Vector,
     circumstances: Circumstances<'a>,
+    /// Else a signature that only the body can show to be good or bad is not verified.
+    is_body_read: bool,
 }
 
 impl Judge<'_> {
@@ -364,6 +375,10 @@ impl Judge<'_> {
                 index,
                 signature::verify(scheme, secrets, &message, self.circumstances.now),
             ));
+        }
+        let waits = |outcome: &Result<(), Detail>| matches!(outcome, Ok(()) | Err(Detail::BadSignature));
+        if !self.is_body_read && outcomes.iter().any(|(_, outcome)| waits(outcome)) {
+            return invalid(Detail::NotVerified);
         }
         let made_by = outcomes.iter().find(|(_, outcome)| outcome.is_ok());
         match (made_by, outcomes.first()) {

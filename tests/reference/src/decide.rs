@@ -55,8 +55,24 @@ fn in_order<'c>(case: &'c Case<'c>, trace: &mut Trace) -> Result<Outcome<'c>, Re
     })
 }
 
-/// The verdict on a vector.
+/// The verdict on a vector. The body of a signed message is read where the verdict may depend on it: nothing refuses the
+/// request before credentials count, and no other credential does (docs/semantics.md, signatures).
 pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Trace) -> Verdict {
+    let (verdict, waits) = decided(reference, vector, false, trace);
+    if !waits {
+        return verdict;
+    }
+    *trace = Trace::default();
+    decided(reference, vector, true, trace).0
+}
+
+/// The verdict with or without the body of a signed message, and whether the body is wanted for it.
+fn decided(
+    reference: &Reference<'_>,
+    vector: &Vector,
+    is_body_read: bool,
+    trace: &mut Trace,
+) -> (Verdict, bool) {
     let policy = reference.policy;
     let plain = |status: u16, reason: Reason, detail: Option<Detail>| Verdict {
         id: vector.id.clone(),
@@ -68,14 +84,24 @@ pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Tr
     };
     let request = match normalise(vector, &reference.names, &|host| service::options(policy, host)) {
         Ok(request) => request,
-        Err(malformed) => return plain(malformed.status, Reason::Malformed, Some(malformed.detail)),
+        Err(malformed) => {
+            let verdict = plain(malformed.status, Reason::Malformed, Some(malformed.detail));
+            return (verdict, false);
+        }
     };
     let service =
         service::select(policy, &request).and_then(|id| Some((id, policy.services.get(id.index())?)));
     let Some((service_id, service)) = service else {
-        return plain(404, Reason::NoService, None);
+        return (plain(404, Reason::NoService, None), false);
     };
-    let world = World::new(policy, &reference.data, &reference.keys, &request, vector);
+    let world = World::new(
+        policy,
+        &reference.data,
+        &reference.keys,
+        &request,
+        vector,
+        is_body_read,
+    );
     let asked = Asked {
         request: &request,
         patterns: &reference.patterns,
@@ -144,7 +170,15 @@ pub(crate) fn verdict(reference: &Reference<'_>, vector: &Vector, trace: &mut Tr
     };
     verdict.id.clone_from(&vector.id);
     verdict.report = report(&case);
-    verdict
+    let is_final = [Reason::TransportRefused, Reason::Preflight]
+        .iter()
+        .any(|reason| verdict.reason == reason.code());
+    let credentials = &world.credentials;
+    let waits = !is_body_read
+        && !is_final
+        && vector.signature.is_none()
+        && credentials.waits_for_body(service.invalid_credentials_anonymous);
+    (verdict, waits)
 }
 
 fn granted(case: &Case<'_>, rule: RuleId, bindings: &[Binding<'_>], trace: &mut Trace) -> Verdict {

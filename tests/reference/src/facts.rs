@@ -260,6 +260,7 @@ impl<'a> World<'a> {
         keys: &Keys,
         request: &'a Canonical,
         vector: &'a Vector,
+        is_body_read: bool,
     ) -> World<'a> {
         let now = vector.now.as_deref().and_then(crate::hours::parse_instant);
         let socket = vector.request.client_ip.as_deref().and_then(parse_ip);
@@ -268,7 +269,7 @@ impl<'a> World<'a> {
             data,
             request,
             vector,
-            credentials: Credentials::of(policy, keys, request, vector, now),
+            credentials: Credentials::of(policy, keys, request, vector, now, is_body_read),
             context: context(vector),
             socket,
             client: client_ip(&policy.trust, request, socket),

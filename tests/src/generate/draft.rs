@@ -37,6 +37,7 @@ pub(super) struct Draft {
     pub(super) sni: Option<String>,
     pub(super) protocol: Option<String>,
     pub(super) now: Option<String>,
+    pub(super) body: Option<String>,
     /// Captured values by name, percent-encoded where the path is built.
     pub(super) captures: BTreeMap<String, String>,
 }
@@ -100,6 +101,7 @@ impl Draft {
                 peer: self.peer,
                 sni: self.sni,
                 protocol: self.protocol,
+                body: self.body,
                 ..Request::default()
             },
             token: self.issuer.map(|issuer| Token {

@@ -2,7 +2,7 @@
 //!
 //! `world` declares what conditions may ask about, `condition` builds typed conditions over it, `policy` puts
 //! services, guards and rules together; `request` reads the checked model back and aims at its rules, `satisfy`
-//! makes conditions true or false, `present` signs tokens, `mutate` spells requests as an attacker would. Knows no evaluator.
+//! makes conditions true or false, `present` signs tokens, `present_key` shows keys and signs messages, `mutate` spells requests as an attacker would. Knows no evaluator.
 
 mod condition;
 mod draft;
@@ -10,6 +10,7 @@ mod mutate;
 mod oblige;
 mod policy;
 mod present;
+mod present_key;
 mod request;
 mod satisfy;
 mod target;

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::draft::{Draft, encode};
 use super::mutate::{mutate, preflight};
 use super::present::present;
+use super::present_key::{present_key, sign_message};
 use super::satisfy::{Aim, instant};
 use crate::rng::Rng;
 
@@ -83,6 +84,8 @@ impl<'p> Requests<'p> {
         preflight(&mut draft, service, rng);
         mutate(&mut draft, self.policy, rng);
         present(&mut draft, self.policy, self.files, rng);
+        present_key(&mut draft, self.policy, rng);
+        sign_message(&mut draft, self.policy, self.files, rng);
         draft.vector(id)
     }
 

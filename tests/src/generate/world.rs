@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::present::key_set;
+use super::present_key::{PEPPER, key_file};
 use crate::rng::Rng;
 
 /// Declaration name and type text, type, values, defaults of a claim that an issuer may declare.
@@ -132,7 +133,7 @@ impl World {
             world.peers(rng);
         }
         if rng.chance(35) {
-            world.signature();
+            world.signature(rng);
         }
         world.beside(rng);
         world.quotas(rng);
@@ -437,8 +438,8 @@ impl World {
         ));
         self.declarations
             .push("secret partners_pepper from file \"partners.pepper\";".to_string());
-        self.files.insert("partners.keys".to_string(), Vec::new());
-        self.files.insert("partners.pepper".to_string(), vec![b'p'; 32]);
+        self.files.insert("partners.keys".to_string(), key_file(rng));
+        self.files.insert("partners.pepper".to_string(), PEPPER.to_vec());
         self.fact("key.id", Ty::Text, NAMES);
         self.fact("key.plan", Ty::Text, NAMES);
         self.fact("key.quota", Ty::Int, NUMBERS);
@@ -465,17 +466,20 @@ impl World {
         });
     }
 
-    fn signature(&mut self) {
+    fn signature(&mut self, rng: &mut Rng) {
         self.declarations
             .push("secret hook_secret from file \"hook.secret\";".to_string());
         self.files.insert(
             "hook.secret".to_string(),
             b"0123456789abcdef0123456789abcdef".to_vec(),
         );
-        self.declarations.push(
-            "signature hook { header \"x-hub-signature-256\"; hmac sha256 hex prefix \"sha256=\"; over \"v0:\" body; secret hook_secret; }"
-                .to_string(),
-        );
+        let over = match rng.chance(40) {
+            true => "over timestamp \".v0:\" body; timestamp header \"x-timestamp\" within 5m;",
+            false => "over \"v0:\" body;",
+        };
+        self.declarations.push(format!(
+            "signature hook {{ header \"x-hub-signature-256\"; hmac sha256 hex prefix \"sha256=\"; {over} secret hook_secret; }}"
+        ));
         self.fact("signature.name", Ty::Text, &["hook", "other"]);
         self.principals.push("webhook=signed by hook".to_string());
     }
