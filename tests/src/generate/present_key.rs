@@ -11,7 +11,7 @@ use crate::forge::hmac_hex;
 use crate::rng::Rng;
 
 /// The secret of a generated key set.
-pub(super) const PEPPER: [u8; 32] = [b'p'; 32];
+pub(super) const PEPPER: &[u8] = b"PLANTED-pepper of generated keys";
 
 /// Ids of keys in generated files: most are those that rules ask for.
 const IDS: [&str; 7] = ["t1", "t2", "gold", "free", "u1", "k-17", "old"];
@@ -21,7 +21,7 @@ const NOW: i64 = 1_795_435_200;
 
 /// The text of a key, by its id.
 fn text(id: &str) -> String {
-    format!("pk_{id}_0123456789")
+    format!("PLANTED-pk_{id}_0123456789")
 }
 
 /// A file of API keys, of which some end about the time of the requests.
@@ -33,7 +33,7 @@ pub(super) fn key_file(rng: &mut Rng) -> Vec<u8> {
         }
         let mut line = json!({
             "id": id,
-            "hash": hmac_hex(&PEPPER, text(id).as_bytes()),
+            "hash": hmac_hex(PEPPER, text(id).as_bytes()),
             "fields": {
                 "plan": rng.pick(&["t1", "t2", "gold", "free", "u1"]),
                 "limits": {"quota": rng.pick(&[0, 1, 2, 5, 80])},
@@ -70,7 +70,7 @@ pub(super) fn present_key(draft: &mut Draft, policy: &Policy, rng: &mut Rng) {
         0 => key.to_uppercase(),
         1 => key[..key.len() - 1].to_string(),
         2 => format!("{key}0"),
-        3 => hmac_hex(&PEPPER, key.as_bytes()),
+        3 => hmac_hex(PEPPER, key.as_bytes()),
         4 => String::new(),
         _ => key,
     };

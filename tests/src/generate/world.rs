@@ -471,7 +471,7 @@ impl World {
             .push("secret hook_secret from file \"hook.secret\";".to_string());
         self.files.insert(
             "hook.secret".to_string(),
-            b"0123456789abcdef0123456789abcdef".to_vec(),
+            b"PLANTED-secret of generated hooks".to_vec(),
         );
         let over = match rng.chance(40) {
             true => "over timestamp \".v0:\" body; timestamp header \"x-timestamp\" within 5m;",

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use portcullis_vectors::Vector;
 use serde_json::json;
 
-const HOOK_NEW: &[u8] = b"new secret of the webhooks in tests";
-const HOOK_OLD: &[u8] = b"old secret of the webhooks in tests";
+const HOOK_NEW: &[u8] = b"PLANTED-new secret of the webhooks in tests";
+const HOOK_OLD: &[u8] = b"PLANTED-old secret of the webhooks in tests";
 
-const PEPPER: &[u8] = b"pepper of the API keys in tests";
+const PEPPER: &[u8] = b"PLANTED-pepper of the API keys in tests";
 
 pub(super) fn rows() -> Vec<Row> {
     vec![plain_hooks(), stamped_hooks(), api_keys()]
@@ -150,51 +150,56 @@ fn key_file() -> String {
         )
     };
     [
-        line("k-1", "pk_live_1", r#", "fields": {"plan": "pro"}"#),
+        line("k-1", "PLANTED-pk_live_1", r#", "fields": {"plan": "pro"}"#),
         line(
             "k-2",
-            "pk_live_2",
+            "PLANTED-pk_live_2",
             r#", "expires": "2026-11-23T12:00:00Z", "fields": {"plan": "pro"}"#,
         ),
         line(
             "k-3",
-            "pk_live_3",
+            "PLANTED-pk_live_3",
             r#", "expires": "2026-11-23T13:00:01+01:00", "fields": {"plan": "pro"}"#,
         ),
-        line("k-4", "pk_live_4", ""),
+        line("k-4", "PLANTED-pk_live_4", ""),
     ]
     .concat()
 }
 
 fn api_keys() -> Row {
     let sent = |id: &str, key: &str| get(id, "/key", &[("x-api-key", key)]);
-    let hash = hmac_hex(PEPPER, b"pk_live_1");
+    let hash = hmac_hex(PEPPER, b"PLANTED-pk_live_1");
     Row {
         name: "V07",
         about: "API keys are looked up by their keyed hash, and end when their file says",
         vectors: vec![
-            sent("V07-unknown", "pk_live_0").refused("unknown_api_key"),
+            sent("V07-unknown", "PLANTED-pk_live_0").refused("unknown_api_key"),
             sent("V07-its-hash", &hash).refused("unknown_api_key"),
             sent("V07-its-id", "k-1").refused("unknown_api_key"),
-            sent("V07-prefix", "pk_live_").refused("unknown_api_key"),
-            sent("V07-case", "PK_LIVE_1").refused("unknown_api_key"),
-            sent("V07-scheme", "Bearer pk_live_1").refused("unknown_api_key"),
+            sent("V07-prefix", "PLANTED-pk_live_").refused("unknown_api_key"),
+            sent("V07-case", "PLANTED-PK_LIVE_1").refused("unknown_api_key"),
+            sent("V07-scheme", "Bearer PLANTED-pk_live_1").refused("unknown_api_key"),
             sent("V07-long", &"k".repeat(1_025)).refused("unknown_api_key"),
-            sent("V07-ended", "pk_live_2").refused("expired"),
-            sent("V07-no-clock", "pk_live_3").at(None).refused("no_clock"),
+            sent("V07-ended", "PLANTED-pk_live_2").refused("expired"),
+            sent("V07-no-clock", "PLANTED-pk_live_3")
+                .at(None)
+                .refused("no_clock"),
             sent("V07-empty", "").refused("malformed_credential"),
             get(
                 "V07-two",
                 "/key",
-                &[("x-api-key", "pk_live_1"), ("x-api-key", "pk_live_1")],
+                &[
+                    ("x-api-key", "PLANTED-pk_live_1"),
+                    ("x-api-key", "PLANTED-pk_live_1"),
+                ],
             )
             .refused("ambiguous_credential"),
-            sent("V07-no-fields", "pk_live_4")
+            sent("V07-no-fields", "PLANTED-pk_live_4")
                 .expects(json!({"effect": "deny", "status": 403, "reason": "no_rule"})),
-            sent("V07-twin", "pk_live_1").allowed("key"),
-            sent("V07-twin-spaces", "  pk_live_1 ").allowed("key"),
-            sent("V07-twin-last-second", "pk_live_3").allowed("key"),
-            sent("V07-twin-no-clock-needed", "pk_live_1")
+            sent("V07-twin", "PLANTED-pk_live_1").allowed("key"),
+            sent("V07-twin-spaces", "  PLANTED-pk_live_1 ").allowed("key"),
+            sent("V07-twin-last-second", "PLANTED-pk_live_3").allowed("key"),
+            sent("V07-twin-no-clock-needed", "PLANTED-pk_live_1")
                 .at(None)
                 .allowed("key"),
         ],

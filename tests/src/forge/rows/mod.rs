@@ -56,7 +56,7 @@ pub(super) fn corp() -> [(Key, &'static str); 6] {
 
 /// The secret of `shared`.
 pub(super) fn shared() -> Key {
-    Key::Secret(b"0123456789abcdef0123456789abcdef".to_vec())
+    Key::Secret(b"PLANTED-0123456789abcdef01234567".to_vec())
 }
 
 /// The key of most other issuers; their set has no `kid`.

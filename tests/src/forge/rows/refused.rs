@@ -38,7 +38,7 @@ fn rsa(bits: usize) -> Value {
 /// A public key with the private number that goes with it.
 fn private() -> Value {
     let mut jwk = Key::P256("corp").jwk(Some("es-1"), None);
-    jwk["d"] = json!(URL_SAFE_NO_PAD.encode([1; 32]));
+    jwk["d"] = json!("PLANTED-0123456789abcdef0123456789abcdef012");
     jwk
 }
 
