@@ -9,18 +9,17 @@ use portcullis::{Credential, Now, RequestView};
 
 use portcullis_c::exports::{
     portcullis_engine_free, portcullis_engine_load, portcullis_engine_new, portcullis_exchange_begin,
-    portcullis_exchange_body_end, portcullis_exchange_charged, portcullis_exchange_finish,
-    portcullis_exchange_free, portcullis_exchange_introspected, portcullis_exchange_next,
-    portcullis_exchange_response_body, portcullis_exchange_response_head, portcullis_worker_free,
-    portcullis_worker_new,
+    portcullis_exchange_body, portcullis_exchange_body_end, portcullis_exchange_charged,
+    portcullis_exchange_finish, portcullis_exchange_free, portcullis_exchange_introspected,
+    portcullis_exchange_next, portcullis_exchange_response_body, portcullis_exchange_response_head,
+    portcullis_worker_free, portcullis_worker_new,
 };
 use portcullis_c::status::{PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_OK, PORTCULLIS_PENDING};
 use portcullis_c::types::{
-    Charged, Header, Introspection, Next, PORTCULLIS_BODY_ACCEPTED, PORTCULLIS_CARRIES_INTROSPECTION,
-    PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE,
-    PORTCULLIS_END_COMPLETED, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_RESPONSE_CARRIED_OUT,
-    PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_INTROSPECT, PORTCULLIS_STEP_READ_BODY, PORTCULLIS_VERIFIED,
-    Request, Text, Verdict,
+    Charged, Header, Introspection, Next, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
+    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_END_COMPLETED,
+    PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_INTROSPECT, PORTCULLIS_STEP_READ_BODY,
+    PORTCULLIS_VERIFIED, Request, Text, Verdict,
 };
 
 /// An engine and a worker of its own.
@@ -142,8 +141,8 @@ impl Caller {
 }
 
 impl Caller {
-    /// Drives an exchange to its end and carries out whatever it asks for: the token is good with these claims, a body is
-    /// as accepted, a response's plan is carried out, and quotas admit or not. Whether the response passed.
+    /// Drives an exchange to its end and carries out whatever it asks for: the token is good with these claims, the body is
+    /// the text `hello`, the response is a JSON object, and quotas admit or not. Whether the response passed.
     pub fn carried_out(
         &mut self,
         prepared: &Prepared<'_>,
@@ -175,10 +174,18 @@ impl Caller {
             effect = pending_step(exchange, issuer, claims, admitted);
         }
         if effect == PORTCULLIS_ALLOW {
-            effect = portcullis_exchange_response_head(exchange, 200);
+            let json = Header {
+                name: Text::from("content-type"),
+                value: Text::from("application/json"),
+            };
+            // SAFETY: a variable of ours, and texts that are always there.
+            effect = unsafe { portcullis_exchange_response_head(exchange, 200, &raw const json, 1) };
         }
         if effect == PORTCULLIS_PENDING {
-            effect = portcullis_exchange_response_body(exchange, PORTCULLIS_RESPONSE_CARRIED_OUT, 0);
+            let (body, mut out) = (Text::from(RESPONSE), Text::default());
+            // SAFETY: a text that is always there, and a variable of ours.
+            effect =
+                unsafe { portcullis_exchange_response_body(exchange, body.ptr, body.len, 1, &raw mut out) };
         }
         let (no_clock, no_record) = (std::ptr::null(), std::ptr::null_mut());
         // SAFETY: neither clock nor record is there.
@@ -188,6 +195,9 @@ impl Caller {
         (effect, ended, freed) == (PORTCULLIS_ALLOW, PORTCULLIS_OK, PORTCULLIS_OK)
     }
 }
+
+/// What the upstream answers.
+const RESPONSE: &str = r#"{"a":1,"b":"0123456789","c":[true]}"#;
 
 /// Answers the step that an exchange waits for.
 fn pending_step(exchange: u64, issuer: &str, claims: &[u8], admitted: bool) -> i32 {
@@ -213,7 +223,11 @@ fn pending_step(exchange: u64, issuer: &str, claims: &[u8], admitted: bool) -> i
             PORTCULLIS_STEP_INTROSPECT => portcullis_exchange_introspected(exchange, &raw const heard, clock),
             PORTCULLIS_STEP_CHARGE => portcullis_exchange_charged(exchange, &raw const outcome, 1),
             PORTCULLIS_STEP_READ_BODY => {
-                portcullis_exchange_body_end(exchange, PORTCULLIS_BODY_ACCEPTED, clock)
+                let body = Text::from("hello");
+                match portcullis_exchange_body(exchange, body.ptr, body.len) {
+                    PORTCULLIS_PENDING => portcullis_exchange_body_end(exchange, clock),
+                    other => other,
+                }
             }
             _ => PORTCULLIS_DENY,
         }

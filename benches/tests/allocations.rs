@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that is not due fails its test")]
 
-use portcullis::exchange::{BodyOutcome, ChargeOutcome, End, Introspection, RequestBody, ResponseOutcome};
+use portcullis::exchange::{ChargeOutcome, End, Introspection};
 use portcullis::{
     Carries, Credential, Engine, Exchange, Next, Now, RequestView, ResponseNext, Snapshot, Worker,
 };
@@ -135,7 +135,7 @@ fn order() -> RequestView<'static> {
 }
 
 /// Drives one exchange through all its steps, or to a refused charge.
-fn drive(engine: &Engine, exchange: &mut Exchange, worker: &mut Worker, admitted: bool) {
+fn drive(engine: &Engine, exchange: &mut Exchange, worker: &mut Worker, out: &mut Vec<u8>, admitted: bool) {
     let carries = Carries {
         introspection: true,
         charges: true,
@@ -164,16 +164,22 @@ fn drive(engine: &Engine, exchange: &mut Exchange, worker: &mut Worker, admitted
         return;
     }
     assert!(matches!(next, Ok(Next::ReadBody { .. })));
-    exchange
-        .request_body(worker, RequestBody::Chunk(b"hello"), NO_CLOCK)
-        .unwrap();
-    let next = exchange.request_body(worker, RequestBody::End(BodyOutcome::Accepted), NO_CLOCK);
+    exchange.request_body(worker, b"hello", false, NO_CLOCK).unwrap();
+    let next = exchange.request_body(worker, &[], true, NO_CLOCK);
     assert!(matches!(next, Ok(Next::Forward(_))));
-    let head: &[(&[u8], &[u8])] = &[(b"Server", b"x")];
+    let head: &[(&[u8], &[u8])] = &[(b"Server", b"x"), (b"content-type", b"application/json")];
     let next = exchange.response_head(Some(200), Some(head));
-    assert!(matches!(next, Ok(ResponseNext::CarryOut(plan)) if plan.redact().count() == 2));
-    let next = exchange.response_body(ResponseOutcome::CarriedOut);
-    assert!(matches!(next, Ok(ResponseNext::Pass(edits)) if edits.remove().count() == 2));
+    assert!(matches!(next, Ok(ResponseNext::Stream(edits)) if edits.remove().count() == 1));
+    out.clear();
+    for (chunk, end) in [
+        (r#"{"a":[1],"b":"0123"#, false),
+        (r#"456789","c":tr"#, false),
+        ("ue}", true),
+    ] {
+        let next = exchange.response_body(worker, chunk.as_bytes(), end, out);
+        assert_eq!(matches!(next, Ok(ResponseNext::Pass(_))), end);
+    }
+    assert_eq!(out, br#"{"b":"******6789","c":true}"#);
     exchange.finish(End::Completed, NO_CLOCK).unwrap();
 }
 
@@ -181,9 +187,10 @@ fn drive(engine: &Engine, exchange: &mut Exchange, worker: &mut Worker, admitted
 fn no_step_of_a_warm_exchange_needs_the_allocator() {
     let snapshot = setup::snapshot(&setup::image(EVERY_STEP, &workload::files()).unwrap()).unwrap();
     let (engine, mut exchange, mut worker) = (Engine::from(snapshot), Exchange::new(), Worker::default());
+    let mut out = Vec::new();
     let mut both = || {
-        drive(&engine, &mut exchange, &mut worker, true);
-        drive(&engine, &mut exchange, &mut worker, false);
+        drive(&engine, &mut exchange, &mut worker, &mut out, true);
+        drive(&engine, &mut exchange, &mut worker, &mut out, false);
     };
     both();
     both();

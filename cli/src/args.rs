@@ -53,6 +53,10 @@ pub enum Verb {
     Explain(verb::explain::Args),
     /// Run the tests of policies
     Test(verb::test::Args),
+    /// Judge the body of a request and print what goes upstream
+    Accept(verb::accept::Args),
+    /// Redact the body of a response and print what the client gets
+    Redact(verb::redact::Args),
     /// Make, hash and list API keys
     Apikey(verb::apikey::Args),
     /// Tell how issuers judge a token, and make tokens for tests
@@ -79,6 +83,8 @@ impl Cli {
             Verb::Eval(args) => verb::eval::run(args, output),
             Verb::Explain(args) => verb::explain::run(args, output),
             Verb::Test(args) => verb::test::run(args, output),
+            Verb::Accept(args) => verb::accept::run(args, output),
+            Verb::Redact(args) => verb::redact::run(args, output),
             Verb::Apikey(args) => verb::apikey::run(args, output),
             Verb::Token(args) => verb::token::run(args, output),
             Verb::Import(args) => verb::import::run(args, output),

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use portcullis_vectors::{Mismatch, Request, Vector, VectorError, compare, parse_line, parse_lines};
+use portcullis_vectors::{Bytes, Mismatch, Request, Vector, VectorError, compare, parse_line, parse_lines};
 use serde_json::Value;
 
 use crate::error::{CliError, read_limited, shown, standard_input};
@@ -129,6 +129,27 @@ pub fn pick(text: &str) -> Result<(Vector, String), CliError> {
         (Some(found), _) => Ok(found),
         (None, Some(id)) => Err(CliError::file(path, format!("there is no vector `{id}` in it"))),
         (None, None) => Err(CliError::file(path, "there is no vector in it")),
+    }
+}
+
+/// The same of a verb that reads a body on standard input.
+pub fn pick_beside_input(text: &str) -> Result<(Vector, String), CliError> {
+    match text {
+        "-" => Err(CliError::Usage(
+            "the body is read on standard input: name the vector as FILE, FILE:ID or JSON".to_string(),
+        )),
+        text => pick(text),
+    }
+}
+
+/// Where a request says no content type, its body is JSON.
+pub fn declare_json(vector: &mut Vector) {
+    let headers = &mut vector.request.headers;
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
+        headers.push(("content-type".to_string(), Bytes::from("application/json")));
     }
 }
 

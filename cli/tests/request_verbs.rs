@@ -264,20 +264,26 @@ service s on "api.example.com" {
     }
 }
 
-/// A test about a body never passes where an `accept` binds that was not asked: it fails and says why.
+/// A body that a test gives is judged: it passes an `accept` that takes it, and none that does not.
 #[test]
-fn a_test_about_a_body_that_was_not_judged_fails() {
+fn the_body_of_a_test_is_judged() {
     let folder = Folder::new(&[(
         "p.gate",
         r#"gate 1;
+quota fair = 5 per 1m by client.ip;
 service s on "api.example.com" {
-  allow anyone to POST /users as create { accept body { name: string; } }
+  allow anyone to POST /users as create { limit fair; accept body max 1KiB { name: string; } }
   allow anyone to POST /free as free;
 }
-test "judged later" {
-  given header "content-type" "application/json", body "{}";
-  expect allow POST "https://api.example.com/users";
+test "no json" { given body "not json"; expect allow POST "https://api.example.com/users"; }
+test "said no json" { given body "not json"; expect deny 400 POST "https://api.example.com/users"; }
+test "no name" { given body "{}"; expect allow POST "https://api.example.com/users"; }
+test "said no name" { given body "{}"; expect deny 422 POST "https://api.example.com/users"; }
+test "no json type" {
+  given header "content-type" "text/plain", body "{\"name\":\"a\"}";
+  expect deny 415 POST "https://api.example.com/users";
 }
+test "a name" { given body "{\"name\":\"a\"}"; expect allow POST "https://api.example.com/users" by create; }
 test "no accept" {
   given body "{}";
   expect allow POST "https://api.example.com/free";
@@ -286,20 +292,53 @@ test "no accept" {
 test "everything before it" { expect allow POST "https://api.example.com/users" by create; }
 "#,
     )]);
-    folder.write(
-        "v.jsonl",
-        br#"{"id": "beside", "request": {"method": "POST", "url": "https://api.example.com/users", "body": "x"}, "expect": {"effect": "allow"}}
-{"id": "without", "request": {"method": "POST", "url": "https://api.example.com/users"}, "expect": {"effect": "allow"}}
-"#,
-    );
+    let long = format!("{{\"name\":\"{}\"}}", "x".repeat(1_100)).replace('"', "\\\"");
+    let vector = |id: &str, body: &str, expect: &str| {
+        format!(
+            r#"{{"id": "{id}", "request": {{"method": "POST", "url": "https://api.example.com/users", "client_ip": "192.0.2.1", "headers": [["content-type", "application/json"]]{body}}}, "expect": {{{expect}}}}}
+"#
+        )
+    };
+    let vectors = [
+        vector("refused", r#", "body": "[]""#, r#""effect": "allow""#),
+        vector("without", "", r#""effect": "allow""#),
+        vector("good", r#", "body": "{\"name\":\"a\"}""#, r#""effect": "allow""#),
+        vector(
+            "large",
+            &format!(r#", "body": "{long}""#),
+            r#""status": 413, "reason": "too_large""#,
+        ),
+        vector(
+            "extra",
+            r#", "body": "{\"name\":\"a\",\"b\":1}""#,
+            r#""status": 422, "detail": "unknown_field""#,
+        ),
+    ];
+    folder.write("v.jsonl", vectors.concat().as_bytes());
     folder.run(&["test", "."]).is(
         1,
         &[
-            "judged later: allow",
-            "beside: POST",
-            "the body was not judged",
-            "s/create",
-            "4 passed, 2 failed",
+            "no json: allow",
+            "expected allow, got deny 400",
+            "no name: allow",
+            "expected allow, got deny 422",
+            "refused: POST",
+            "11 passed, 3 failed",
         ],
+    );
+    let told = folder
+        .run(&["eval", ".", "v.jsonl"])
+        .is(1, &["differs", "4 of 5 as expected"]);
+    assert_eq!(
+        told.out
+            .lines()
+            .filter(|line| line.contains("\"status\":422"))
+            .count()
+            + told
+                .out
+                .lines()
+                .filter(|line| line.contains("\"status\": 422"))
+                .count(),
+        2
     );
 }

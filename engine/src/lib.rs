@@ -34,6 +34,9 @@ mod obligations;
 // facts -> decision
 pub mod decide;
 
+// bytes of bodies -> what may go on
+pub mod body;
+
 // decision -> one line of JSON, the same in every host
 pub mod verdict;
 

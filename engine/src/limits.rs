@@ -67,6 +67,20 @@ pub const SECRET_BYTES: usize = portcullis_base::secret::BYTES_MAX;
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 /// Fewest bytes of a secret that messages are signed with, or that keys are hashed under.
 pub const SECRET_BYTES_MIN: usize = portcullis_base::secret::BYTES_MIN;
+/// Bytes inside of a coded body for each byte of it: deflate reaches a thousand, honest texts a few dozen.
+pub const CODED_BODY_RATIO: u64 = 100;
+/// Bytes inside of a coded body that are not asked for that ratio: small ones repeat more.
+pub const CODED_BODY_BYTES_FREE: u64 = 1_048_576;
+/// Open arrays and objects at once in a response under a plan: eight times what a request may have, and a bit each.
+pub const BODY_DEPTH: usize = 512;
+/// Bytes of a member's name in a response under a plan: it is compared whole.
+pub const BODY_NAME_BYTES: usize = 4_096;
+/// Bytes of a response that are held back until it is known whether they stay: a name, its escapes and the space around.
+pub const BODY_HELD_BYTES: usize = 32_768;
+/// Bytes of a line of an event stream that holds no data.
+pub const EVENT_FIELD_BYTES: usize = 4_096;
+/// Bytes of a response whose conditions are checked before any of it goes on: as of an `accept` that names no limit.
+pub const RESPONSE_CHECKED_BYTES: usize = 1_048_576;
 /// Bytes of the name of a key that seals images.
 pub const KEY_ID_BYTES: usize = 64;
 /// Bytes of the audience of a sealed image.
@@ -77,6 +91,9 @@ pub const SMOKE_BYTES: usize = 1_024 * 1_024;
 // Offsets into JSON text are stored in 32 bits.
 const _: () = assert!(TABLE_BYTES < u32::MAX as usize);
 const _: () = assert!(API_KEYS_BYTES < u32::MAX as usize);
+
+/// [`CODED_BODY_RATIO`] as [`ALL`] counts.
+const CODED_BODY_RATIO_ROW: usize = CODED_BODY_RATIO as usize;
 
 /// One limit, as the docs show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +147,12 @@ limits! {
     "file of API keys", API_KEYS_BYTES, "bytes", "API keys rejected", "bounds memory";
     "line of API keys", API_KEYS_LINE_BYTES, "bytes", "API keys rejected", "a handful of fields, not a document";
     "secret", SECRET_BYTES, "bytes", "secret rejected", "a key, not a document";
+    "coded body", CODED_BODY_RATIO_ROW, "bytes for each coded byte", "body_too_large", "past the first MiB; bounds what a small body can cost";
+    "depth of a response", BODY_DEPTH, "open containers", "too_deep", "bounds what the redactor must remember";
+    "name in a response", BODY_NAME_BYTES, "bytes", "name_too_long", "it is compared whole";
+    "held back of a response", BODY_HELD_BYTES, "bytes", "name_too_long", "a name, its escapes and the white space around it";
+    "line of an event", EVENT_FIELD_BYTES, "bytes", "name_too_long", "lines of data have no bound";
+    "response to check", RESPONSE_CHECKED_BYTES, "bytes", "body_too_large", "all of it is kept until its conditions were checked";
     "key id of a seal", KEY_ID_BYTES, "bytes", "image rejected", "a name, printed in messages";
     "audience of a seal", AUDIENCE_BYTES, "bytes", "image rejected", "a name, printed in messages";
     "smoke cases of a seal", SMOKE_BYTES, "bytes", "image rejected", "a few cases, not a suite";

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use portcullis::decision::Effect;
 use portcullis::image::assemble;
 use portcullis::image::config::Config;
+use portcullis::image::paths::PathSteps;
 use portcullis::{Data, Engine, Image, LoadError, Now, RequestView, Snapshot, Trust, Worker, decide};
 use portcullis_compile::{CompileOptions, compile_with};
 use sha2::{Digest, Sha256};
@@ -21,7 +22,7 @@ service orders on "api.example.com", "*.example.org" under "/v1" {
   allow customer to GET /orders/{order:int} with scope "orders:read" when token.tenant == request.header["x-tenant"];
   allow customer to GET /files/v{n:'[0-9]+'}/** when request.header["x-kind"] like "a*b" and client.ip in office;
   deny anyone to any /orders/** when request.size > 100 and not now in business as large;
-  on any /** { set response header "x-a" "b"; limit 5 per 1m by client.ip; }
+  on any /** { set response header "x-a" "b"; limit 5 per 1m by client.ip; redact response { drop **.ssn, items[3].x; only { id, items[] } } }
 }
 "#;
 
@@ -38,6 +39,28 @@ fn image_with(options: &CompileOptions) -> Vec<u8> {
     compile_with(&policy, options).unwrap()
 }
 
+/// Walks the redaction paths of the first service.
+fn walks(image: &Image) {
+    let paths = image.paths(0);
+    let mut state = paths.root();
+    for name in [&b"items"[..], b"ssn", b"other", b"id"] {
+        for next in [
+            paths.member(state, name),
+            paths.any_member(state),
+            paths.element(state, 3),
+            paths.element(state, u64::MAX),
+        ] {
+            assert!((next.0 as usize) < paths.states());
+            for list in [PathSteps::accepts, PathSteps::live] {
+                list(paths, next, &mut |path| {
+                    assert!((path.0 as usize) < image.config().paths.len());
+                });
+            }
+        }
+        state = paths.member(state, name);
+    }
+}
+
 /// Writes the digest anew, as an attacker without a signature to forge would.
 fn with_digest(mut image: Vec<u8>) -> Vec<u8> {
     if image.len() >= 40 {
@@ -49,6 +72,7 @@ fn with_digest(mut image: Vec<u8>) -> Vec<u8> {
 }
 
 fn decides(image: Image) {
+    walks(&image);
     let data = Data::empty(image.config());
     let snapshot = Snapshot::new(image, data);
     let mut worker = Worker::default();
@@ -135,9 +159,12 @@ const VERSION_2: &[u8] = include_bytes!("fixtures/version-2.image");
 /// The same, by the engine that wrote format version 3.
 const VERSION_3: &[u8] = include_bytes!("fixtures/version-3.image");
 
+/// The same, by the engine that wrote format version 5.
+const VERSION_5: &[u8] = include_bytes!("fixtures/version-5.image");
+
 #[test]
 fn images_of_old_versions_are_refused_by_their_version() {
-    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2), (VERSION_3, 3)] {
+    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2), (VERSION_3, 3), (VERSION_5, 5)] {
         assert_eq!(
             Image::load(image, &Trust::Unsigned).unwrap_err(),
             LoadError::Version(version)

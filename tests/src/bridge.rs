@@ -6,7 +6,7 @@ use portcullis::{Carries, Data, Engine, Exchange, Image, Snapshot, Worker};
 use portcullis_bridge::OwnedRequest;
 use portcullis_compile::{CompileOptions, Form};
 use portcullis_lang::model::Policy;
-use portcullis_vectors::Vector;
+use portcullis_vectors::{Received, Vector};
 
 /// A policy in the engine: compiled to an image, loaded through the image's door, with its data.
 pub struct Subject {
@@ -52,6 +52,11 @@ impl Subject {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The engine with the policy in force.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The image.
     pub fn image(&self) -> &Image {
         &self.snapshot.image
@@ -95,5 +100,21 @@ impl Subject {
         });
         request.hand_over_body(&mut exchange, worker);
         Ok(exchange.to_json(&vector.id))
+    }
+
+    /// What the client gets of a vector that says what the upstream answers; its body in parts of so many bytes, or in those
+    /// that the vector says.
+    pub fn client(&self, vector: &Vector, size: Option<usize>) -> Result<Option<Received>, String> {
+        let request = OwnedRequest::from_vector(vector)?;
+        let (mut exchange, mut worker) = (Exchange::new(), Worker::default());
+        request.with_view(|view| {
+            self.engine
+                .begin(&mut exchange, &mut worker, view, CARRIES, request.now());
+        });
+        request.hand_over_body(&mut exchange, &mut worker);
+        match size {
+            None => request.client(&mut exchange, &mut worker),
+            Some(size) => request.client_in_parts(size, &mut exchange, &mut worker),
+        }
     }
 }

@@ -47,6 +47,12 @@ pub fn cases() -> Result<Vec<CorpusCase>, String> {
     Ok(all)
 }
 
+/// How many vectors say what the upstream answers: those whose response a host that carries none does not run.
+pub fn with_upstream() -> Result<u64, String> {
+    let vectors = cases()?.into_iter().flat_map(|case| case.vectors);
+    Ok(vectors.filter(|vector| vector.upstream.is_some()).count() as u64)
+}
+
 /// The folders of `policies/`.
 pub fn policies() -> Result<Vec<CorpusCase>, String> {
     let mut out = Vec::new();

@@ -1,5 +1,7 @@
 //! Inputs too large for a file, by the name of their vector: a corpus line stays readable, its size is made here.
 
+mod bodies;
+
 use portcullis_vectors::{Bytes, Vector};
 
 /// The source of a policy that must be refused.
@@ -74,7 +76,7 @@ pub fn expand(mut vector: Vector) -> Vector {
         "J15-dots" => request.headers = bearer(".".repeat(10_000)),
         "J15-twin-largest" => request.headers = bearer(crate::forge::largest()),
         "L01-long" => request.target = Some(format!("/closed/{}", "a".repeat(8_000))),
-        _ => {}
+        _ => bodies::expand(&mut vector),
     }
     vector
 }

@@ -10,7 +10,7 @@ use portcullis_lang::check;
 use portcullis_lang::diagnostic::Severity;
 use portcullis_lang::model::Policy;
 use portcullis_reference::{Reference, Trace};
-use portcullis_vectors::{Vector, Verdict};
+use portcullis_vectors::{Bytes, Received, Upstream, Vector, Verdict};
 
 use crate::bridge::Subject;
 use crate::generate;
@@ -97,6 +97,11 @@ impl<'p> Pair<'p> {
         self.twins
             .push(("file", Subject::load(&image, files)?, Worker::default()));
         Ok(())
+    }
+
+    /// What the client gets, by the engine alone ([`Subject::client`]).
+    pub fn client(&self, vector: &Vector, size: Option<usize>) -> Result<Option<Received>, String> {
+        self.subject.client(vector, size)
     }
 
     /// Decides with both; all members but `closest`, `policy` and `data` must be equal.
@@ -297,6 +302,7 @@ pub fn normalise(bytes: &[u8]) {
         bearer: None,
         context: None,
         now: None,
+        upstream: None,
         expect: None,
     };
     match pair.decide(&vector) {
@@ -317,6 +323,64 @@ pub fn normalise(bytes: &[u8]) {
                 );
             }
         }
+    }
+}
+
+const BODIES: &str = "gate 1;
+service all {
+  allow anyone to any /** { accept body depth 9 strip unknown { a?: any; b?: int 0..9; c[]?: string max 3; d.e?: ip or null; } }
+  on any /** { redact response { drop **.ssn; mask c[] keep last 1; truncate d.e to 2; replace b with \"-\"; } }
+}
+";
+
+/// Fuzz oracle: the first byte is a length of parts, the others are a body. As a request's both evaluators agree on it; as a
+/// response's it comes out alike whole and in parts, and once more it comes out as it is.
+pub fn bodies(bytes: &[u8]) {
+    use base64::Engine as _;
+    let Some((size, body)) = bytes.split_first() else {
+        return;
+    };
+    let policy = checked(BODIES, &BTreeMap::new()).unwrap_or_default();
+    let Ok(mut pair) = Pair::new(&policy, &BTreeMap::new()) else {
+        return;
+    };
+    let encoded = |bytes: &[u8]| Some(base64::engine::general_purpose::STANDARD.encode(bytes));
+    let json = || vec![("content-type".to_string(), Bytes(b"application/json".to_vec()))];
+    let request = r#"{"id": "fuzz", "request": {"method": "POST", "target": "/", "authority": "h.example"}}"#;
+    let Ok(mut vector) = portcullis_vectors::parse_line(request) else {
+        return fail("the vector reads");
+    };
+    vector.request.headers = json();
+    vector.request.body_base64 = encoded(body);
+    if let Err(difference) = pair.decide(&vector) {
+        fail(&difference.to_string());
+    }
+    vector.request.body_base64 = encoded(b"{}");
+    let mut client = |body: &[u8], size| {
+        vector.upstream = Some(Upstream {
+            status: 200,
+            headers: json(),
+            body_base64: encoded(body),
+            ..Upstream::default()
+        });
+        pair.client(&vector, size)
+    };
+    let whole = client(body, None);
+    let parts = client(body, Some(usize::from(*size) + 1));
+    let sent = |received: &Result<Option<Received>, String>| {
+        let received = received.as_ref().ok()?.as_ref()?;
+        received
+            .body
+            .clone()
+            .filter(|_| !received.reset && received.status == 200)
+    };
+    assert_eq!(sent(&whole), sent(&parts), "parts change nothing");
+    if let Some(sent_once) = sent(&whole) {
+        assert_eq!(
+            sent(&client(&sent_once, None)),
+            Some(sent_once),
+            "what is redacted stays as it is"
+        );
     }
 }
 

@@ -33,6 +33,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("pepper.key", "0123456789abcdef0123456789abcdef"),
         ("hook.secret", "0123456789abcdef0123456789abcdef"),
         ("hook.key", "0123456789abcdef0123456789abcdef"),
+        ("salt.key", "0123456789abcdef0123456789abcdef"),
         ("empty.key", ""),
         ("revoked.txt", "x\n"),
         ("banned.txt", "192.0.2.1\n"),
@@ -256,9 +257,9 @@ fn the_first_page_shows_a_policy_that_is_tested() {
 /// Shell lines call verbs that exist.
 #[test]
 fn every_command_names_a_verb() {
-    const VERBS: [&str; 12] = [
-        "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "import", "replay",
-        "apikey", "token",
+    const VERBS: [&str; 14] = [
+        "check", "fmt", "compile", "image", "inspect", "eval", "explain", "test", "accept", "redact",
+        "import", "replay", "apikey", "token",
     ];
     const CHORES: [&str; 10] = [
         "demo", "test", "canary", "fuzz", "licences", "tidy", "bench", "envoy", "plugin", "module",

@@ -35,6 +35,7 @@ mod text;
 
 // -> text
 mod gate;
+mod sample;
 mod vectors;
 
 #[cfg(test)]
@@ -76,7 +77,8 @@ pub struct OpenApiArgs {
     /// A scope that holds others: `repo=public_repo,repo_deployment`
     #[arg(long, value_name = "SCOPE=SCOPE,..", value_parser = implication)]
     pub implies: Vec<(String, Vec<String>)>,
-    /// Also write a request for each operation (`generated.jsonl`) and the overlaps (`overlaps.md`)
+    /// Also write requests for each operation (`generated.jsonl`), with bodies that are taken and refused, and the
+    /// overlaps (`overlaps.md`)
     #[arg(long)]
     pub vectors: bool,
     /// Overwrite files that are there

@@ -69,6 +69,19 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Its type, one word.
+    pub(super) fn kind(&self) -> &'static str {
+        self.ty
+    }
+
+    /// Least and most elements of the array that holds it.
+    pub(super) fn items(&self) -> (usize, usize) {
+        let bounds = self.limits.rsplit_once(" items ").map(|(_, bounds)| bounds);
+        let bounds = bounds.and_then(|bounds| bounds.split_once(".."));
+        let parsed = bounds.and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)));
+        parsed.unwrap_or((0, usize::MAX))
+    }
+
     fn of(ty: &'static str) -> Shape {
         Shape {
             ty,

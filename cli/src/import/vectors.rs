@@ -1,15 +1,17 @@
-//! Operations -> one request each that must be allowed, in the format of vectors.
+//! Operations -> requests in the format of vectors: one each that must be allowed, and where there is a body to be judged, one
+//! whose body must be refused.
 //!
 //! What is expected comes from the description (which operation a path means, who may call it), not from an engine.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::gate::alternatives;
-use super::operation::Operation;
+use super::operation::{Body, Operation};
 use super::overlap::Overlap;
 use super::path::{Part, Segment, encode, matches, sample};
+use super::sample::{form_encode, samples, unquoted};
 use super::security::{Credential, Security};
 use super::servers::Site;
 
@@ -54,7 +56,7 @@ pub(super) fn generate(
             .map(Vec::as_slice)
             .unwrap_or_default();
         // All rules that grant, by the description: those whose template fits and is not left out there.
-        let mut granting: Vec<String> = Vec::new();
+        let (mut granting, mut others): (Vec<String>, usize) = (Vec::new(), 0);
         for (other, overlap) in operations.iter().zip(overlaps) {
             let fits = other.method == operation.method
                 && !overlap.shut
@@ -65,6 +67,8 @@ pub(super) fn generate(
                     .any(|c| left_out(&other.template.segments, &segments, c));
             if fits {
                 let open = |p: &str| p == principal || p == "anyone";
+                let is_other = other.name != operation.name;
+                others += usize::from(is_other && other.grants.iter().any(|g| open(&g.principal)));
                 granting.extend(
                     alternatives(other)
                         .into_iter()
@@ -75,7 +79,7 @@ pub(super) fn generate(
         }
         granting.sort();
         let Some(rule) = granting.first() else { continue };
-        let mut line = serde_json::Map::new();
+        let mut line = Map::new();
         let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
         put("id", json!(operation.name));
         let mut sent = json!({"method": operation.method, "url": url});
@@ -105,10 +109,41 @@ pub(super) fn generate(
             "expect",
             json!({"effect": "allow", "rule": format!("{service}/{rule}")}),
         );
-        out.push_str(&Value::Object(line).to_string());
-        out.push('\n');
+        // Of several rules every accept binds, and what all of them take is not known here.
+        let bodies = samples(&operation.body).filter(|_| others == 0);
+        if bodies.is_none() {
+            say(&mut out, line);
+            if operation.body != Body::Unsaid {
+                notes.push(format!(
+                    "{} {}: no body could be made up",
+                    operation.method, operation.path
+                ));
+            }
+            continue;
+        }
+        for sample in bodies.into_iter().flatten() {
+            let mut line = line.clone();
+            if let Some(Value::Object(request)) = line.get_mut("request") {
+                request.insert("headers".to_owned(), json!([["content-type", sample.media_type]]));
+                request.insert("body".to_owned(), json!(sample.body));
+            }
+            if let Some((status, detail)) = sample.refusal {
+                // Two underscores cannot come from a document, so the id is free.
+                line.insert("id".to_owned(), json!(format!("{}__refused", operation.name)));
+                line.insert(
+                    "expect".to_owned(),
+                    json!({"effect": "deny", "status": status, "detail": detail}),
+                );
+            }
+            say(&mut out, line);
+        }
     }
     out
+}
+
+fn say(out: &mut String, line: Map<String, Value>) {
+    out.push_str(&Value::Object(line).to_string());
+    out.push('\n');
 }
 
 /// A URL for the operation, and the decoded segments of its path below the base.
@@ -130,8 +165,8 @@ fn request(host: &str, base: &str, operation: &Operation) -> Option<(String, Vec
     for field in operation.query.iter().flatten().filter(|f| !f.optional) {
         query.push(format!(
             "{}={}",
-            encode_query(field.path.trim_matches('"')),
-            encode_query(field.shape.sample.as_deref()?)
+            form_encode(&unquoted(&field.path)),
+            form_encode(field.shape.sample.as_deref()?)
         ));
     }
     let query = if query.is_empty() {
@@ -140,14 +175,6 @@ fn request(host: &str, base: &str, operation: &Operation) -> Option<(String, Vec
         format!("?{}", query.join("&"))
     };
     Some((format!("https://{host}{base}{path}{query}"), segments))
-}
-
-fn encode_query(text: &str) -> String {
-    encode(text)
-        .replace('&', "%26")
-        .replace('=', "%3D")
-        .replace('+', "%2B")
-        .replace(';', "%3B")
 }
 
 fn left_out(template: &[Segment], request: &[String], conjunction: &[(String, Part)]) -> bool {

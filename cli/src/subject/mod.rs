@@ -1,5 +1,6 @@
 //! A path -> something that decides: a policy compiled on the spot, or an image, with the data beside it.
 
+pub mod bodies;
 pub mod smoke;
 pub mod trust;
 
@@ -36,7 +37,7 @@ pub struct Subject {
     worker: Worker,
 }
 
-/// Nothing is charged, read or changed by the command: it shows what an allow asks for.
+/// The command shows what an allow asks for. Nothing is charged; bodies that are at hand are judged.
 const CARRIES: Carries = Carries {
     introspection: false,
     charges: true,
@@ -156,17 +157,24 @@ impl Subject {
         begin(&self.engine, &mut self.worker, request, now)
     }
 
-    /// The exchange of a request as its vector has it, at its own time.
+    /// What exchanges of this subject are carried on with.
+    pub fn worker(&mut self) -> &mut Worker {
+        &mut self.worker
+    }
+
+    /// The exchange of a request as its vector has it, at its own time, with its body handed over where it has one.
     pub fn ask(&mut self, request: &OwnedRequest) -> Exchange {
         let mut exchange = request.with_view(|view| self.decide(view, request.now()));
         request.hand_over_body(&mut exchange, &mut self.worker);
         exchange
     }
 
-    /// The verdict on a vector as its one line; else what of the vector cannot be read.
+    /// The verdict on a vector as its one line, with what the client gets where the vector says what the upstream answers;
+    /// else what of the vector cannot be read.
     pub fn verdict(&mut self, vector: &Vector) -> Result<String, String> {
         let request = OwnedRequest::from_vector(vector)?;
-        Ok(self.ask(&request).to_json(&vector.id))
+        let mut exchange = self.ask(&request);
+        request.line(&mut exchange, &mut self.worker, &vector.id)
     }
 
     /// Id of a rule that a decision names.

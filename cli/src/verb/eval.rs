@@ -14,7 +14,8 @@ use crate::vectors;
 /// Arguments of `eval`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Verdicts go to standard output, one JSON object a line; differences from `expect` and a summary to standard error.
+Verdicts go to standard output, one JSON object a line; differences from `expect` and a summary to standard error. Where a
+vector says by `upstream` what the upstream answers, `client` at the end of its line is what the client gets.
 
 Examples:
   portcullis eval policies/shop                        every *.jsonl below the folder
@@ -129,9 +130,14 @@ fn row(vector: &Vector, line: &str) -> [String; 4] {
         Some(detail) => format!("{}: {detail}", verdict.reason),
         None => verdict.reason.clone(),
     };
+    let mut what = format!("{} {}", verdict.effect, verdict.status);
+    let client = verdict.client.as_ref();
+    if let Some(status) = client.and_then(|client| client.get("status")?.as_u64()) {
+        what.push_str(&format!(", client {status}"));
+    }
     [
         clean_line(&format!("{} {target}", request.method)),
-        format!("{} {}", verdict.effect, verdict.status),
+        what,
         clean_line(&why),
         clean_line(verdict.rule.as_deref().unwrap_or("")),
     ]

@@ -95,9 +95,12 @@ impl Folder {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A run that never reads its input closes it early; that is its right.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        Ran::of(child.wait_with_output().unwrap())
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            // A run may write before it has read all, and one that never reads its input closes it early.
+            scope.spawn(move || drop(stdin.write_all(input)));
+            Ran::of(child.wait_with_output().unwrap())
+        })
     }
 }
 

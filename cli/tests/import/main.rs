@@ -2,6 +2,7 @@
 //! asks, and the checker takes whatever is written.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod bodies;
 #[path = "../common/mod.rs"]
 mod common;
 mod documents;

@@ -12,7 +12,11 @@ use portcullis::image::config::*;
 use portcullis::image::ids::Slot;
 
 /// Config and the pattern tables that its obligations name.
-pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<Table>), CompileError> {
+pub(super) fn config(
+    policy: &Policy,
+    slots: &mut Slots,
+    responses: &[Vec<ResponseCheck>],
+) -> Result<(Config, Vec<Table>), CompileError> {
     let mut make = Make {
         policy,
         slots,
@@ -22,7 +26,8 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
     let rules = policy
         .rules
         .iter()
-        .map(|r| make.rule(r))
+        .zip(responses)
+        .map(|(rule, checks)| make.rule(rule, checks))
         .collect::<Result<Vec<RuleDecl>, _>>()?;
     let services = policy.services.iter().map(|s| make.service(s)).collect();
     let (quotas, rules, services) = make.sorted_quotas(rules, services);
@@ -66,6 +71,9 @@ pub(super) fn config(policy: &Policy, slots: &mut Slots) -> Result<(Config, Vec<
             .flat_map(|r| &r.targets)
             .any(|t| t.kind == model::TargetKind::Grpc),
         texts: Vec::new(),
+        // The plan of the paths has them.
+        paths: Vec::new(),
+        redaction_key: policy.redaction_key.map(|secret| secret_file(policy, secret)),
         sources: slots.sources.clone(),
     };
     Ok((config, patterns))
@@ -154,7 +162,7 @@ impl Make<'_> {
         )
     }
 
-    fn rule(&mut self, rule: &model::Rule) -> Result<RuleDecl, CompileError> {
+    fn rule(&mut self, rule: &model::Rule, checks: &[ResponseCheck]) -> Result<RuleDecl, CompileError> {
         let respond = rule.respond.as_ref();
         Ok(RuleDecl {
             id: rule.id.clone(),
@@ -165,30 +173,19 @@ impl Make<'_> {
             acr: rule.requires.acr.clone(),
             max_age_us: rule.requires.max_age_us,
             kinds: kinds_of(rule),
-            body: self.body(rule)?,
+            body: self.body(rule, checks)?,
         })
     }
 
-    fn body(&mut self, rule: &model::Rule) -> Result<Body, CompileError> {
+    fn body(&mut self, rule: &model::Rule, checks: &[ResponseCheck]) -> Result<Body, CompileError> {
         let of = &rule.obligations;
         let pattern = self.pattern_of(rule)?;
-        let accept = of.accept.iter().filter(|a| a.kind != model::AcceptKind::Query);
         let mut body = Body {
             limits: of.limits.iter().filter_map(|l| self.limit(l, pattern)).collect(),
             redact: of.redact.iter().map(redaction).collect(),
-            accept: accept
-                .map(|a| AcceptBody {
-                    max_bytes: a.max_bytes,
-                    strip_unknown: a.strip_unknown,
-                    kind: match &a.kind {
-                        model::AcceptKind::Form => AcceptKind::Form,
-                        model::AcceptKind::Media(named) => AcceptKind::Type(named.clone()),
-                        model::AcceptKind::Body | model::AcceptKind::Query => AcceptKind::Json,
-                    },
-                })
-                .collect(),
+            accept: Vec::new(),
             accept_query: Vec::new(),
-            require_response: of.require_response.iter().map(|r| r.status).collect(),
+            require_response: checks.to_vec(),
             headers: Vec::new(),
             tags: of.tags.clone(),
             require_tls: of.require.contains(&model::Transport::Tls),
@@ -212,12 +209,17 @@ impl Make<'_> {
                 value,
             });
         }
-        for accept in of.accept.iter().filter(|a| a.kind == model::AcceptKind::Query) {
-            let fields = accept
-                .fields
-                .iter()
+        for accept in &of.accept {
+            let is_text = matches!(accept.kind, model::AcceptKind::Query | model::AcceptKind::Form);
+            let fields = accept.fields.iter().filter(|_| is_text);
+            let fields = fields
                 .map(|f| self.query_field(f))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<Vec<_>, _>>()?;
+            if accept.kind != model::AcceptKind::Query {
+                let made = super::accept::accept(accept, fields, &mut |regex| self.pattern_table(regex))?;
+                body.accept.push(made);
+                continue;
+            }
             body.accept_query.push(AcceptQuery {
                 strip_unknown: accept.strip_unknown,
                 fields,
@@ -238,7 +240,14 @@ impl Make<'_> {
                     .chain(limit.cost.as_ref().and_then(model::Amount::fact)),
             )
         });
-        for fact in header_facts(rule).chain(limits.flatten()) {
+        let mut of_responses = Vec::new();
+        for required in &rule.obligations.require_response {
+            let take = &mut |fact: &'r Fact| of_responses.push(fact);
+            required
+                .condition
+                .for_each_atom(&mut |atom| atom.for_each_fact(take));
+        }
+        for fact in header_facts(rule).chain(limits.flatten()).chain(of_responses) {
             let Some(name) = fact.capture() else {
                 continue;
             };
@@ -257,20 +266,19 @@ impl Make<'_> {
         Ok(first)
     }
 
+    fn pattern_table(&mut self, regex: &str) -> Result<u32, CompileError> {
+        let table = Table::build(&[regex.to_owned()]).map_err(|_| CompileError::PatternTooLarge {
+            pattern: regex.to_owned(),
+            span: None,
+        })?;
+        self.patterns.push(table);
+        Ok(self.patterns.len() as u32 - 1)
+    }
+
     fn query_field(&mut self, field: &model::AcceptedField) -> Result<QueryField, CompileError> {
         let number = |text: &Option<String>| text.as_ref().and_then(|t| t.parse::<i64>().ok());
-        let matches = match &field.bounds.matches {
-            None => None,
-            Some(regex) => {
-                let table =
-                    Table::build(std::slice::from_ref(regex)).map_err(|_| CompileError::PatternTooLarge {
-                        pattern: regex.clone(),
-                        span: None,
-                    })?;
-                self.patterns.push(table);
-                Some(self.patterns.len() as u32 - 1)
-            }
-        };
+        let regex = field.bounds.matches.as_deref();
+        let matches = regex.map(|regex| self.pattern_table(regex)).transpose()?;
         let mut one_of = field.bounds.one_of.clone();
         if let Some(values) = &mut one_of {
             values.sort();
@@ -341,7 +349,7 @@ fn one_label(origin: &str) -> Option<(String, String)> {
     Some((before.to_owned(), behind.to_owned()))
 }
 
-fn ty(ty: model::Type) -> Type {
+pub(super) fn ty(ty: model::Type) -> Type {
     match ty {
         model::Type::Bool => Type::Bool,
         model::Type::Int | model::Type::Duration => Type::Int,

@@ -27,6 +27,10 @@ impl CompileError {
                 Diagnostic::error(PATTERNS, *span, self.to_string())
                     .help("write literal segments in place of `*` and captures before the last segment"),
             ),
+            CompileError::RedactionPathsTooLarge { span, .. } => Some(
+                Diagnostic::error(PATTERNS, *span, self.to_string())
+                    .help("write the members in place of `*` and `**` before the last step of the path"),
+            ),
             CompileError::PatternTooLarge { span, .. } => Some(
                 Diagnostic::error(PATTERNS, (*span)?, self.to_string())
                     .help("bound the repetitions of the regex lower, or test the text by `like`"),
@@ -46,6 +50,15 @@ pub(super) fn path_patterns(pattern: &str, others: usize) -> String {
         _ => format!(
             "the path pattern `{pattern}` and {others} others of its segment need too large an automaton together"
         ),
+    }
+}
+
+/// What is wrong with the redaction paths of a service.
+pub(super) fn redaction_paths(path: &str, others: usize) -> String {
+    match others {
+        0 => format!("the redaction path `{path}` needs too large an automaton"),
+        1 => format!("the redaction path `{path}` and one other need too large an automaton together"),
+        _ => format!("the redaction path `{path}` and {others} others need too large an automaton together"),
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`compile`] writes of it; [`inspect()`] reads an image for people and budgets.
 
 // model -> model without some of its facts
+mod accept;
 pub mod approximate;
 
 // model -> plan
@@ -19,6 +20,7 @@ mod hours;
 mod instances;
 pub mod lower;
 mod number;
+pub mod paths;
 pub mod pattern;
 mod plan;
 mod regexes;
@@ -37,7 +39,7 @@ pub use inspect::{Inspection, inspect};
 pub use plan::Plan;
 pub use regexes::check_patterns;
 
-use diagnostic::path_patterns;
+use diagnostic::{path_patterns, redaction_paths};
 use portcullis_lang::Span;
 use portcullis_lang::model::{Effect, Policy};
 
@@ -77,6 +79,24 @@ pub enum CompileError {
         span: Span,
         /// Limit.
         max: usize,
+    },
+    /// Paths of redactions whose automaton would be too large: `**` before further steps, or `*`, that overlap much.
+    #[error("service `{service}`: {}", redaction_paths(path, *others))]
+    RedactionPathsTooLarge {
+        /// Service name.
+        service: String,
+        /// The first rule with which it is too large.
+        span: Span,
+        /// The path with which it is too large.
+        path: String,
+        /// Paths of the service that fit without this one.
+        others: usize,
+    },
+    /// A redaction of a model that no checker made.
+    #[error("`{path}` is not a JSON path")]
+    RedactionPath {
+        /// As the model has it.
+        path: String,
     },
     /// A time zone that the bundled database does not have.
     #[error("the time zone `{zone}` is not in the bundled database")]

@@ -99,6 +99,8 @@ pub(super) struct Lowered {
     pub(super) instances: Vec<Vec<Instance>>,
     pub(super) leaves: Vec<Leaf>,
     index: HashMap<Leaf, u32>,
+    /// By rule: its conditions on responses.
+    pub(super) responses: Vec<Vec<Test>>,
     /// By credential kind: "one of it is valid". Denies without an answer of their own ask for it.
     pub(super) valid: [u32; CredentialKind::ALL.len()],
 }
@@ -120,6 +122,8 @@ pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
             .map(|target| instance(policy, id, &target.pattern, slots, &mut lowered))
             .collect();
         lowered.instances.push(instances);
+        let responses = responses(policy, id, slots, &mut lowered);
+        lowered.responses.push(responses);
     }
     if policy
         .rules
@@ -136,6 +140,24 @@ pub(super) fn lower(policy: &Policy, slots: &mut Slots) -> Lowered {
         }
     }
     lowered
+}
+
+/// Conditions on responses; what they capture stands at one place in all targets of the rule.
+fn responses(policy: &Policy, id: RuleId, slots: &mut Slots, lowered: &mut Lowered) -> Vec<Test> {
+    let rule = policy.rule(id);
+    let Some(target) = rule.targets.first() else {
+        return Vec::new();
+    };
+    let mut lowering = Lowering {
+        policy,
+        pattern: &target.pattern,
+        slots,
+        lowered,
+    };
+    let required = rule.obligations.require_response.iter();
+    required
+        .map(|required| lowering.cond(&required.condition))
+        .collect()
 }
 
 fn instance(

@@ -1,9 +1,11 @@
 //! checked model -> [`Plan`]. The steps in their order, and nothing else.
 
-use portcullis::image::config::Config;
+use portcullis::image::config::{Config, ResponseCheck};
 use portcullis_lang::model::Policy;
 
 use crate::entries::{self, Entries};
+use crate::lower::Lowered;
+use crate::paths::Paths;
 use crate::pattern::Table;
 use crate::routes::Routes;
 use crate::slots::Slots;
@@ -23,6 +25,8 @@ pub struct Plan<'p> {
     pub config: Config,
     /// Automata that obligations name by index.
     pub patterns: Vec<Table>,
+    /// What redactions of each service reach in a JSON text.
+    pub paths: Paths,
     /// Variables and all graphs.
     pub vars: Vars,
     /// Paths.
@@ -46,15 +50,40 @@ impl<'p> Plan<'p> {
         let lowered = lower::lower(policy, &mut slots);
         let mut vars = Vars::plan(&lowered, &slots, options.nodes_max)?;
         let routes = Routes::plan(policy)?;
-        let (config, patterns) = config::config(policy, &mut slots)?;
+        let responses = responses(policy, &lowered, &mut vars);
+        let paths = Paths::plan(policy)?;
+        let (mut config, patterns) = config::config(policy, &mut slots, &responses)?;
+        config.paths.clone_from(&paths.texts);
         let entries = entries::plan(policy, &lowered, &routes, &mut vars, options.form)?;
         Ok(Plan {
             policy,
             config,
             patterns,
+            paths,
             vars,
             routes,
             entries,
         })
     }
+}
+
+/// Conditions on responses as variables, by rule.
+fn responses(policy: &Policy, lowered: &Lowered, vars: &mut Vars) -> Vec<Vec<ResponseCheck>> {
+    let rules = policy.rules.iter().zip(&lowered.responses);
+    let checks = rules.map(|(rule, tests)| {
+        let required = rule.obligations.require_response.iter().zip(tests);
+        let checks = required.map(|(required, test)| {
+            let (subs, holds) = match vars.condition(test) {
+                Ok(subs) => (subs, false),
+                Err(holds) => (Vec::new(), holds),
+            };
+            ResponseCheck {
+                status: required.status,
+                subs,
+                holds,
+            }
+        });
+        checks.collect()
+    });
+    checks.collect()
 }

@@ -6,21 +6,22 @@ use std::collections::BTreeSet;
 use portcullis_lang::model::{Atom, Policy, Rule};
 
 use crate::pattern::Table;
-use crate::{CompileError, routes};
+use crate::{CompileError, paths, routes};
 
 /// A shorter regex without counted repetitions has no large automaton: it has a position for a byte at most, and two
 /// to the power of so many states.
 const SMALL_BYTES: usize = 16;
 
-/// Whether the paths and regexes of a policy can be compiled: what [`crate::compile`] says of them, without the rest of
+/// Whether the paths, redaction paths and regexes of a policy can be compiled: what [`crate::compile`] says of them, without the rest of
 /// its work.
 ///
 /// # Errors
 ///
-/// [`CompileError::PathPatternsTooLarge`], [`CompileError::RoutesTooAmbiguous`] and [`CompileError::PatternTooLarge`],
-/// which have a place: [`CompileError::diagnostic`].
+/// [`CompileError::PathPatternsTooLarge`], [`CompileError::RoutesTooAmbiguous`], [`CompileError::RedactionPathsTooLarge`]
+/// and [`CompileError::PatternTooLarge`], which have a place: [`CompileError::diagnostic`].
 pub fn check_patterns(policy: &Policy) -> Result<(), CompileError> {
     routes::check(policy)?;
+    paths::check(policy)?;
     let mut fine: BTreeSet<&str> = BTreeSet::new();
     for rule in &policy.rules {
         let mut broken = None;

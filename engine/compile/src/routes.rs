@@ -357,7 +357,7 @@ fn written<'p>(
 }
 
 /// The rules that take part in each service but for those of guards, and those of guards, which take part in all.
-fn owners(policy: &Policy) -> (Vec<Vec<usize>>, Vec<usize>) {
+pub(super) fn owners(policy: &Policy) -> (Vec<Vec<usize>>, Vec<usize>) {
     let (mut own, mut guards) = (vec![Vec::new(); policy.services.len()], Vec::new());
     for (index, rule) in policy.rules.iter().enumerate() {
         match rule.owner {

@@ -87,8 +87,7 @@ impl Slots {
                     column,
                 }
             }
-            // No condition of a rule holds one, and a header or quota cannot name it: always absent.
-            Fact::Response { .. } => NEVER,
+            Fact::Response { path, ty } => Source::Response(path.clone(), super::config::ty(*ty)),
             Fact::Now => Source::Now,
         }
     }

@@ -86,6 +86,8 @@ pub struct Vars {
     texts: HashMap<Slot, u32>,
     numbers: HashMap<Slot, Vec<u32>>,
     subs: HashMap<Ref, u32>,
+    /// The sub-conditions that are conditions on responses.
+    responses: Vec<u32>,
 }
 
 /// Networks as inclusive ranges, sorted and merged.
@@ -410,6 +412,47 @@ impl Vars {
         self.graph.make(id, NO, vec![(2, YES)])
     }
 
+    /// A condition on responses as the last of sub-conditions that are evaluated in turn; what it always is where it is
+    /// constant.
+    pub(super) fn condition(&mut self, test: &Test) -> Result<Vec<u32>, bool> {
+        let root = self.graph_of(test, true);
+        if let Ref::Leaf(_) = root {
+            return Err(root == YES);
+        }
+        let test = self.sub(root);
+        self.responses.extend(self.subs.get(&root));
+        Ok(self.subs_of(vec![test]))
+    }
+
+    /// Roots of the conditions on responses.
+    pub(super) fn response_roots(&self) -> impl Iterator<Item = Ref> {
+        let vars = self.responses.iter().filter_map(|id| self.vars.get(*id as usize));
+        vars.filter_map(|var| match var {
+            Var::Sub(root) => Some(*root),
+            _ => None,
+        })
+    }
+
+    /// Sub-conditions that graphs test, with those that these test; ascending ids are dependency order.
+    pub(super) fn subs_of(&self, mut todo: Vec<Ref>) -> Vec<u32> {
+        let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(at) = todo.pop() {
+            let Ref::Node(index) = at else { continue };
+            if !seen.insert(index) {
+                continue;
+            }
+            let node = self.graph.node(index);
+            if let Some(Var::Sub(root)) = self.vars.get(node.var as usize)
+                && found.insert(node.var)
+            {
+                todo.push(*root);
+            }
+            todo.push(node.default);
+            todo.extend(node.arms.iter().map(|arm| arm.1));
+        }
+        found.into_iter().collect()
+    }
+
     fn leaf(&mut self, leaf: &Leaf, meaning: &Meaning, truth: bool) -> Ref {
         let Meaning { var, yes, count } = meaning;
         let (var, count) = (*var, *count);
@@ -531,6 +574,7 @@ fn cost(source: &Source) -> u32 {
         Source::Claim(_) | Source::BesideClaim(..) | Source::Scopes => 90,
         Source::Context(_) => 100,
         Source::Cell { .. } => 110,
+        Source::Response(..) => 115,
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Keys {
     beside: Vec<Slot<IssuerKeys, TokenKeys>>,
     api_keys: Vec<Slot<KeyFiles, ApiKeys>>,
     signatures: Vec<Vec<Slot<String, SecretFile>>>,
+    redaction: Option<Slot<String, SecretFile>>,
     generation: [u8; 32],
 }
 
@@ -148,6 +149,7 @@ impl Keys {
         beside: Vec::new(),
         api_keys: Vec::new(),
         signatures: Vec::new(),
+        redaction: None,
         generation: [0; 32],
     };
 
@@ -169,7 +171,7 @@ impl Keys {
         let sets = config.keys.iter();
         let api_keys = sets.map(|set| self.api_keys_of(set, files, errors)).collect();
         let mut secret_of = |file: &String| {
-            let last = self.signatures.iter().flatten();
+            let last = self.signatures.iter().flatten().chain(&self.redaction);
             let mut slot = Slot::last_of(last, file);
             let read = read(file, files, |bytes| secret(bytes, limits::SECRET_BYTES_MIN));
             slot.take(read, |secret| secret.digest, errors);
@@ -180,12 +182,14 @@ impl Keys {
             .iter()
             .map(|scheme| scheme.secrets.iter().map(&mut secret_of).collect())
             .collect();
+        let redaction = config.redaction_key.as_ref().map(secret_of);
         Keys {
             generation: [0; 32],
             issuers,
             beside,
             api_keys,
             signatures,
+            redaction,
         }
         .counted()
     }
@@ -201,6 +205,7 @@ impl Keys {
             beside: of(&config.beside),
             api_keys: config.keys.iter().map(|set| Slot::empty(&set.file)).collect(),
             signatures: config.signatures.iter().map(secrets).collect(),
+            redaction: config.redaction_key.as_ref().map(Slot::empty),
         }
     }
 
@@ -248,7 +253,8 @@ impl Keys {
         slot
     }
 
-    /// API keys are looked up each time, so no token that was verified before depends on them.
+    /// API keys are looked up each time, so no token that was verified before depends on them; nor does any on the
+    /// redaction key.
     fn counted(mut self) -> Keys {
         let mut hash = Sha256::new();
         let mut part = |digest: Option<[u8; 32]>| {
@@ -295,6 +301,11 @@ impl Keys {
     pub(crate) fn secrets(&self, place: usize) -> impl Iterator<Item = &Secret> {
         let slots = self.signatures.get(place).into_iter().flatten();
         slots.filter_map(|slot| slot.held.as_ref().map(|held| &held.secret))
+    }
+
+    /// The secret that `hash` redacts with; `None` where the policy declares none, or none was loaded.
+    pub(crate) fn redaction(&self) -> Option<&Secret> {
+        self.redaction.as_ref()?.held.as_ref().map(|held| &held.secret)
     }
 
     /// What of the keys is public, into the digest of the data.

@@ -233,3 +233,28 @@ fn the_digest_is_of_the_content() {
     assert_ne!(digest("", "{}"), digest("", "["));
     assert_ne!(digest("", "{}"), Data::empty(&config(Type::String)).digest());
 }
+
+#[test]
+fn the_redaction_key_is_a_secret_like_others() {
+    let config = Config {
+        redaction_key: Some("salt.key".to_string()),
+        ..Config::default()
+    };
+    let with = |bytes: &'static [u8]| move |name: &str| (name == "salt.key").then(|| bytes.to_vec());
+    let tag = |data: &Data| {
+        let mut hmac = data.keys().redaction()?.hmac(portcullis_crypto::Hash::Sha256);
+        hmac.update(b"x");
+        Some(hmac.finish().as_bytes().to_vec())
+    };
+    assert_eq!(tag(&Data::empty(&config)), None);
+    let (first, errors) = Data::empty(&config).reload(&config, &with(b"the salt of sixteen bytes"));
+    assert!(errors.is_empty() && tag(&first).is_some());
+    let (kept, errors) = first.reload(&config, &with(b"short"));
+    assert_eq!((errors.len(), tag(&kept)), (1, tag(&first)));
+    let (other, _) = first.reload(&config, &with(b"another salt of many bytes"));
+    assert_ne!(tag(&other), tag(&first));
+    // No secret is in the digest, and a policy without a redaction key has none.
+    assert_eq!(other.digest(), first.digest());
+    let (none, _) = first.reload(&Config::default(), &with(b"the salt of sixteen bytes"));
+    assert_eq!(tag(&none), None);
+}

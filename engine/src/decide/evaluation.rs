@@ -16,6 +16,7 @@ use crate::image::tables::View;
 use crate::obligations::{self, Binding, Draft, Sunset};
 use crate::request::{Canonical, Head};
 use crate::value::Arena;
+use crate::value::json::Json;
 use crate::view::RequestView;
 use portcullis_base::CredentialKind;
 
@@ -101,6 +102,15 @@ impl<'d> Evaluation<'d> {
             sni: r.sni,
             now,
         })
+    }
+
+    /// Adds the members of a response to the facts of its request.
+    #[cold]
+    pub(super) fn add_response(&mut self, response: Json<'d>) {
+        let response = &*self.arena.alloc(response);
+        let facts = &*self.arena.alloc(self.facts.clone().with_response(response));
+        self.facts = facts;
+        self.walk.set_facts(facts);
     }
 
     /// Decides into a decision that says nothing yet.

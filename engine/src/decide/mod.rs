@@ -16,6 +16,7 @@ mod walk;
 mod evaluation;
 mod explain;
 mod refusal;
+mod response;
 
 // before a decision
 mod introspect;
@@ -26,6 +27,7 @@ pub use crate::facts::Unknown;
 pub use explain::{Closest, Explanation, Lack, decide_explained, explain};
 pub(crate) use introspect::{opaque_token, signed_message};
 pub(crate) use pin::Pin;
+pub(crate) use response::judge_response;
 pub use worker::Worker;
 
 use std::sync::Arc;

@@ -82,6 +82,17 @@ impl<'d> Walk<'d> {
         self.memory.remember(id, ClassId::of(holds));
     }
 
+    /// Evaluates a sub-condition of those on responses; they too come in dependency order.
+    pub(super) fn holds(&mut self, id: VarId) -> bool {
+        self.sub(id);
+        self.memory.class(id) == Some(ClassId::of(true))
+    }
+
+    /// Walks on with other facts. What was classified before was not asked of them.
+    pub(super) fn set_facts(&mut self, facts: &'d Facts<'d>) {
+        self.sight.facts = facts;
+    }
+
     #[inline]
     pub(super) fn class(&mut self, id: VarId) -> ClassId {
         match self.memory.class(id) {

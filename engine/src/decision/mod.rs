@@ -98,6 +98,8 @@ pub struct Decision<'d> {
     pub detail: Option<&'d str>,
     /// `because` of the deciding deny.
     pub message: Option<&'d str>,
+    /// The service whose rules `response` comes from, an index into the image's; else 0.
+    pub service: u32,
     /// Deciding rule.
     pub rule: Option<RuleId>,
     /// Rules whose obligations bind, sorted.

@@ -57,7 +57,8 @@ pub struct OwnedDecision {
     /// Largest size in bytes, and whether unknown fields are stripped.
     body: Option<(u64, bool)>,
     accept: Vec<RuleId>,
-    has_response_plan: bool,
+    /// The service whose paths the plan's are.
+    response_plan: Option<u32>,
     redact: Vec<RedactSpan>,
     only_paths: Vec<Span>,
     require: Vec<(RuleId, u16)>,
@@ -160,6 +161,11 @@ impl<'a> ResponseDemand<'a> {
         })
     }
 
+    /// The service whose rules it comes from: an index into the image's.
+    pub fn service(&self) -> u32 {
+        self.decision.response_plan.unwrap_or_default()
+    }
+
     /// (rule, HTTP status of its else), sorted.
     pub fn require(&self) -> &'a [(RuleId, u16)] {
         &self.decision.require
@@ -234,8 +240,7 @@ impl OwnedDecision {
     /// Response plan.
     #[inline]
     pub fn response(&self) -> Option<ResponseDemand<'_>> {
-        self.has_response_plan
-            .then_some(ResponseDemand { decision: self })
+        self.response_plan.map(|_| ResponseDemand { decision: self })
     }
 
     /// Headers to set upstream, by name.
@@ -343,7 +348,7 @@ impl OwnedDecision {
             self.accept.extend_from_slice(body.accept);
         }
         if let Some(plan) = decision.response {
-            self.has_response_plan = true;
+            self.response_plan = Some(decision.service);
             self.require.extend_from_slice(plan.require);
             plan.redact.iter().for_each(|step| self.add_redaction(step));
         }
@@ -428,6 +433,11 @@ impl OwnedDecision {
         self.forget_grant();
     }
 
+    /// Says of a denial what exactly was refused.
+    pub(crate) fn set_detail(&mut self, detail: &str) {
+        self.detail = Some(self.add(detail));
+    }
+
     fn add_line(&mut self, (name, value): (&str, u64)) -> (Span, Span) {
         let name = self.add(name);
         let start = self.text.len();
@@ -459,7 +469,7 @@ impl OwnedDecision {
     /// Forgets everything but effect, status, reason, the reply's headers and the reports.
     fn forget_grant(&mut self) {
         (self.detail, self.message, self.upstream_target) = (None, None, None);
-        (self.rule, self.body, self.has_response_plan) = (None, None, false);
+        (self.rule, self.body, self.response_plan) = (None, None, None);
         empty(&mut self.rules);
         empty(&mut self.quotas);
         empty(&mut self.accept);

@@ -5,22 +5,19 @@
 //! [`ResponseNext::Pass`] past a response plan that was not carried out. A step that is not due is an error and changes
 //! nothing. This module knows no sockets, stores, clocks or gateways.
 //!
-//! Bodies are judged by the host so far, and so is a response plan; the engine counts the bytes that it is shown, and takes
-//! the keyed hash of a signed message's. A refusal after an allow (429, 503, a body) carries the headers that the engine
-//! itself had put there, not those of the rules, for the allow no longer grants.
+//! The host hands over bodies and holds them back; the engine judges them. A refusal after an allow (429, 503, a body)
+//! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
 
 mod protocol;
+mod request_body;
 mod response;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
-pub use protocol::{
-    BodyOutcome, Carries, ChargeOutcome, Charges, End, Introspection, Next, Record, Reply, RequestBody,
-    Rewrites,
-};
-pub use response::{ResponseEdits, ResponseNext, ResponseOutcome};
+pub use protocol::{Carries, ChargeOutcome, Charges, End, Introspection, Next, Record, Reply, Rewrites};
+pub use response::{ResponseEdits, ResponseNext};
 pub use steps::OutOfOrder;
 
 use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token, signed_message};
@@ -33,11 +30,10 @@ use crate::verdict::to_json;
 use crate::view::{Credential, RequestView};
 use portcullis_base::Detail;
 use portcullis_base::media::is_grpc;
+use request_body::RequestBody;
+use response::ResponseBody;
 use steps::{Due, Stage, Steps, Waits};
 use waiting::WaitingRequest;
-
-/// Largest body that a decision can depend on, bytes: as of an `accept` that names no limit.
-const BODY_BEFORE_BYTES_MAX: u64 = 1_048_576;
 
 /// One request under way and its response. Owns its snapshot and its decision, and borrows nothing of the request. Its
 /// buffers are used again by the next [`crate::Engine::begin`], and then no step allocates.
@@ -49,12 +45,15 @@ pub struct Exchange {
     carries: Carries,
     /// The request is gRPC, for refusals after the decision.
     grpc: bool,
+    /// The method is HEAD, whose response has no body.
+    is_head: bool,
     waiting: WaitingRequest,
-    body_bytes: u64,
+    /// Something was copied there.
+    is_copied: bool,
+    body: RequestBody,
     /// A message whose body is handed over before it is decided.
     signed: Option<SignedMessage>,
-    /// Bytes of that body.
-    signed_bytes: u64,
+    response: ResponseBody,
     /// When it began.
     begun: Now,
     /// HTTP status of the upstream.
@@ -113,6 +112,7 @@ impl Exchange {
             }
         }
         self.pin = pin;
+        self.judge_known_body();
         self.next()
     }
 
@@ -128,17 +128,20 @@ impl Exchange {
     fn reset(&mut self) {
         self.pin = None;
         self.grpc = false;
+        self.is_head = false;
         self.stale_keys = None;
-        self.body_bytes = 0;
         self.upstream_status = None;
         if !self.explanation.closest.is_empty() {
             self.explanation = Explanation::default();
         }
-        // Else nothing was copied.
-        if self.steps.waited() {
+        if self.is_copied {
             self.waiting.clear();
             self.signed = None;
-            self.signed_bytes = 0;
+            self.is_copied = false;
+        }
+        if self.steps.waited() || self.steps.has_bodies() {
+            self.body.clear();
+            self.response.clear();
         }
         self.steps = Steps::default();
     }
@@ -180,7 +183,7 @@ impl Exchange {
             return Waits::default();
         }
         if asks && let Some(token) = opaque_token(snapshot, request, now, worker) {
-            self.waiting.copy_from(request, token);
+            self.copy(request, token);
             return Waits {
                 introspection: true,
                 body: false,
@@ -190,12 +193,17 @@ impl Exchange {
             self.signed = signed_message(snapshot, request, now, worker);
         }
         if self.signed.is_some() {
-            self.waiting.copy_from(request, &[]);
+            self.copy(request, &[]);
         }
         Waits {
             introspection: false,
             body: self.signed.is_some(),
         }
+    }
+
+    fn copy(&mut self, request: &RequestView<'_>, token: &[u8]) {
+        self.waiting.copy_from(request, token);
+        self.is_copied = true;
     }
 
     /// Decides, when everything is known that the decision depends on.
@@ -206,12 +214,31 @@ impl Exchange {
         // Only what is refused after its decision is answered here; a denial says itself how.
         let can_refuse = due.is_ok_and(|due| due.charge || due.body || due.response);
         self.grpc = can_refuse && speaks_grpc(request);
+        if let Ok(due) = due
+            && (due.body || due.response)
+        {
+            self.keep(request, due, &decision);
+        }
         self.settle(due, &decision);
         if let Some(stale) = worker.take_stale_keys() {
             self.stale_keys = Some(stale);
         }
         if self.explains {
             self.explanation = explain(&self.decision, snapshot, request, now, worker);
+        }
+    }
+
+    /// Keeps of a request what its bodies are judged by.
+    #[cold]
+    fn keep(&mut self, request: &RequestView<'_>, due: Due, decision: &Decision<'_>) {
+        self.is_head = request.method == b"HEAD";
+        if due.body {
+            self.body.keep_head(request.headers);
+        }
+        let checks = decision.response.is_some_and(|plan| !plan.require.is_empty());
+        // A request that has waited is there already.
+        if due.response && checks && !self.is_copied {
+            self.copy(request, &[]);
         }
     }
 
@@ -321,27 +348,25 @@ impl Exchange {
         let decision = &self.decision;
         match (self.steps.stage(), decision.upstream_target()) {
             (Stage::Introspect, _) => Next::Introspect(self.waiting.token()),
-            (Stage::BodyBefore, _) => Next::ReadBody {
-                max: BODY_BEFORE_BYTES_MAX,
+            (Stage::BodyBefore | Stage::Body, _) => Next::ReadBody {
+                max: self.body_bytes_max(),
             },
             (Stage::Charge, _) => Next::Charge(Charges { decision }),
-            (Stage::Body, _) => Next::ReadBody {
-                max: decision.request_body().map_or(0, |body| body.max_bytes),
-            },
             (Stage::Forward | Stage::ResponseBody | Stage::Respond, Some(target)) => {
                 Next::Forward(Rewrites {
                     target,
-                    drop: decision.request_drop(),
-                    set: decision.request_set(),
+                    body: self.body.rewritten(),
+                    decision,
                 })
             }
             (Stage::Reply, _) => Next::Reply(self.reply()),
-            (Stage::Idle | Stage::Decide | Stage::Ended, _)
+            (Stage::Idle | Stage::Decide | Stage::Reset | Stage::Ended, _)
             | (Stage::Forward | Stage::ResponseBody | Stage::Respond, None) => Next::Reply(Reply {
                 status: Reason::Internal.status(),
                 reason: Reason::Internal,
                 message: None,
                 headers: HeaderLines::default(),
+                problem: None,
             }),
         }
     }
@@ -353,6 +378,7 @@ impl Exchange {
             reason: self.decision.reason(),
             message: self.decision.message(),
             headers: self.decision.response_set(),
+            problem: self.body.problem(),
         }
     }
 
@@ -431,6 +457,7 @@ impl Exchange {
         waiting.with_view(|request| self.decide(&pin, worker, request, now));
         self.waiting = waiting;
         self.pin = Some(pin);
+        self.judge_known_body();
     }
 
     /// The host's answer to [`Next::Charge`]: one outcome each, in the order of [`Charges::iter`]. A denial that is charged
@@ -465,47 +492,7 @@ impl Exchange {
         if let Some((reason, retry_after_s)) = refusal {
             self.refuse(reason, reason.status(), retry_after_s);
         }
-        Ok(self.next())
-    }
-
-    /// The host's answer to [`Next::ReadBody`]: chunk by chunk or only the end.
-    pub fn request_body(
-        &mut self,
-        worker: &mut Worker,
-        part: RequestBody<'_>,
-        now: Now,
-    ) -> Result<Next<'_>, OutOfOrder> {
-        self.steps.expects_body()?;
-        let is_decided = self.is_decided();
-        let outcome = match part {
-            RequestBody::End(outcome) => match self.next() {
-                // It may have come before the decision.
-                Next::ReadBody { max } if self.signed_bytes > max => BodyOutcome::TooLarge,
-                _ => outcome,
-            },
-            RequestBody::Chunk(bytes) => {
-                self.body_bytes = self.body_bytes.saturating_add(bytes.len() as u64);
-                match self.next() {
-                    Next::ReadBody { max } if self.body_bytes <= max => {
-                        if let Some(signed) = &mut self.signed {
-                            signed.update(bytes);
-                        }
-                        return Ok(self.next());
-                    }
-                    _ => BodyOutcome::TooLarge,
-                }
-            }
-        };
-        let refusal = outcome.refusal();
-        self.steps.body(refusal.is_none())?;
-        let bytes = std::mem::take(&mut self.body_bytes);
-        if let Some((reason, status)) = refusal {
-            self.refuse(reason, status, None);
-        } else if !is_decided {
-            self.signed_bytes = bytes;
-            self.judge_signature(now);
-        }
-        self.decide_waiting(worker, now);
+        self.judge_known_body();
         Ok(self.next())
     }
 
@@ -553,6 +540,7 @@ impl Exchange {
         let (status, end) = match stage {
             Stage::Reply => (Some(self.decision.status()), end),
             Stage::Respond => (self.upstream_status, end),
+            Stage::Reset => (self.upstream_status, End::Aborted),
             _ => (None, End::Aborted),
         };
         Ok(Record {

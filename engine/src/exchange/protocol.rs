@@ -1,6 +1,6 @@
 //! What a host and an exchange tell each other. Computes nothing.
 
-use crate::decision::{Charge, HeaderLines, OwnedDecision, Reason, Texts};
+use crate::decision::{Charge, HeaderLines, OwnedDecision, Reason};
 
 /// The steps that a host carries out. The default carries out none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,9 +9,10 @@ pub struct Carries {
     pub introspection: bool,
     /// Charges quotas. A host that does not gets no allow that demands it; denials and preflights stay what they are.
     pub charges: bool,
-    /// Reads and judges the request's body. The signature of a message is not verified where a host does not.
+    /// Hands over the request's body and holds it until it was judged. The signature of a message is not verified where a
+    /// host does not.
     pub request_body: bool,
-    /// Carries out a response plan.
+    /// Hands over the response's body and sends what comes back in its place.
     pub response_body: bool,
 }
 
@@ -20,10 +21,8 @@ pub struct Carries {
 pub enum Next<'e> {
     /// Ask what is known of this opaque token, then call [`Exchange::introspected`].
     Introspect(&'e [u8]),
-    /// Read the request's body up to this many bytes, then call [`Exchange::request_body`]. Where the decision depends on the
-    /// body ([`Exchange::is_decided`] is false), hand over all of its bytes and send upstream what was handed over; nothing is
-    /// judged then but its size. Else judge it against [`OwnedDecision::request_body`]; of a body that was read before the
-    /// decision the end alone is to be told again.
+    /// Read the request's body up to this many bytes and hand all of them over by [`Exchange::request_body`]. Send nothing of
+    /// it before [`Next::Forward`].
     ReadBody {
         /// Bytes.
         max: u64,
@@ -55,11 +54,64 @@ impl<'e> Charges<'e> {
 pub struct Rewrites<'e> {
     /// Target to forward.
     pub target: &'e str,
-    /// Headers to remove.
-    pub drop: Texts<'e>,
-    /// Headers to set.
-    pub set: HeaderLines<'e>,
+    /// The body to send in place of the one that came, with its length; `None`: as it came.
+    pub body: Option<&'e [u8]>,
+    pub(super) decision: &'e OwnedDecision,
 }
+
+impl<'e> Rewrites<'e> {
+    /// Headers to remove, in lower case. Of a response under a plan nothing can be read but all of it as it is, so no part
+    /// and no coding of it is asked for; of a body that was written anew its old digests are untrue. Its length is put right
+    /// by whoever sends it.
+    pub fn drop(&self) -> impl ExactSizeIterator<Item = &'e str> + use<'e> {
+        let plan: &[&str] = if self.is_planned() {
+            &["accept-encoding", "if-range", "range"]
+        } else {
+            &[]
+        };
+        let body: &[&str] = if self.body.is_some() {
+            &["content-digest", "content-md5", "digest", "repr-digest"]
+        } else {
+            &[]
+        };
+        let own = Joined(plan.iter().copied(), body.iter().copied());
+        Joined(self.decision.request_drop(), own)
+    }
+
+    /// Headers to set.
+    pub fn set(&self) -> impl ExactSizeIterator<Item = (&'e str, &'e str)> + use<'e> {
+        let plan: &[(&str, &str)] = if self.is_planned() {
+            &[("accept-encoding", "identity")]
+        } else {
+            &[]
+        };
+        Joined(self.decision.request_set(), plan.iter().copied())
+    }
+
+    fn is_planned(&self) -> bool {
+        self.decision.response().is_some()
+    }
+}
+
+/// One list after another, both of known length.
+#[derive(Clone, Debug)]
+struct Joined<A, B>(A, B);
+
+impl<T, A: ExactSizeIterator<Item = T>, B: ExactSizeIterator<Item = T>> Iterator for Joined<A, B> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.0.next().or_else(|| self.1.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.0.len() + self.1.len();
+        (len, Some(len))
+    }
+}
+
+impl<T, A: ExactSizeIterator<Item = T>, B: ExactSizeIterator<Item = T>> ExactSizeIterator for Joined<A, B> {}
 
 /// An answer of the gateway itself. It tells the client nothing of the policy but what the policy says aloud.
 #[derive(Clone, Debug)]
@@ -72,6 +124,9 @@ pub struct Reply<'e> {
     pub message: Option<&'e str>,
     /// Headers.
     pub headers: HeaderLines<'e>,
+    /// Where the request's body was refused: a JSON object to send as `application/problem+json` (RFC 9457). It names the
+    /// first offending place and no value.
+    pub problem: Option<&'e str>,
 }
 
 /// What the host heard of an opaque token.
@@ -104,43 +159,6 @@ pub struct ChargeOutcome {
     pub remaining: u64,
     /// Time until as much is left as was asked for (refused), or until nothing is used (admitted), µs.
     pub reset_us: u64,
-}
-
-/// A part of the request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestBody<'a> {
-    /// Some bytes of it. More than the decision accepts are refused at once.
-    Chunk(&'a [u8]),
-    /// All of it was there, and this is what it turned out to be.
-    End(BodyOutcome),
-}
-
-/// What the body turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyOutcome {
-    /// As accepted.
-    Accepted,
-    /// Not readable in its media type.
-    Syntax,
-    /// Not of an accepted shape.
-    Shape,
-    /// Over the limit.
-    TooLarge,
-    /// Of no accepted media type.
-    MediaType,
-}
-
-impl BodyOutcome {
-    pub(super) fn refusal(self) -> Option<(Reason, u16)> {
-        let of = |reason: Reason| Some((reason, reason.status()));
-        match self {
-            BodyOutcome::Accepted => None,
-            BodyOutcome::Syntax => Some((Reason::BodyRefused, 400)),
-            BodyOutcome::Shape => of(Reason::BodyRefused),
-            BodyOutcome::TooLarge => of(Reason::TooLarge),
-            BodyOutcome::MediaType => of(Reason::UnsupportedMediaType),
-        }
-    }
 }
 
 /// How an exchange ended.

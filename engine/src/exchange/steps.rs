@@ -38,6 +38,8 @@ pub(super) enum Stage {
     Respond,
     /// The client is answered by the gateway.
     Reply,
+    /// The response broke off after a part of it went to the client.
+    Reset,
     /// Finished.
     Ended,
 }
@@ -56,6 +58,28 @@ pub(super) struct Due {
     pub(super) charge: bool,
     pub(super) body: bool,
     pub(super) response: bool,
+}
+
+/// What the head of a response says of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseHead {
+    /// It has none: nothing is left for a plan.
+    NoBody,
+    /// It has one that a plan can read.
+    HasBody,
+    /// It has one that no plan can read.
+    Unreadable,
+}
+
+/// How the body of a response under a plan ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyEnd {
+    /// As the plan asks.
+    CarriedOut,
+    /// Refused before any of it was sent.
+    Refused,
+    /// Refused after a part of it was sent.
+    BrokenOff,
 }
 
 /// Where an exchange stands.
@@ -165,21 +189,36 @@ impl Steps {
         Ok(())
     }
 
+    /// Whether a response waits for a plan.
+    pub(super) fn has_response_plan(&self) -> bool {
+        self.due.response
+    }
+
+    /// Whether a body was to be judged.
+    #[inline]
+    pub(super) fn has_bodies(&self) -> bool {
+        self.due.body || self.due.response
+    }
+
     /// The response's head has come.
-    pub(super) fn response_head(&mut self) -> Result<(), OutOfOrder> {
+    pub(super) fn response_head(&mut self, head: ResponseHead) -> Result<(), OutOfOrder> {
         self.expect(Stage::Forward)?;
-        self.stage = if self.due.response {
-            Stage::ResponseBody
-        } else {
-            Stage::Respond
+        self.stage = match (head, self.due.response) {
+            (ResponseHead::Unreadable, true) => Stage::Reply,
+            (ResponseHead::HasBody, true) => Stage::ResponseBody,
+            (ResponseHead::NoBody, _) | (_, false) => Stage::Respond,
         };
         Ok(())
     }
 
-    /// The response's plan was carried out, or not.
-    pub(super) fn response_body(&mut self, carried_out: bool) -> Result<(), OutOfOrder> {
+    /// The response's body has ended as its plan asks, or cannot go on; then a part of it may have been sent.
+    pub(super) fn response_body(&mut self, end: BodyEnd) -> Result<(), OutOfOrder> {
         self.expect(Stage::ResponseBody)?;
-        self.stage = if carried_out { Stage::Respond } else { Stage::Reply };
+        self.stage = match end {
+            BodyEnd::CarriedOut => Stage::Respond,
+            BodyEnd::Refused => Stage::Reply,
+            BodyEnd::BrokenOff => Stage::Reset,
+        };
         Ok(())
     }
 

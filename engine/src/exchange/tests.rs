@@ -1,8 +1,22 @@
-//! The steps of an exchange, from made-up decisions: what each answer does to the verdict, and that no refusal forwards.
+//! The steps of an exchange, from made-up decisions under a policy of one rule: what each answer does to the verdict, and
+//! that no refusal forwards.
 
 use super::*;
+use std::sync::Arc;
+
 use crate::decision::Charge;
 use crate::decision::{BodyDemand as Demand, Change, Redact, ResponsePlan};
+
+/// Its rule's accept and redaction are those of [`allowed`].
+const POLICY: &str = r#"gate 1;
+service s {
+  allow anyone to POST /a { accept type "text/plain" max 7; redact response { drop a; } }
+}
+"#;
+const PLAIN: HeadLines = &[(b"content-type", b"text/plain")];
+const JSON: HeadLines = &[(b"content-type", b"application/json")];
+
+type HeadLines = &'static [(&'static [u8], &'static [u8])];
 
 const ALL: Carries = Carries {
     introspection: true,
@@ -38,7 +52,7 @@ fn allowed() -> Decision<'static> {
         }),
         response: Some(ResponsePlan {
             redact: &[Redact::Op("a", Change::Drop)],
-            require: &[(RuleId(0), 404)],
+            require: &[],
         }),
         request_drop: &["x-d"],
         request_set: &[("x-s", "1")],
@@ -52,12 +66,18 @@ fn allowed() -> Decision<'static> {
 
 /// An exchange that has come to a decision.
 fn decided(decision: &Decision<'_>, carries: Carries, grpc: bool) -> Exchange {
+    let policy = portcullis_lang::check::load_text(POLICY).policy.unwrap();
+    let image = portcullis_compile::compile(&policy).unwrap();
+    let image = crate::Image::load(&image, &crate::Trust::Unsigned).unwrap();
+    let data = crate::Data::empty(image.config());
     let mut exchange = Exchange {
+        pin: Some(Arc::new(Arc::new(Snapshot::new(image, data)))),
         carries,
         steps: Steps::begin(Waits::default()),
         grpc,
         ..Exchange::default()
     };
+    exchange.body.keep_head(PLAIN);
     exchange.settle(exchange.due(decision), decision);
     exchange
 }
@@ -102,63 +122,81 @@ fn charge(exchange: &mut Exchange, charged: Charged) -> Result<Next<'_>, OutOfOr
     }
 }
 
-const ACCEPTED: RequestBody<'static> = RequestBody::End(BodyOutcome::Accepted);
-
 #[test]
 fn questions_come_in_order_and_then_it_forwards() {
     let (mut worker, now) = (Worker::default(), Now::default());
     let mut exchange = decided(&allowed(), ALL, false);
-    assert!(exchange.request_body(&mut worker, ACCEPTED, now).is_err());
+    assert!(exchange.request_body(&mut worker, b"", true, now).is_err());
     assert!(exchange.is_pending() && exchange.request_trailers().is_err());
     assert!(matches!(exchange.next(), Next::Charge(charges) if charges.iter().map(|c| c.key).eq(["k", "l"])));
     let next = charge(&mut exchange, ADMITTED).unwrap();
     assert!(matches!(next, Next::ReadBody { max: 7 }), "{next:?}");
     assert!(charge(&mut exchange, Charged::StoreFailed).is_err());
-    let chunk = RequestBody::Chunk(b"seven b");
-    let next = exchange.request_body(&mut worker, chunk, now).unwrap();
-    assert!(matches!(next, Next::ReadBody { max: 7 }), "{next:?}");
-    let next = exchange.request_body(&mut worker, ACCEPTED, now).unwrap();
+    for chunk in [&b"seve"[..], b"", b"n b"] {
+        let next = exchange.request_body(&mut worker, chunk, false, now).unwrap();
+        assert!(matches!(next, Next::ReadBody { max: 7 }), "{next:?}");
+    }
+    let next = exchange.request_body(&mut worker, b"", true, now).unwrap();
     let Next::Forward(rewrites) = next else {
         panic!("{next:?}")
     };
     assert_eq!(rewrites.target, "/a");
-    assert!(rewrites.drop.eq(["x-d"]) && rewrites.set.eq([("x-s", "1")]));
+    assert!(rewrites.body.is_none(), "it goes as it came");
+    // Nothing can be read of a response but all of it as it is.
+    assert!(
+        rewrites
+            .drop()
+            .eq(["x-d", "accept-encoding", "if-range", "range"])
+    );
+    assert_eq!((rewrites.drop().len(), rewrites.set().len()), (4, 2));
+    assert!(rewrites.set().eq([("x-s", "1"), ("accept-encoding", "identity")]));
     assert!(!exchange.is_pending() && exchange.request_trailers().unwrap().eq(["x-d", "x-s"]));
+
+    let plain = decided(&bare(), ALL, false);
+    let Next::Forward(rewrites) = plain.next() else {
+        panic!("{plain:?}")
+    };
+    assert!(rewrites.drop().eq(["x-d"]) && rewrites.set().eq([("x-s", "1")]));
 }
 
 #[test]
 fn a_response_passes_when_its_plan_was_carried_out() {
-    let plan = Decision {
-        response: allowed().response,
-        ..bare()
-    };
-    let mut exchange = decided(&plan, ALL, false);
-    assert!(exchange.response_body(ResponseOutcome::CarriedOut).is_err());
-    let lines: [(&[u8], &[u8]); 2] = [(b"Server", b"x"), (b"Vary", b"accept")];
-    let next = exchange.response_head(Some(200), Some(&lines)).unwrap();
-    let ResponseNext::CarryOut(plan) = next else {
-        panic!("{next:?}")
-    };
-    assert_eq!(
-        (plan.redact().count(), plan.require()),
-        (1, [(RuleId(0), 404)].as_slice())
-    );
-    assert!(exchange.response_head(Some(200), None).is_err() && exchange.response_trailers().is_err());
-    let next = exchange.response_body(ResponseOutcome::CarriedOut).unwrap();
-    let ResponseNext::Pass(edits) = next else {
-        panic!("{next:?}")
-    };
-    assert!(
-        edits.remove().eq(["server", "x-rule"]),
-        "the upstream's vary stays"
-    );
-    assert!(edits.add().eq([("vary", "origin"), ("x-rule", "1")]));
+    let (mut worker, mut out) = (Worker::default(), Vec::new());
+    let mut exchange = decided(&plan_of_all(), ALL, false);
     assert!(
         exchange
-            .response_trailers()
-            .unwrap()
-            .eq(["server", "vary", "x-rule"])
+            .response_body(&mut worker, b"{}", true, &mut out)
+            .is_err()
     );
+    let lines: [(&[u8], &[u8]); 5] = [
+        (b"Server", b"x"),
+        (b"Vary", b"accept"),
+        (b"Content-Length", b"13"),
+        (b"ETag", b"\"1\""),
+        (b"Content-Type", b"application/json"),
+    ];
+    let next = exchange.response_head(Some(200), Some(&lines)).unwrap();
+    let ResponseNext::Stream(edits) = next else {
+        panic!("{next:?}")
+    };
+    assert!(
+        edits.remove().eq(["server", "content-length", "etag"]),
+        "the upstream's vary stays, and what tells of the bytes that came does not"
+    );
+    assert!(edits.add().eq([("vary", "origin"), ("x-rule", "1")]));
+    assert!(exchange.response_head(Some(200), None).is_err());
+    for (chunk, is_end) in [(&b"{\"a\":"[..], false), (b"1,\"b", false), (b"\":2}", true)] {
+        let next = exchange
+            .response_body(&mut worker, chunk, is_end, &mut out)
+            .unwrap();
+        assert_eq!(matches!(next, ResponseNext::Pass(_)), is_end, "{next:?}");
+        assert_eq!(matches!(next, ResponseNext::Stream(_)), !is_end);
+    }
+    assert_eq!(out, b"{\"b\":2}");
+    assert!(exchange.response_body(&mut worker, b"", true, &mut out).is_err());
+    let trailers: Vec<&str> = exchange.response_trailers().unwrap().collect();
+    assert_eq!(trailers[..3], ["server", "vary", "x-rule"]);
+    assert!(trailers.contains(&"digest"));
 
     // With the response's lines at hand, only what is there is removed.
     let mut exchange = decided(&bare(), Carries::default(), false);
@@ -167,26 +205,89 @@ fn a_response_passes_when_its_plan_was_carried_out() {
         panic!("{next:?}")
     };
     assert!(edits.remove().eq(["server"]));
+}
 
-    for (outcome, status, reason) in [
-        (
-            ResponseOutcome::Refused { status: 404 },
-            404,
-            Reason::ResponseRefused,
-        ),
-        (ResponseOutcome::Unreadable, 502, Reason::ResponseUnreadable),
-    ] {
+#[test]
+fn a_response_that_a_plan_cannot_read_is_replaced() {
+    const HTML: HeadLines = &[(b"content-type", b"text/html")];
+    const CODED: HeadLines = &[
+        (b"content-type", b"application/json"),
+        (b"content-encoding", b"br"),
+    ];
+    let heads: [(u16, Option<HeadLines>, &str); 6] = [
+        (101, Some(JSON), "switching_protocols"),
+        (206, Some(JSON), "partial_content"),
+        (200, Some(HTML), "media_type"),
+        (404, Some(HTML), "media_type"),
+        (200, Some(CODED), "content_coding"),
+        (200, None, "media_type"),
+    ];
+    for (status, lines, detail) in heads {
         let mut exchange = decided(&plan_of_all(), ALL, false);
-        exchange.response_head(Some(200), None).unwrap();
-        let next = exchange.response_body(outcome).unwrap();
+        let next = exchange.response_head(Some(status), lines).unwrap();
         assert!(
-            matches!(next, ResponseNext::Replace(reply) if reply.status == status && reply.reason == reason)
+            matches!(&next, ResponseNext::Replace(reply) if (reply.status, reply.reason) == (502, Reason::ResponseUnreadable)),
+            "{status} {next:?}"
         );
+        assert_eq!(exchange.decision().detail(), Some(detail));
+        assert!(exchange.response_edits().is_err() && exchange.response_trailers().is_err());
         let record = exchange.finish(End::Completed, Now::default()).unwrap();
         assert_eq!(
             (record.status, record.decision.effect()),
-            (Some(status), Effect::Deny)
+            (Some(502), Effect::Deny)
         );
+    }
+    // Where no body is, none is read.
+    const EMPTY: HeadLines = &[(b"content-type", b"text/html"), (b"content-length", b"0")];
+    for (status, lines, is_head) in [
+        (204, HTML, false),
+        (304, CODED, false),
+        (200, HTML, true),
+        (200, EMPTY, false),
+    ] {
+        let mut exchange = decided(&plan_of_all(), ALL, false);
+        exchange.is_head = is_head;
+        let next = exchange.response_head(Some(status), Some(lines)).unwrap();
+        assert!(matches!(next, ResponseNext::Pass(_)), "{status} {next:?}");
+    }
+}
+
+#[test]
+fn a_response_that_breaks_is_replaced_before_its_first_byte_and_reset_after_it() {
+    let mut worker = Worker::default();
+    let long = format!("{{\"b\":\"{}\"", "x".repeat(100_000));
+    for (first, rest, is_reset) in [
+        (long.as_bytes(), &b",]"[..], true),
+        (b"{", b"\"a\" 1}", false),
+        (b"", b"<p>", false),
+    ] {
+        let (mut exchange, mut out) = (decided(&plan_of_all(), ALL, false), Vec::new());
+        exchange.response_head(Some(200), Some(JSON)).unwrap();
+        let next = exchange
+            .response_body(&mut worker, first, false, &mut out)
+            .unwrap();
+        assert!(matches!(next, ResponseNext::Stream(_)), "{next:?}");
+        let is_sent = !out.is_empty();
+        assert!(is_sent || !is_reset);
+        let next = exchange.response_body(&mut worker, rest, true, &mut out).unwrap();
+        match next {
+            ResponseNext::Reset => assert!(is_sent),
+            ResponseNext::Replace(reply) => {
+                assert!(!is_sent);
+                assert_eq!((reply.status, reply.reason), (502, Reason::ResponseUnreadable));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(exchange.decision().detail(), Some("not_json"));
+        assert!(exchange.response_body(&mut worker, b"", true, &mut out).is_err());
+        assert!(exchange.failed(Reason::Internal, "late").is_err() || !is_sent);
+        let record = exchange.finish(End::Completed, Now::default()).unwrap();
+        let expected = if is_sent {
+            (None, End::Aborted)
+        } else {
+            (Some(502), End::Completed)
+        };
+        assert_eq!((record.status, record.end), expected);
     }
 }
 
@@ -227,18 +328,31 @@ fn refusals_reply() {
         assert!(decision.rule().is_none() && decision.response().is_none() && decision.report().len() == 1);
     }
     let (mut worker, now) = (Worker::default(), Now::default());
-    for (part, status) in [
-        (RequestBody::End(BodyOutcome::Syntax), 400),
-        (RequestBody::End(BodyOutcome::Shape), 422),
-        (RequestBody::End(BodyOutcome::TooLarge), 413),
-        (RequestBody::End(BodyOutcome::MediaType), 415),
-        (RequestBody::Chunk(b"eight by"), 413),
-    ] {
-        let mut exchange = decided(&allowed(), ALL, false);
-        charge(&mut exchange, ADMITTED).unwrap();
-        exchange.request_body(&mut worker, part, now).unwrap();
-        assert_eq!(reply(&exchange).0, status);
-        assert!(exchange.request_body(&mut worker, ACCEPTED, now).is_err());
+    for grpc in [false, true] {
+        for (parts, is_end) in [(&[&b"eight by"[..]][..], false), (&[b"eight", b" by"], true)] {
+            let mut exchange = decided(&allowed(), ALL, grpc);
+            charge(&mut exchange, ADMITTED).unwrap();
+            for part in parts {
+                exchange
+                    .request_body(&mut worker, part, is_end && *part == b" by", now)
+                    .unwrap();
+            }
+            let expected = if grpc {
+                vec![vary, ("grpc-status", "3")]
+            } else {
+                vec![vary]
+            };
+            assert_eq!(reply(&exchange), (413, Reason::TooLarge, expected));
+            assert!(exchange.request_body(&mut worker, b"", true, now).is_err());
+            let Next::Reply(reply) = exchange.next() else {
+                panic!("{exchange:?}")
+            };
+            // A gRPC client reads no problem.
+            assert_eq!(
+                reply.problem.is_some_and(|text| text.contains("\"status\":413")),
+                !grpc
+            );
+        }
     }
 }
 

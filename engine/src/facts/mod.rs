@@ -9,7 +9,7 @@ mod tests;
 pub use reads::{Reads, claims_read};
 
 use crate::data::Data;
-use crate::identity::claims::{fetched, json_field, text_set};
+use crate::identity::claims::{fetched, json_field, json_member, text_set};
 use crate::identity::{Credentials, Token};
 use crate::image::config::{Config, Issuer, JsonField, SegmentKind, Source, Type, ValueForm};
 use crate::image::ids::Slot;
@@ -60,6 +60,8 @@ pub(crate) struct Facts<'a> {
     client_ip: OnceCell<ClientIp>,
     /// Once somebody has asked; `None` where it is no JSON object: then all its facts are ill-typed.
     context: OnceCell<Option<Json<'a>>>,
+    /// While a response is checked.
+    response: Option<&'a Json<'a>>,
 }
 
 impl<'a> Facts<'a> {
@@ -84,6 +86,15 @@ impl<'a> Facts<'a> {
             socket: view.socket_peer.map(address::unmapped),
             client_ip: OnceCell::new(),
             context: OnceCell::new(),
+            response: None,
+        }
+    }
+
+    /// The same with the members of a response.
+    pub(crate) fn with_response(self, response: &'a Json<'a>) -> Facts<'a> {
+        Facts {
+            response: Some(response),
+            ..self
         }
     }
 
@@ -232,6 +243,12 @@ impl<'a> Facts<'a> {
             // Resolved by `fetch`.
             Source::Cell { .. } => Fetched::ABSENT,
             Source::Now => Fetched::present(self.now_us.map(Value::Int)),
+            Source::Response(path, ty) => {
+                let member = self
+                    .response
+                    .and_then(|json| json_member(json, path, *ty, self.arena));
+                member.map_or(Fetched::ABSENT, Fetched::sent)
+            }
         }
     }
 

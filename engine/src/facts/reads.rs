@@ -91,7 +91,7 @@ impl Reads {
             | Source::KeyField(_)
             | Source::SignatureName => {}
             // Its key is another source.
-            Source::Cell { .. } => {}
+            Source::Cell { .. } | Source::Response(..) => {}
         }
     }
 }

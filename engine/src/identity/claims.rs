@@ -318,9 +318,29 @@ pub(crate) fn json_field<'a>(
     ty: Type,
     arena: &'a Arena,
 ) -> Option<Option<Value<'a>>> {
-    match walk(object, &field.path) {
+    at_path(object, &field.path, ty, field.form, arena)
+}
+
+/// The same of a member by the names that lead to it, written as its type alone.
+pub(crate) fn json_member<'a>(
+    object: &Json<'a>,
+    path: &[String],
+    ty: Type,
+    arena: &'a Arena,
+) -> Option<Option<Value<'a>>> {
+    at_path(object, path, ty, ValueForm::Plain, arena)
+}
+
+fn at_path<'a>(
+    object: &Json<'a>,
+    path: &[String],
+    ty: Type,
+    form: ValueForm,
+    arena: &'a Arena,
+) -> Option<Option<Value<'a>>> {
+    match walk(object, path) {
         Member::Absent => None,
-        Member::Once(item) => Some(typed(item, ty, field.form, arena)),
+        Member::Once(item) => Some(typed(item, ty, form, arena)),
         Member::Twice => Some(None),
     }
 }

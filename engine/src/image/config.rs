@@ -5,6 +5,7 @@ use super::ids::Slot;
 use portcullis_base::{Algorithm, CredentialKind};
 use std::net::IpAddr;
 
+pub use super::accepts::{AcceptBody, AcceptKind, AcceptQuery, QueryField, QueryType, ShapePart, ShapeType};
 pub use super::rules::{Answer, Profile, Rule, RuleDecl, Rules};
 
 /// Everything that is not a graph.
@@ -59,13 +60,17 @@ pub struct Config {
     pub has_grpc: bool,
     /// Texts of Allow headers.
     pub texts: Vec<String>,
+    /// Paths of all redactions in canonical spelling, sorted, unique; [`super::paths::PathId`] indexes it.
+    pub paths: Vec<String>,
+    /// File of the secret that `hash` redacts with; without one it drops.
+    pub redaction_key: Option<String>,
 }
 
 /// The header in which a proxy tells the certificate of its client, in lower case.
 pub const FORWARDED_CERTIFICATE: &str = "x-forwarded-client-cert";
 
 /// Types of facts, as in the language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {
     /// true, false
     Bool,
@@ -166,6 +171,9 @@ pub enum Source {
     },
     /// `now`
     Now,
+    /// A member of the response, by the names that lead to it, and the type that its test wants. Known only while a response
+    /// is checked.
+    Response(Vec<String>, Type),
 }
 
 /// How a captured segment is read.
@@ -525,8 +533,8 @@ pub struct Body {
     pub accept: Vec<AcceptBody>,
     /// Accepts of queries.
     pub accept_query: Vec<AcceptQuery>,
-    /// Statuses of `require response .. else`.
-    pub require_response: Vec<u16>,
+    /// `require response .. else`
+    pub require_response: Vec<ResponseCheck>,
     /// Header operations.
     pub headers: Vec<HeaderOp>,
     /// Tags.
@@ -537,6 +545,17 @@ pub struct Body {
     pub require_sni: bool,
     /// µs.
     pub sunset_us: Option<i64>,
+}
+
+/// A condition on a response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResponseCheck {
+    /// HTTP status of its `else`.
+    pub status: u16,
+    /// Sub-conditions to evaluate, in ascending order; the last is the condition itself.
+    pub subs: Vec<u32>,
+    /// Whether it holds where there is none.
+    pub holds: bool,
 }
 
 /// A redaction.
@@ -566,75 +585,6 @@ pub enum RedactionOp {
     },
     /// Truncated.
     Truncate(u32),
-}
-
-/// Limits of an accepted body.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AcceptBody {
-    /// Bytes; `None`: the default.
-    pub max_bytes: Option<u64>,
-    /// Strip unknown fields.
-    pub strip_unknown: bool,
-    /// Which bodies.
-    pub kind: AcceptKind,
-}
-
-/// Which bodies an accept is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AcceptKind {
-    /// JSON.
-    Json,
-    /// URL-encoded forms.
-    Form,
-    /// This media type, in lower case. Says nothing about unknown fields.
-    Type(String),
-}
-
-/// A closed-world query.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AcceptQuery {
-    /// Strip unknown parameters.
-    pub strip_unknown: bool,
-    /// Fields.
-    pub fields: Vec<QueryField>,
-}
-
-/// One query parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QueryField {
-    /// Decoded name.
-    pub name: String,
-    /// ASCII character at which the one text is split into values.
-    pub separator: Option<u8>,
-    /// May be missing.
-    pub optional: bool,
-    /// Of a list, the smallest and largest count of values.
-    pub items: Option<(u64, u64)>,
-    /// Type.
-    pub ty: QueryType,
-    /// Smallest value or length in characters.
-    pub min: Option<i64>,
-    /// Largest value or length in characters.
-    pub max: Option<i64>,
-    /// Allowed texts, sorted.
-    pub one_of: Option<Vec<String>>,
-    /// Classifier of `matches` (in the image's pattern tables); class > 1 is a match.
-    pub matches: Option<u32>,
-}
-
-/// Types of query parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryType {
-    /// `true`, `false`
-    Bool,
-    /// i64, canonical.
-    Int,
-    /// UTF-8 text.
-    String,
-    /// Address.
-    Ip,
-    /// RFC 3339.
-    Instant,
 }
 
 /// A header operation.

@@ -10,7 +10,7 @@
 /// First bytes of every image.
 pub const MAGIC: [u8; 8] = *b"PCULLIS\0";
 /// Version of the format; another one is refused. Raised with every change of layout or meaning.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 /// Where the digest stands.
 pub const DIGEST_AT: usize = 8;
 /// Length of the fixed header.
@@ -97,14 +97,26 @@ pub mod dir {
     pub const PATTERN_COUNT: u32 = 30;
     /// Elements of sets by bit: offset and length of the text.
     pub const ELEMENTS: u32 = 31;
+    /// Root state of the redaction paths of each service.
+    pub const PATH_ROOTS: u32 = 32;
+    /// States of redaction paths: [`super::PATH_STATE`].
+    pub const PATH_STATES: u32 = 33;
+    /// Their number; state 0 is dead.
+    pub const PATH_STATE_COUNT: u32 = 34;
+    /// Rows of redaction paths, which states that lead to the same states share: [`super::PATH_ROW`].
+    pub const PATH_ROWS: u32 = 35;
+    /// Their number; row 0 leads nowhere.
+    pub const PATH_ROW_COUNT: u32 = 36;
+    /// Text map: member, by row -> state.
+    pub const PATH_EDGES: u32 = 37;
     /// Ends of the parts, in order, for `inspect`: [`super::PARTS`].
-    pub const PART_ENDS: u32 = 32;
+    pub const PART_ENDS: u32 = 38;
     /// Length of the directory.
     pub const LEN: u32 = PART_ENDS + super::PARTS.len() as u32;
 }
 
 /// Parts of WORDS, in order.
-pub const PARTS: [&str; 7] = [
+pub const PARTS: [&str; 8] = [
     "methods and hosts",
     "routes",
     "accepts",
@@ -112,6 +124,7 @@ pub const PARTS: [&str; 7] = [
     "classifiers",
     "entries",
     "answers",
+    "bodies",
 ];
 
 /// Contexts of the host map.
@@ -135,6 +148,12 @@ pub const GROUP: u32 = 2;
 pub const STATE: u32 = 4;
 /// Set on a base or on a state's default where the edge map has edges of it: most have none, and no hash is needed.
 pub const HAS_EDGES: u32 = 1 << 31;
+/// Words of a state of redaction paths: row, list of the paths that end there. A list is a count and ids, ascending; offset
+/// 0 is the empty one.
+pub const PATH_STATE: u32 = 2;
+/// Words of a row: next state of a member that no edge spells (with [`HAS_EDGES`]), next state of an element, indexes or 0,
+/// list of the paths that may end below. Indexes are a count and pairs of an index and the next state, ascending.
+pub const PATH_ROW: u32 = 4;
 /// Words of a service.
 pub const SERVICE: u32 = 2;
 /// Kinds of exchange: none, websocket, other upgrade; each plain and gRPC.

@@ -3,11 +3,13 @@
 //! Knows nothing of requests.
 
 // what stands where, for those who write images or look into them
+mod accepts;
 pub mod config;
 pub mod entry;
 pub mod hash;
 pub mod ids;
 pub mod layout;
+pub mod paths;
 mod rules;
 pub mod symbols;
 pub mod tables;

@@ -265,7 +265,7 @@ wire_struct! {
     Config {
         requires, sources, issuers, beside, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
-        has_grpc, texts,
+        has_grpc, texts, paths, redaction_key,
     }
     Issuer {
         name, url, url_like, place, query, scopes, implies, claims, opaque, verified_by_gateway, keys, algorithms,
@@ -292,7 +292,9 @@ wire_struct! {
     Body {
         limits, redact, accept, accept_query, require_response, headers, tags, require_tls, require_sni, sunset_us,
     }
-    AcceptBody { max_bytes, strip_unknown, kind }
+    ResponseCheck { status, subs, holds }
+    AcceptBody { max_bytes, strip_unknown, kind, depth, shape, fields }
+    ShapePart { ty, optional, nullable, open, members, element, min, max, one_of, matches, items, keys }
     AcceptQuery { strip_unknown, fields }
     QueryField { name, separator, optional, items, ty, min, max, one_of, matches }
     HeaderOp { request, name, value }
@@ -346,7 +348,7 @@ wire_enum!(Source {
     14 ClientIp, 15 ConnectionIp, 16 Claim(claim), 17 Scopes, 18 KeyId, 19 KeyField(field), 20 PeerSpiffe,
     21 PeerDns, 22 PeerSubject, 23 PeerFingerprint, 24 SignatureName, 25 Context(fact), 26 Trusted(header),
     27 Cell { table, key, column }, 28 Now, 29 HostLabel,
-    30 BesideClaim(issuer, claim),
+    30 BesideClaim(issuer, claim), 31 Response(path, ty),
 });
 wire_enum!(Literal { 0 Bool(v), 1 Int(v), 2 String(v), 3 Ip(v), 4 Set(v) });
 wire_enum!(ValueForm { 0 Plain, 1 LoneString, 2 Separated(by), 3 Seconds });
@@ -355,6 +357,9 @@ wire_enum!(Amount { 0 Fixed(n), 1 Fact(slot, at_most) });
 wire_enum!(Period { 0 Rate(period, burst), 1 Calendar(unit, zone), 2 InFlight });
 wire_enum!(Redaction { 0 Only(paths), 1 Op(path, op) });
 wire_enum!(RedactionOp { 0 Drop, 1 Replace(text), 2 Hash, 3 Mask { first, keep }, 4 Truncate(n) });
+wire_enum!(ShapeType {
+    0 Any, 1 Bool, 2 Int, 3 Number, 4 String, 5 Ip, 6 Instant, 7 Object, 8 Array
+});
 wire_enum!(QueryType { 0 Bool, 1 Int, 2 String, 3 Ip, 4 Instant });
 wire_enum!(HeaderValue { 0 Literal(text), 1 Fact(slot) });
 

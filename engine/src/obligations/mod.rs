@@ -32,6 +32,7 @@ use portcullis_base::{Detail, Reason};
 pub(crate) use cors::is_preflight;
 pub(crate) use grpc::status as grpc_status;
 pub(crate) use headers::from_outside;
+pub(crate) use query::{GivenParam, canonical_int, canonical_ip, field_fits};
 
 /// A decision in the making, which its maker lends: it is large, and stays where it is. Its reply's headers are still
 /// being collected, and are in it once it is finished.
@@ -240,6 +241,9 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     draft.decision.rules = b.list(binding.map(|bound| bound.index)).into_bump_slice();
     draft.decision.request_body = request_body;
     draft.decision.response = response_plan(b, &rules);
+    if draft.decision.response.is_some() {
+        draft.decision.service = b.service;
+    }
     draft.decision.tags = tags(b, rules.iter().filter(|bound| bound.certain));
     draft.decision.upstream_target = Some(target);
     own_headers(b, draft);
@@ -391,7 +395,7 @@ fn response_plan<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Option<ResponsePla
             .body
             .require_response
             .iter()
-            .map(move |status| (index, *status))
+            .map(move |check| (index, check.status))
     };
     let require = b.list(rules.iter().flat_map(statuses)).into_bump_slice();
     (!redact.is_empty() || !require.is_empty()).then_some(ResponsePlan { redact, require })

@@ -27,11 +27,12 @@ const SHAPE: Refusal = Refusal {
     detail: Detail::QueryShape,
 };
 
-/// A parameter as text.
-struct Given<'p> {
-    name: &'p str,
-    value: &'p str,
-    raw: &'p [u8],
+/// A parameter of a query or a form, as text.
+pub(crate) struct GivenParam<'p> {
+    pub(crate) name: &'p str,
+    pub(crate) value: &'p str,
+    /// As sent.
+    pub(crate) raw: &'p [u8],
 }
 
 /// Judges the query; the target comes back without the parameters that are stripped.
@@ -62,7 +63,8 @@ pub(super) fn judge<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Result<&'b str,
     if stripped && accepts.iter().any(|accept| !accept.strip_unknown) {
         return Err(SHAPE);
     }
-    let fits = |field: &QueryField| field_fits(field, &all, &|pattern, text| matches(b.view, pattern, text));
+    let matches = |pattern, text: &[u8]| matches(b.view, pattern, text);
+    let fits = |field: &QueryField| field_fits(field, &all, &matches).is_ok();
     if !accepts.iter().all(|accept| accept.fields.iter().all(fits)) {
         return Err(SHAPE);
     }
@@ -81,15 +83,20 @@ pub(super) fn judge<'b>(b: &Binding<'b>, rules: &[Bound<'b>]) -> Result<&'b str,
     Ok(kept.into_bump_str())
 }
 
-fn given<'p>(param: &Param<'p>) -> Option<Given<'p>> {
-    Some(Given {
+fn given<'p>(param: &Param<'p>) -> Option<GivenParam<'p>> {
+    Some(GivenParam {
         name: std::str::from_utf8(param.name?).ok()?,
         value: std::str::from_utf8(param.value?).ok()?,
         raw: param.raw,
     })
 }
 
-fn field_fits(field: &QueryField, given: &[Given], matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {
+/// Whether what is given under a field's name is what the field accepts; what is wrong with the first value that is not.
+pub(crate) fn field_fits(
+    field: &QueryField,
+    given: &[GivenParam<'_>],
+    matches: &dyn Fn(u32, &[u8]) -> bool,
+) -> Result<(), Detail> {
     let (mut times, mut count) = (0u64, 0u64);
     for param in given.iter().filter(|param| param.name == field.name) {
         let mut rest = Some(param.value);
@@ -98,54 +105,57 @@ fn field_fits(field: &QueryField, given: &[Given], matches: &dyn Fn(u32, &[u8]) 
                 Some((value, after)) => (value, Some(after)),
                 None => (text, None),
             };
-            if !value_fits(field, value, matches) {
-                return false;
-            }
+            value_fits(field, value, matches)?;
             count += 1;
             rest = after;
         }
         times += 1;
     }
-    let (least, most) = field.items.unwrap_or((1, 1));
     if times == 0 && field.optional {
-        return true;
+        return Ok(());
     }
+    let (least, most) = field.items.unwrap_or((1, 1));
     // One text is split; two of them are not one list.
-    (least..=most).contains(&count) && (field.separator.is_none() || times <= 1)
+    let is_one = field.separator.is_none() || times <= 1;
+    match is_one && (least..=most).contains(&count) {
+        true => Ok(()),
+        false if times == 0 => Err(Detail::MissingField),
+        false => Err(Detail::WrongCount),
+    }
 }
 
-fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bool) -> bool {
+fn value_fits(field: &QueryField, text: &str, matches: &dyn Fn(u32, &[u8]) -> bool) -> Result<(), Detail> {
     // What `min` and `max` measure; a type that has no measure is only checked for its form.
     let measure = match field.ty {
         QueryType::Bool if matches!(text, "true" | "false") => None,
-        QueryType::Int => match canonical_int(text) {
-            None => return false,
-            value => value,
-        },
+        QueryType::Int => Some(canonical_int(text).ok_or(Detail::WrongType)?),
         QueryType::String => i64::try_from(text.chars().count()).ok(),
         QueryType::Ip if canonical_ip(text) => None,
-        QueryType::Instant => match instant::parse(text.as_bytes()) {
-            Err(_) => return false,
-            Ok(us) => Some(us),
-        },
-        QueryType::Bool | QueryType::Ip => return false,
+        QueryType::Instant => Some(instant::parse(text.as_bytes()).map_err(|_| Detail::WrongType)?),
+        QueryType::Bool | QueryType::Ip => return Err(Detail::WrongType),
     };
-    measure.is_none_or(|n| field.min.is_none_or(|min| n >= min) && field.max.is_none_or(|max| n <= max))
-        && field
-            .one_of
-            .as_ref()
-            .is_none_or(|texts| texts.iter().any(|one| one == text))
-        && field.matches.is_none_or(|table| matches(table, text.as_bytes()))
+    let is_out = |n: i64| field.min.is_some_and(|min| n < min) || field.max.is_some_and(|max| n > max);
+    if measure.is_some_and(is_out) {
+        return Err(Detail::OutOfRange);
+    }
+    let is_listed = |texts: &Vec<String>| texts.iter().any(|one| one == text);
+    if !field.one_of.as_ref().is_none_or(is_listed) {
+        return Err(Detail::NotInList);
+    }
+    match field.matches {
+        Some(table) if !matches(table, text.as_bytes()) => Err(Detail::NoMatch),
+        _ => Ok(()),
+    }
 }
 
 /// `-?(0|[1-9][0-9]*)` within i64, `-0` left out.
-fn canonical_int(text: &str) -> Option<i64> {
+pub(crate) fn canonical_int(text: &str) -> Option<i64> {
     let value = i64::from_str(text).ok()?;
     is_spelled(value, text).then_some(value)
 }
 
 /// Four canonical decimals, or IPv6 text without a zone.
-fn canonical_ip(text: &str) -> bool {
+pub(crate) fn canonical_ip(text: &str) -> bool {
     crate::value::address::parse(text.as_bytes()).is_some()
 }
 

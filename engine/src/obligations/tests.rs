@@ -502,6 +502,9 @@ fn bodies_take_the_smallest_limit() {
         } else {
             AcceptKind::Json
         },
+        depth: None,
+        shape: Vec::new(),
+        fields: Vec::new(),
     };
     let body = |accept| Body {
         accept,
@@ -526,6 +529,9 @@ fn of_several_accepts_the_one_for_the_media_type_counts() {
         max_bytes: Some(max_bytes),
         strip_unknown,
         kind,
+        depth: None,
+        shape: Vec::new(),
+        fields: Vec::new(),
     };
     let alternatives = Body {
         accept: vec![

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use portcullis::decision::{Effect, Reason};
-use portcullis::exchange::{BodyOutcome, Introspection, RequestBody};
+use portcullis::exchange::Introspection;
 use portcullis::{
     Carries, Claim, Credential, Data, DataError, Engine, Exchange, Image, KnownToken, Next, Now, RequestView,
     SignatureFact, Snapshot, Trust, Worker, decide,

@@ -24,7 +24,7 @@ int32_t portcullis_exchange_free(uint64_t exchange);
 
 local ALLOW = 0x51
 local portcullis = ffi.load(arg[1])
-assert(portcullis.portcullis_abi_version() == 1)
+assert(portcullis.portcullis_abi_version() == 2)
 
 local engine, worker, exchange = ffi.new("uint64_t[1]"), ffi.new("uint64_t[1]"), ffi.new("uint64_t[1]")
 assert(portcullis.portcullis_engine_new(engine, nil) == 0)

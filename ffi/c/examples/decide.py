@@ -35,7 +35,7 @@ library.portcullis_exchange_begin.argtypes = [u64, u64, ctypes.POINTER(Request),
 library.portcullis_exchange_json.argtypes = [u64, ctypes.c_char_p, size, ctypes.POINTER(Text)]
 for free in (library.portcullis_exchange_free, library.portcullis_worker_free, library.portcullis_engine_free):
     free.argtypes = [u64]
-assert library.portcullis_abi_version() == 1
+assert library.portcullis_abi_version() == 2
 
 engine, worker, exchange = u64(), u64(), u64()
 assert library.portcullis_engine_new(ctypes.byref(engine), None) == 0

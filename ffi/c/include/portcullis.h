@@ -50,10 +50,16 @@
 #define PORTCULLIS_ANSWER 42
 
 /**
- * The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: it is
- * held back until its plan is carried out.
+ * The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: its
+ * body is to be handed over (`portcullis_exchange_response_body`), and what comes back is to be sent.
  */
 #define PORTCULLIS_PENDING 52
+
+/**
+ * Of a response alone: a part of it was sent and it cannot go on. Break the stream off, so that the client sees that it is
+ * not whole.
+ */
+#define PORTCULLIS_RESET 109
 
 /**
  * A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
@@ -175,13 +181,13 @@
 #define PORTCULLIS_DEMANDS_CHARGE 1
 
 /**
- * `demands`: read the body up to `body_max_bytes` and judge it. In `carries` it also says that the host can hand over
- * the body of a signed message before the decision.
+ * `demands`: read the body up to `body_max_bytes`, hold it and hand it over: the engine judges it. In `carries` it also
+ * says that the host can hand over the body of a signed message before the decision.
  */
 #define PORTCULLIS_DEMANDS_BODY 2
 
 /**
- * `demands`: change or check the response's body as the verdict's line says under `response`.
+ * `demands`: hand over the response's head and body, and send what comes back in place of the body.
  */
 #define PORTCULLIS_DEMANDS_RESPONSE 4
 
@@ -202,12 +208,14 @@
 #define PORTCULLIS_LIST_TAGS 1
 
 /**
- * List of headers: to set on the request that goes upstream.
+ * List of headers: to set on the request that goes upstream. Once it may go on, with those that a plan for the response
+ * needs there.
  */
 #define PORTCULLIS_LIST_REQUEST_SET 2
 
 /**
- * List of texts: headers to remove from the request before any is set.
+ * List of texts: headers to remove from the request before any is set. Once it may go on, with those that a plan for the
+ * response cannot have there, and digests of a body that was written anew.
  */
 #define PORTCULLIS_LIST_REQUEST_DROP 3
 
@@ -237,8 +245,8 @@
 #define PORTCULLIS_LIST_REPORT_UNKNOWN 8
 
 /**
- * List of texts, once a response may pass: headers to remove from it before those of `PORTCULLIS_LIST_RESPONSE_SET` are
- * added.
+ * List of texts, once the response's head was handed over and not refused: headers to remove from it before those of
+ * `PORTCULLIS_LIST_RESPONSE_SET` are added.
  */
 #define PORTCULLIS_LIST_RESPONSE_REMOVE 9
 
@@ -248,7 +256,7 @@
 #define PORTCULLIS_LIST_REQUEST_TRAILERS 10
 
 /**
- * List of texts, once a response may pass: names to remove from its trailers.
+ * List of texts, once the response's head was handed over and not refused: names to remove from its trailers.
  */
 #define PORTCULLIS_LIST_RESPONSE_TRAILERS 11
 
@@ -263,7 +271,8 @@
 #define PORTCULLIS_STEP_INTROSPECT 1
 
 /**
- * `step`: read the request's body up to `max_bytes`, then call `portcullis_exchange_body_end`.
+ * `step`: read the request's body up to `max_bytes`, hand all of it over by `portcullis_exchange_body`, then call
+ * `portcullis_exchange_body_end`. Send nothing of it before `PORTCULLIS_STEP_FORWARD`.
  */
 #define PORTCULLIS_STEP_READ_BODY 2
 
@@ -273,49 +282,10 @@
 #define PORTCULLIS_STEP_CHARGE 3
 
 /**
- * `step`: send the request upstream, then call `portcullis_exchange_response_head`.
+ * `step`: send the request upstream, with `body` for its body where that is replaced, then call
+ * `portcullis_exchange_response_head`.
  */
 #define PORTCULLIS_STEP_FORWARD 4
-
-/**
- * `outcome` of a request's body: as accepted.
- */
-#define PORTCULLIS_BODY_ACCEPTED 81
-
-/**
- * `outcome` of a request's body: not readable in its media type.
- */
-#define PORTCULLIS_BODY_SYNTAX 1
-
-/**
- * `outcome` of a request's body: not of an accepted shape.
- */
-#define PORTCULLIS_BODY_SHAPE 2
-
-/**
- * `outcome` of a request's body: over the limit.
- */
-#define PORTCULLIS_BODY_TOO_LARGE 3
-
-/**
- * `outcome` of a request's body: of no accepted media type.
- */
-#define PORTCULLIS_BODY_MEDIA_TYPE 4
-
-/**
- * `outcome` of a response's plan: it was carried out.
- */
-#define PORTCULLIS_RESPONSE_CARRIED_OUT 81
-
-/**
- * `outcome` of a response's plan: the body is not what it requires.
- */
-#define PORTCULLIS_RESPONSE_REFUSED 1
-
-/**
- * `outcome` of a response's plan: the body could not be read.
- */
-#define PORTCULLIS_RESPONSE_UNREADABLE 2
 
 /**
  * `end`: the client has its answer.
@@ -346,7 +316,7 @@
  * Number of the ABI that this header describes. It changes when a program built with an older header would misread
  * a newer library, and with it the shared library's name.
  */
-#define PORTCULLIS_ABI_VERSION 1
+#define PORTCULLIS_ABI_VERSION 2
 
 /**
  * A text or bytes: pointer and length. It need not end in a NUL. A null pointer with length 0 is an absent text; any
@@ -700,6 +670,11 @@ typedef struct portcullis_verdict {
    * Quotas, for `portcullis_exchange_quota`.
    */
   size_t quotas_len;
+  /**
+   * Where the request's body was refused, a JSON object to send as `application/problem+json` (RFC 9457); else absent. It
+   * names the first offending place and no value.
+   */
+  struct portcullis_text problem;
 } portcullis_verdict;
 
 /**
@@ -765,9 +740,9 @@ typedef struct portcullis_next {
    */
   uint32_t step;
   /**
-   * 0.
+   * 1 where `body` goes upstream in place of the body that came, 0 where that goes as it came.
    */
-  uint32_t reserved;
+  uint32_t replaces_body;
   /**
    * Largest body to read, bytes.
    */
@@ -776,6 +751,10 @@ typedef struct portcullis_next {
    * The opaque token to ask about, or absent.
    */
   struct portcullis_text token;
+  /**
+   * The body to send, all of it, where it is replaced; else absent.
+   */
+  struct portcullis_text body;
 } portcullis_next;
 
 /**
@@ -1316,9 +1295,9 @@ int32_t portcullis_exchange_charged(uint64_t exchange,
                                     size_t len);
 
 /**
- * A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: its bytes are counted, and more than are accepted refuse
- * (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself, but
- * not where the effect is `PORTCULLIS_PENDING`: then the decision depends on all of the body's bytes.
+ * A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: any number of bytes. The engine keeps what it judges, and
+ * the host keeps what it sends upstream. More bytes than are accepted refuse at once (413). Returns what
+ * `portcullis_exchange_begin` returns: `PORTCULLIS_PENDING` where more of the body may come.
  *
  * Ownership: `data` is read during the call and not kept. Threads: the worker's.
  * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
@@ -1332,8 +1311,9 @@ int32_t portcullis_exchange_body(uint64_t exchange,
                                  size_t len);
 
 /**
- * The request's body has ended, and this is what it turned out to be (`PORTCULLIS_BODY_..`). Returns what
- * `portcullis_exchange_begin` returns. `clock` may be null: no clock is known.
+ * The request's body has ended, and all of it was handed over: now it is judged. Returns what `portcullis_exchange_begin`
+ * returns; where the body is refused, `portcullis_exchange_verdict` says by which status and has a `problem` for the
+ * client. `clock` may be null: no clock is known.
  *
  * Threads: the worker's.
  * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
@@ -1343,34 +1323,54 @@ int32_t portcullis_exchange_body(uint64_t exchange,
  * `clock` must be null or a struct as large as its first member says.
  */
 int32_t portcullis_exchange_body_end(uint64_t exchange,
-                                     uint32_t outcome,
                                      const struct portcullis_clock *clock);
 
 /**
- * The head of the upstream's response is there, with its HTTP status, or 0 where it is not known. Returns `PORTCULLIS_ALLOW` where the response may
- * pass once the names of `PORTCULLIS_LIST_RESPONSE_REMOVE` are removed and the headers of `PORTCULLIS_LIST_RESPONSE_SET`
- * are added; `PORTCULLIS_PENDING` where it is held back until its plan was carried out
- * (`portcullis_exchange_response_body`).
+ * The head of the upstream's response is there: its HTTP status, or 0 where it is not known, and its header lines. Returns
  *
- * Threads: the worker's.
+ * - `PORTCULLIS_ALLOW` where the response may pass once the names of `PORTCULLIS_LIST_RESPONSE_REMOVE` are removed and
+ *   the headers of `PORTCULLIS_LIST_RESPONSE_SET` are added;
+ * - `PORTCULLIS_PENDING` where its body is to be handed over (`portcullis_exchange_response_body`); its head changes in
+ *   the same way, and is held back until there is something to send behind it;
+ * - `PORTCULLIS_DENY` where a plan cannot read it: the verdict's reply takes its place.
+ *
+ * A host that carries no response's body may leave out the headers: null with length 0.
+ *
+ * Ownership: `headers` and what they point to is read during the call and not kept. Threads: the worker's.
  * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT` (no HTTP status), `PORTCULLIS_E_HANDLE`,
  * `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then nothing has changed.
+ *
+ * Safety:
+ * `headers` must be readable for `headers_len` elements, and what they point to for their lengths.
  */
 int32_t portcullis_exchange_response_head(uint64_t exchange,
-                                          uint32_t status);
+                                          uint32_t status,
+                                          const struct portcullis_header *headers,
+                                          size_t headers_len);
 
 /**
- * What became of a response's plan (`PORTCULLIS_RESPONSE_..`); `status` is that of the `else` of what was not met, and 0
- * else. Returns `PORTCULLIS_ALLOW` where the response may pass as of `portcullis_exchange_response_head`, and
- * `PORTCULLIS_DENY` where the verdict's reply takes its place.
+ * A part of the body of a response under a plan, any number of bytes; `end` is 1 with the last one, else 0. `out` gets the
+ * bytes to send in its place, maybe none. Returns
  *
+ * - `PORTCULLIS_PENDING`: send `out` and go on with the next part;
+ * - `PORTCULLIS_ALLOW`: the end; send `out`, and the response is whole;
+ * - `PORTCULLIS_DENY`: nothing was sent so far: the verdict's reply takes the place of the response;
+ * - `PORTCULLIS_RESET`: a part of it was sent, and it cannot go on: break the stream off.
+ *
+ * Ownership: `data` is read during the call and not kept, and must not be a text of this exchange; `out` is the
+ * exchange's. Lifetime: until the next call of this function for the exchange, or until it or its worker is freed.
  * Threads: the worker's.
  * Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
- * `PORTCULLIS_E_POISONED`; then nothing has changed.
+ * `PORTCULLIS_E_POISONED`; then nothing has changed, and `out` is absent.
+ *
+ * Safety:
+ * `data` must be readable for its length, and `out` null or writable.
  */
 int32_t portcullis_exchange_response_body(uint64_t exchange,
-                                          uint32_t outcome,
-                                          uint32_t status);
+                                          const char *data,
+                                          size_t len,
+                                          uint32_t end,
+                                          struct portcullis_text *out);
 
 /**
  * What was allowed cannot be carried out: the gateway has not rewritten the request or the response. The verdict is then

@@ -9,9 +9,9 @@ use portcullis::{Credential, KeyFact, Now, PeerCert, RequestView, SignatureFact}
 use crate::memory::{bytes, maybe_bytes, sized, slice, text};
 use crate::status::{Failure, PORTCULLIS_E_ADDRESS, PORTCULLIS_E_ARGUMENT, PORTCULLIS_E_TEXT};
 use crate::types::{
-    Beside, Certificate, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION, PORTCULLIS_DEMANDS_BODY,
-    PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN, PORTCULLIS_HAS_WALL_CLOCK,
-    PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
+    Beside, Certificate, Header, PORTCULLIS_ABSENT, PORTCULLIS_CARRIES_INTROSPECTION,
+    PORTCULLIS_DEMANDS_BODY, PORTCULLIS_DEMANDS_CHARGE, PORTCULLIS_DEMANDS_RESPONSE, PORTCULLIS_EXPLAIN,
+    PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID, PORTCULLIS_TEST_PANIC, PORTCULLIS_VERIFIED, Request,
 };
 
 /// Smallest request: one without anything behind its scheme.
@@ -105,12 +105,8 @@ pub(crate) unsafe fn with_view<R>(
     f: impl FnOnce(&RequestView<'_>, Now) -> R,
 ) -> Result<R, Failure> {
     let mut lines: Vec<Line<'_>> = take(&mut lists.lines);
-    // SAFETY: the caller's promise, of the lines and the certificate's names.
-    unsafe {
-        for header in slice(request.headers, request.headers_len)? {
-            lines.push((bytes(header.name)?, bytes(header.value)?));
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { read_lines(request.headers, request.headers_len, &mut lines) }?;
     let mut room = MaybeUninit::uninit();
     let certificate = match request.certificate.is_null() {
         true => None,
@@ -141,6 +137,45 @@ pub(crate) unsafe fn with_view<R>(
     }
     lists.lines = recycled(lines, |_| (NOTHING, NOTHING));
     Ok(result)
+}
+
+/// Calls `f` with header lines.
+///
+/// # Safety
+///
+/// `headers` must be readable for `len` elements, and what they point to for their lengths, and unchanged until the call
+/// returns.
+pub(crate) unsafe fn with_lines<R>(
+    headers: *const Header,
+    len: usize,
+    lists: &mut Lists,
+    f: impl FnOnce(&[Line<'_>]) -> R,
+) -> Result<R, Failure> {
+    let mut lines: Vec<Line<'_>> = take(&mut lists.lines);
+    // SAFETY: the caller's promise.
+    unsafe { read_lines(headers, len, &mut lines) }?;
+    let result = f(&lines);
+    const NOTHING: &[u8] = &[];
+    lists.lines = recycled(lines, |_| (NOTHING, NOTHING));
+    Ok(result)
+}
+
+/// # Safety
+///
+/// As of [`with_lines`].
+#[inline]
+unsafe fn read_lines<'a>(
+    headers: *const Header,
+    len: usize,
+    lines: &mut Vec<Line<'a>>,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's promise, of the array and of what its elements point to.
+    unsafe {
+        for header in slice(headers, len)? {
+            lines.push((bytes(header.name)?, bytes(header.value)?));
+        }
+    }
+    Ok(())
 }
 
 /// An empty list of the same memory: collecting a list that is mapped into one of the same layout takes it over.

@@ -13,9 +13,12 @@ pub const PORTCULLIS_ALLOW: i32 = 0x51;
 /// Decision: answered by the gateway itself, with the verdict's status and response headers (a CORS preflight).
 pub const PORTCULLIS_ANSWER: i32 = 0x2a;
 
-/// The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: it is
-/// held back until its plan is carried out.
+/// The exchange waits for its host: `portcullis_exchange_next` says for what. Nothing is granted yet. Of a response: its
+/// body is to be handed over (`portcullis_exchange_response_body`), and what comes back is to be sent.
 pub const PORTCULLIS_PENDING: i32 = 0x34;
+/// Of a response alone: a part of it was sent and it cannot go on. Break the stream off, so that the client sees that it is
+/// not whole.
+pub const PORTCULLIS_RESET: i32 = 0x6d;
 
 /// A null pointer with a length, a length over PTRDIFF_MAX, a misaligned pointer, a missing out pointer or one given
 /// twice, a struct size or a kind that this library does not know, a request without a scheme.

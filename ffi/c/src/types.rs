@@ -186,10 +186,10 @@ pub struct Request {
 
 /// `demands`: charge all of the verdict's quotas, or none and refuse.
 pub const PORTCULLIS_DEMANDS_CHARGE: u32 = 1;
-/// `demands`: read the body up to `body_max_bytes` and judge it. In `carries` it also says that the host can hand over
-/// the body of a signed message before the decision.
+/// `demands`: read the body up to `body_max_bytes`, hold it and hand it over: the engine judges it. In `carries` it also
+/// says that the host can hand over the body of a signed message before the decision.
 pub const PORTCULLIS_DEMANDS_BODY: u32 = 2;
-/// `demands`: change or check the response's body as the verdict's line says under `response`.
+/// `demands`: hand over the response's head and body, and send what comes back in place of the body.
 pub const PORTCULLIS_DEMANDS_RESPONSE: u32 = 4;
 
 /// `carries`: ask about an opaque token that the host does not hand over. A host that does not gets the
@@ -243,15 +243,20 @@ pub struct Verdict {
     pub report_unknown_len: usize,
     /// Quotas, for `portcullis_exchange_quota`.
     pub quotas_len: usize,
+    /// Where the request's body was refused, a JSON object to send as `application/problem+json` (RFC 9457); else absent. It
+    /// names the first offending place and no value.
+    pub problem: Text,
 }
 
 /// List of texts: ids of the rules whose obligations bind, sorted.
 pub const PORTCULLIS_LIST_RULES: u32 = 0;
 /// List of texts: tags, sorted, each once.
 pub const PORTCULLIS_LIST_TAGS: u32 = 1;
-/// List of headers: to set on the request that goes upstream.
+/// List of headers: to set on the request that goes upstream. Once it may go on, with those that a plan for the response
+/// needs there.
 pub const PORTCULLIS_LIST_REQUEST_SET: u32 = 2;
-/// List of texts: headers to remove from the request before any is set.
+/// List of texts: headers to remove from the request before any is set. Once it may go on, with those that a plan for the
+/// response cannot have there, and digests of a body that was written anew.
 pub const PORTCULLIS_LIST_REQUEST_DROP: u32 = 3;
 /// List of headers: to set on the reply to the client, whoever made it.
 pub const PORTCULLIS_LIST_RESPONSE_SET: u32 = 4;
@@ -263,23 +268,25 @@ pub const PORTCULLIS_LIST_ACCEPT: u32 = 6;
 pub const PORTCULLIS_LIST_REPORT_TRUE: u32 = 7;
 /// List of texts: ids of report rules of which nobody knows, sorted.
 pub const PORTCULLIS_LIST_REPORT_UNKNOWN: u32 = 8;
-/// List of texts, once a response may pass: headers to remove from it before those of `PORTCULLIS_LIST_RESPONSE_SET` are
-/// added.
+/// List of texts, once the response's head was handed over and not refused: headers to remove from it before those of
+/// `PORTCULLIS_LIST_RESPONSE_SET` are added.
 pub const PORTCULLIS_LIST_RESPONSE_REMOVE: u32 = 9;
 /// List of texts, once the request may go on: names to remove from its trailers.
 pub const PORTCULLIS_LIST_REQUEST_TRAILERS: u32 = 10;
-/// List of texts, once a response may pass: names to remove from its trailers.
+/// List of texts, once the response's head was handed over and not refused: names to remove from its trailers.
 pub const PORTCULLIS_LIST_RESPONSE_TRAILERS: u32 = 11;
 
 /// `step`: answer the client with the verdict's status and response headers; nothing goes upstream.
 pub const PORTCULLIS_STEP_REPLY: u32 = 0;
 /// `step`: ask about `token`, then call `portcullis_exchange_introspected`.
 pub const PORTCULLIS_STEP_INTROSPECT: u32 = 1;
-/// `step`: read the request's body up to `max_bytes`, then call `portcullis_exchange_body_end`.
+/// `step`: read the request's body up to `max_bytes`, hand all of it over by `portcullis_exchange_body`, then call
+/// `portcullis_exchange_body_end`. Send nothing of it before `PORTCULLIS_STEP_FORWARD`.
 pub const PORTCULLIS_STEP_READ_BODY: u32 = 2;
 /// `step`: charge all quotas (`portcullis_exchange_quota`) or none, then call `portcullis_exchange_charged`.
 pub const PORTCULLIS_STEP_CHARGE: u32 = 3;
-/// `step`: send the request upstream, then call `portcullis_exchange_response_head`.
+/// `step`: send the request upstream, with `body` for its body where that is replaced, then call
+/// `portcullis_exchange_response_head`.
 pub const PORTCULLIS_STEP_FORWARD: u32 = 4;
 
 /// What the host does next. Its texts live until the next step of the exchange.
@@ -290,12 +297,14 @@ pub struct Next {
     pub struct_size: usize,
     /// `PORTCULLIS_STEP_..`.
     pub step: u32,
-    /// 0.
-    pub reserved: u32,
+    /// 1 where `body` goes upstream in place of the body that came, 0 where that goes as it came.
+    pub replaces_body: u32,
     /// Largest body to read, bytes.
     pub max_bytes: u64,
     /// The opaque token to ask about, or absent.
     pub token: Text,
+    /// The body to send, all of it, where it is replaced; else absent.
+    pub body: Text,
 }
 
 /// The instant of a step.
@@ -345,24 +354,6 @@ pub struct Charged {
     /// Time until as much is left as was asked for (refused), or until nothing is used (admitted), microseconds.
     pub reset_us: u64,
 }
-
-/// `outcome` of a request's body: as accepted.
-pub const PORTCULLIS_BODY_ACCEPTED: u32 = 0x51;
-/// `outcome` of a request's body: not readable in its media type.
-pub const PORTCULLIS_BODY_SYNTAX: u32 = 1;
-/// `outcome` of a request's body: not of an accepted shape.
-pub const PORTCULLIS_BODY_SHAPE: u32 = 2;
-/// `outcome` of a request's body: over the limit.
-pub const PORTCULLIS_BODY_TOO_LARGE: u32 = 3;
-/// `outcome` of a request's body: of no accepted media type.
-pub const PORTCULLIS_BODY_MEDIA_TYPE: u32 = 4;
-
-/// `outcome` of a response's plan: it was carried out.
-pub const PORTCULLIS_RESPONSE_CARRIED_OUT: u32 = 0x51;
-/// `outcome` of a response's plan: the body is not what it requires.
-pub const PORTCULLIS_RESPONSE_REFUSED: u32 = 1;
-/// `outcome` of a response's plan: the body could not be read.
-pub const PORTCULLIS_RESPONSE_UNREADABLE: u32 = 2;
 
 /// `end`: the client has its answer.
 pub const PORTCULLIS_END_COMPLETED: u32 = 0;

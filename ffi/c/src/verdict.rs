@@ -1,9 +1,9 @@
 //! An exchange -> the structs and the line of its verdict. Nothing is copied but the line; nothing is decided.
 
-use portcullis::Exchange;
 use portcullis::decision::{Effect, Reason};
 use portcullis::image::config::Period;
 use portcullis::image::ids::RuleId;
+use portcullis::{Exchange, Next};
 
 use crate::status::{
     Failure, NONE, ORDER, PORTCULLIS_ALLOW, PORTCULLIS_ANSWER, PORTCULLIS_DENY, PORTCULLIS_E_ARGUMENT,
@@ -51,6 +51,11 @@ pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
     let text = |text: Option<&str>| text.map_or_else(Text::default, Text::from);
     let demand = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
     let body = decision.request_body();
+    let has_plan = decision.response().is_some();
+    let (request_set_len, request_drop_len) = match has_plan || body.is_some() {
+        true => forwarded_lens(exchange),
+        false => (decision.request_set().len(), decision.request_drop().len()),
+    };
     let report_true_len = decision.report().iter().filter(|(_, is_true)| *is_true).count();
     Verdict {
         struct_size: size_of::<Verdict>(),
@@ -63,19 +68,45 @@ pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
         upstream_target: text(decision.upstream_target()),
         demands: demand(decision.quotas().len() > 0, PORTCULLIS_DEMANDS_CHARGE)
             | demand(body.is_some(), PORTCULLIS_DEMANDS_BODY)
-            | demand(decision.response().is_some(), PORTCULLIS_DEMANDS_RESPONSE),
+            | demand(has_plan, PORTCULLIS_DEMANDS_RESPONSE),
         body_strips_unknown: body.is_some_and(|body| body.strip_unknown).into(),
         body_max_bytes: body.map_or(0, |body| body.max_bytes),
         rules_len: decision.rules().len(),
         tags_len: decision.tags().len(),
-        request_set_len: decision.request_set().len(),
-        request_drop_len: decision.request_drop().len(),
+        request_set_len,
+        request_drop_len,
         response_set_len: decision.response_set().len(),
         response_drop_len: decision.response_drop().len(),
         accept_len: body.map_or(0, |body| body.accept.len()),
         report_true_len,
         report_unknown_len: decision.report().len() - report_true_len,
         quotas_len: decision.quotas().len(),
+        problem: Text::default(),
+    }
+}
+
+/// The same of an exchange under way, which may have refused a body.
+pub(crate) fn verdict_now(exchange: &Exchange) -> Verdict {
+    let problem = match exchange.next() {
+        Next::Reply(reply) => reply.problem.map_or_else(Text::default, Text::from),
+        _ => Text::default(),
+    };
+    Verdict {
+        problem,
+        ..verdict(exchange)
+    }
+}
+
+/// Lengths of the lists of request headers to set and to drop where a response waits for a plan, or a body may have been
+/// written anew.
+#[cold]
+fn forwarded_lens(exchange: &Exchange) -> (usize, usize) {
+    match exchange.next() {
+        Next::Forward(rewrites) => (rewrites.set().len(), rewrites.drop().len()),
+        _ => {
+            let decision = exchange.decision();
+            (decision.request_set().len(), decision.request_drop().len())
+        }
     }
 }
 
@@ -91,7 +122,10 @@ pub(crate) fn text(exchange: &Exchange, list: u32, index: usize) -> Result<Text,
     match list {
         PORTCULLIS_LIST_RULES => rule(decision.rules().get(index).copied()),
         PORTCULLIS_LIST_TAGS => name(decision.tags()),
-        PORTCULLIS_LIST_REQUEST_DROP => name(decision.request_drop()),
+        PORTCULLIS_LIST_REQUEST_DROP => match exchange.next() {
+            Next::Forward(rewrites) => rewrites.drop().nth(index).map(Text::from),
+            _ => name(decision.request_drop()),
+        },
         PORTCULLIS_LIST_RESPONSE_DROP => name(decision.response_drop()),
         PORTCULLIS_LIST_ACCEPT => {
             let body = decision.request_body();
@@ -118,12 +152,13 @@ pub(crate) fn text(exchange: &Exchange, list: u32, index: usize) -> Result<Text,
 
 /// An element of a list of headers.
 pub(crate) fn header(exchange: &Exchange, list: u32, index: usize) -> Result<Header, Failure> {
-    let mut lines = match list {
-        PORTCULLIS_LIST_REQUEST_SET => exchange.decision().request_set(),
-        PORTCULLIS_LIST_RESPONSE_SET => exchange.decision().response_set(),
+    let line = match (list, exchange.next()) {
+        (PORTCULLIS_LIST_REQUEST_SET, Next::Forward(rewrites)) => rewrites.set().nth(index),
+        (PORTCULLIS_LIST_REQUEST_SET, _) => exchange.decision().request_set().nth(index),
+        (PORTCULLIS_LIST_RESPONSE_SET, _) => exchange.decision().response_set().nth(index),
         _ => return Err(NO_LIST),
     };
-    let (name, value) = lines.nth(index).ok_or(NONE)?;
+    let (name, value) = line.ok_or(NONE)?;
     Ok(Header {
         name: Text::from(name),
         value: Text::from(value),

@@ -20,6 +20,8 @@ use crate::types::{
 /// Exchanges that were freed and keep their buffers for the next ones, so many a worker: more than a thread usually has
 /// under way at once, and little enough to lie idle after a burst.
 const WARM_MAX: usize = 64;
+/// Bytes that a freed exchange keeps room for of a response's body.
+const BODY_KEEP_MAX: usize = 1 << 16;
 /// The last generation that an exchange's slot is used with.
 const GENERATION_MAX: u32 = u32::MAX - 2;
 
@@ -66,6 +68,8 @@ pub(crate) struct UnderWay {
     pub(crate) exchange: Exchange,
     /// The verdict's line, once it was asked for.
     pub(crate) line: String,
+    /// What the last part of a response's body became.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Object for State {
@@ -168,11 +172,22 @@ impl State {
         Ok((&mut slot.under_way, &mut self.own.worker))
     }
 
+    /// An exchange and the lists that header lines are read into.
+    pub(crate) fn exchange_and_lists(
+        &mut self,
+        handle: Handle,
+    ) -> Result<(&mut UnderWay, &mut Lists), Failure> {
+        let slot = live(&mut self.exchanges, handle)?;
+        Ok((&mut slot.under_way, &mut self.own.lists))
+    }
+
     /// Ends an exchange; its buffers wait for the next one. A slot whose generations are used up is not used again.
     pub(crate) fn finish(&mut self, handle: Handle) -> Result<(), Failure> {
         let slot = live(&mut self.exchanges, handle)?;
         slot.under_way.exchange.clear();
         slot.under_way.line = String::new();
+        slot.under_way.body.clear();
+        slot.under_way.body.shrink_to(BODY_KEEP_MAX);
         slot.generation += 1;
         let is_used_up = slot.generation >= GENERATION_MAX;
         if is_used_up || self.warm.len() >= WARM_MAX {

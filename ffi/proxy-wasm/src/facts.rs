@@ -191,6 +191,17 @@ impl<'o> Facts<'o> {
         })
     }
 
+    /// The header lines alone, as they are now, of a request that Envoy has held since it was decided on.
+    pub fn held(host: &dyn Host) -> Result<Facts<'o>, FactError> {
+        let pairs = host.headers(Map::Request).ok_or(FactError::Headers)?;
+        let pseudo = Pseudo::find(&pairs);
+        Ok(Facts {
+            pairs,
+            pseudo,
+            ..Facts::default()
+        })
+    }
+
     /// The first of each pseudo-header makes the request line.
     pub fn line(&self) -> Line<'_> {
         let value = |at: Option<usize>| at.and_then(|at| self.pairs.value(at));

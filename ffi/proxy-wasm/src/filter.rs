@@ -1,40 +1,59 @@
-//! The phases of one proxied exchange: request headers -> [`Exchange`] -> forward with rewrites, or a local reply; response
-//! headers -> the exchange's edits of them. Knows no ABI, and no policy: what is due and what is granted, the engine says.
+//! The phases of one proxied exchange: request headers and body -> [`Exchange`] -> forward with rewrites, or a local reply;
+//! response headers and body -> the exchange's edits of them. Knows no ABI, and no policy: what is due and what is granted,
+//! the engine says.
 //!
 //! Invariant: unless in shadow mode, nothing goes on ([`Step::Continue`]) but what [`Next::Forward`] and
-//! [`ResponseNext::Pass`] let go. A local reply passes the response phase of the very same filter, so the state says that
-//! there is nothing more to do.
+//! [`portcullis::ResponseNext`] let go: a body that is to be judged is held, with the head before it, until it was; a body
+//! under a plan leaves as the exchange puts it out. A local reply passes the response phase of the very same filter, so the
+//! state says that there is nothing more to do.
+
+mod edits;
+mod response;
 
 use std::rc::Rc;
 
 use portcullis::decision::{Effect, HeaderLines, Reason};
-use portcullis::exchange::{End, ResponseEdits, Rewrites};
-use portcullis::{Carries, Exchange, Next, Now, RequestView, ResponseNext};
+use portcullis::exchange::{End, Rewrites};
+use portcullis::{Carries, Exchange, Next, Now, RequestView};
 
 use crate::config::{Kind, Logged};
 use crate::deployment::Deployment;
-use crate::facts::{Facts, Line, Rewriting};
-use crate::host::{Host, Level, Map, Refused};
+use crate::facts::{Facts, Rewriting};
+use crate::host::{Body, Host, Level, Map};
 use crate::log;
-use crate::pairs::Pairs;
-use crate::reply::{DECISION_HEADER, Refusal};
+use crate::reply::Refusal;
 use crate::shared::Shared;
 use crate::text::quote;
 
-/// The plugin has no store of quotas, which it says when a charge is due, and reads no bodies yet.
-const CARRIES: Carries = Carries {
-    introspection: false,
-    charges: true,
-    request_body: false,
-    response_body: false,
-};
+/// The steps that the plugin carries out. It has no store of quotas, which it says when a charge is due. NGINX's proxy-wasm
+/// host changes no head once a body comes.
+fn carries(gateway: Kind) -> Carries {
+    let bodies = gateway == Kind::Envoy;
+    Carries {
+        introspection: false,
+        charges: true,
+        request_body: bodies,
+        response_body: bodies,
+    }
+}
+
+/// Envoy as it comes hands over no body while a head is held.
+const NO_PARTS: &str = "portcullis: nothing came of a body that is to be read; \
+    if nothing ever does, say `allow_on_headers_stop_iteration: true` in the plugin's `config`";
+
+/// No plugin has a store by itself.
+fn charge(exchange: &mut Exchange) {
+    if matches!(exchange.next(), Next::Charge(_)) {
+        let _ = exchange.store_failed();
+    }
+}
 
 /// Whether the gateway goes on with the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It does.
     Continue,
-    /// It does not: it was answered.
+    /// It does not: it holds what came, or it was answered.
     Stop,
 }
 
@@ -44,6 +63,12 @@ pub struct Filter {
     deployment: Rc<Deployment>,
     context: u32,
     state: State,
+    /// Bytes that the gateway holds of the request's body and the engine has seen.
+    seen: usize,
+    /// A part of the body that is read has come.
+    has_parts: bool,
+    /// The response's head has left, and with it the first bytes of its body.
+    is_sent: bool,
     /// Begun with the request's headers.
     exchange: Option<Exchange>,
     /// Where the decision was logged.
@@ -54,10 +79,18 @@ pub struct Filter {
 enum State {
     /// No request was seen.
     Waiting,
+    /// Its body is read; nothing of it has gone on.
+    Reading,
     /// It went on.
     Forwarded,
+    /// The body of its response goes through the engine.
+    Streaming,
+    /// Its response is under a plan, and its head says that there is no body.
+    Bodiless,
     /// It was answered here.
     Replied,
+    /// It was answered here or broken off after its response came: nothing of that goes on.
+    Ended,
     /// Shadow mode saw it.
     Watched,
 }
@@ -69,22 +102,29 @@ impl Filter {
             deployment,
             context,
             state: State::Waiting,
+            seen: 0,
+            has_parts: false,
+            is_sent: false,
             exchange: None,
             id: None,
         }
     }
 
-    /// Request headers are there. Asked again, it decides again; it replies once.
-    pub fn request_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        if self.state == State::Replied {
+    /// Request headers are there; `end`: nothing follows them. Asked again, it decides again; it replies once.
+    pub fn request_headers(&mut self, host: &dyn Host, shared: &Shared, end: bool) -> Step {
+        if matches!(self.state, State::Replied | State::Ended) {
             return Step::Stop;
         }
         (self.state, self.id) = (State::Waiting, None);
+        (self.seen, self.has_parts, self.is_sent) = (0, false, false);
         let mut exchange = self.exchange.take().unwrap_or_else(|| shared.exchange());
         let deployment = Rc::clone(&self.deployment);
         let step = match Facts::read(host, &deployment.options, deployment.reads) {
             Ok(facts) => {
                 self.begin(&mut exchange, host, shared, &facts);
+                if end && matches!(exchange.next(), Next::ReadBody { .. }) {
+                    self.read(&mut exchange, host, shared, &[], true);
+                }
                 self.settle(&mut exchange, host, shared, &facts)
             }
             Err(error) => {
@@ -96,17 +136,94 @@ impl Filter {
         step
     }
 
+    /// A part of the request's body is there: the gateway holds `size` bytes of it, those of parts that were held before
+    /// among them. `end`: it is the last one.
+    pub fn request_body(&mut self, host: &dyn Host, shared: &Shared, size: usize, end: bool) -> Step {
+        if self.state != State::Reading {
+            return self.request_rest();
+        }
+        self.has_parts = true;
+        // What goes on is held no longer.
+        let from = match self.deployment.options.shadow {
+            true => 0,
+            false => self.seen,
+        };
+        let part = match size.checked_sub(from) {
+            Some(_) => host.body(Body::Request, from, size).ok(),
+            None => None,
+        };
+        self.seen = size;
+        self.go_on(host, shared, part.as_deref(), end)
+    }
+
+    /// Request trailers are there; what the policy alone writes comes by them neither. They end a body.
+    pub fn request_trailers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
+        if self.state == State::Reading {
+            let step = self.go_on(host, shared, Some(&[]), true);
+            if step == Step::Stop {
+                return step;
+            }
+        }
+        let (State::Forwarded | State::Streaming | State::Bodiless, Some(exchange)) =
+            (self.state, &self.exchange)
+        else {
+            return self.request_rest();
+        };
+        let removed = exchange
+            .request_trailers()
+            .is_ok_and(|mut names| names.all(|name| host.remove(Map::RequestTrailers, name).is_ok()));
+        if removed {
+            return Step::Continue;
+        }
+        self.replace(host, shared, "request_trailers_not_rewritten")
+    }
+
+    /// What comes of a request that nothing more is to be known of.
+    fn request_rest(&self) -> Step {
+        match self.state {
+            State::Forwarded | State::Streaming | State::Bodiless | State::Watched => Step::Continue,
+            State::Waiting | State::Reading if self.deployment.options.shadow => Step::Continue,
+            State::Waiting | State::Reading | State::Replied | State::Ended => Step::Stop,
+        }
+    }
+
+    /// Goes on with a request that is read, by a part of its body; `None` is one that the gateway does not give.
+    fn go_on(&mut self, host: &dyn Host, shared: &Shared, part: Option<&[u8]>, end: bool) -> Step {
+        let mut exchange = self.exchange.take().unwrap_or_else(|| shared.exchange());
+        match part {
+            Some(part) => self.read(&mut exchange, host, shared, part, end),
+            None => {
+                exchange.reject(Reason::Internal, "body_unreadable");
+            }
+        }
+        let step = match exchange.next() {
+            Next::ReadBody { .. } => self.hold(),
+            _ => {
+                let facts = Facts::held(host).unwrap_or_else(|error| {
+                    exchange.reject(error.reason(), &error.to_string());
+                    Facts::default()
+                });
+                self.settle(&mut exchange, host, shared, &facts)
+            }
+        };
+        self.exchange = Some(exchange);
+        step
+    }
+
     fn begin(&self, exchange: &mut Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) {
-        let deployment = &self.deployment;
-        let wall_us = deployment.reads.clock.then(|| host.now_us()).flatten();
-        let now = Now {
+        let now = self.now(host);
+        facts.with_view(|view| self.decide(exchange, shared, view, now));
+    }
+
+    fn now(&self, host: &dyn Host) -> Now {
+        let wall_us = self.deployment.reads.clock.then(|| host.now_us()).flatten();
+        Now {
             wall_us,
             // There is no other clock. What it measures is when keys were last asked for.
             mono_us: wall_us
                 .and_then(|now| u64::try_from(now).ok())
                 .unwrap_or_default(),
-        };
-        facts.with_view(|view| self.decide(exchange, shared, view, now));
+        }
     }
 
     /// From the beginning of the decision to what is next.
@@ -115,13 +232,31 @@ impl Filter {
             exchange.reject(Reason::Internal, "reentered");
             return;
         };
-        let next = self
-            .deployment
-            .engine
-            .begin(exchange, &mut worker, view, CARRIES, now);
-        // No plugin has a store by itself.
-        if matches!(next, Next::Charge(_)) {
-            let _ = exchange.store_failed();
+        let (engine, carries) = (&self.deployment.engine, carries(self.deployment.options.gateway));
+        engine.begin(exchange, &mut worker, view, carries, now);
+        charge(exchange);
+    }
+
+    /// Hands a part of the request's body over.
+    fn read(&self, exchange: &mut Exchange, host: &dyn Host, shared: &Shared, part: &[u8], end: bool) {
+        // What is decided is decided at its end.
+        let now = if end { self.now(host) } else { Now::default() };
+        let Ok(mut worker) = shared.worker.try_borrow_mut() else {
+            exchange.reject(Reason::Internal, "reentered");
+            return;
+        };
+        if exchange.request_body(&mut worker, part, end, now).is_err() {
+            exchange.reject(Reason::Internal, "body_not_due");
+        }
+        charge(exchange);
+    }
+
+    /// The gateway holds what came of the request, and what is yet to come.
+    fn hold(&mut self) -> Step {
+        self.state = State::Reading;
+        match self.deployment.options.shadow {
+            true => Step::Continue,
+            false => Step::Stop,
         }
     }
 
@@ -141,83 +276,12 @@ impl Filter {
         match exchange.next() {
             Next::Forward(_) => self.forward(exchange, host, shared, facts),
             Next::Reply(_) => self.refuse(exchange, host, shared, facts),
+            Next::ReadBody { .. } => self.hold(),
             // The engine asks for no step that is not carried; should it, nothing goes on.
-            Next::Introspect(_) | Next::ReadBody { .. } | Next::Charge(_) => {
+            Next::Introspect(_) | Next::Charge(_) => {
                 exchange.reject(Reason::Internal, "unsettled");
                 self.refuse(exchange, host, shared, facts)
             }
-        }
-    }
-
-    /// Request trailers are there; what the policy alone writes comes by them neither.
-    pub fn request_trailers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        let (State::Forwarded, Some(exchange)) = (self.state, &self.exchange) else {
-            return self.request_rest();
-        };
-        let removed = exchange
-            .request_trailers()
-            .is_ok_and(|mut names| names.all(|name| host.remove(Map::RequestTrailers, name).is_ok()));
-        if removed {
-            return Step::Continue;
-        }
-        self.replace(host, shared, "request_trailers_not_rewritten")
-    }
-
-    /// Response trailers are there. The answer is on its way, so what cannot be carried out ends it.
-    pub fn response_trailers(&mut self, host: &dyn Host) -> Step {
-        let (State::Forwarded, Some(exchange)) = (self.state, &self.exchange) else {
-            return Step::Continue;
-        };
-        // As in the headers, an id is never somebody else's.
-        let rewritten = exchange.response_trailers().is_ok_and(|names| {
-            names
-                .chain([DECISION_HEADER])
-                .all(|name| host.remove(Map::ResponseTrailers, name).is_ok())
-        });
-        if rewritten {
-            return Step::Continue;
-        }
-        host.log(Level::Error, "portcullis: response trailers were not rewritten");
-        if self.in_nginx() {
-            return Step::Continue;
-        }
-        self.state = State::Replied;
-        host.close();
-        Step::Stop
-    }
-
-    /// A part of the request's body.
-    pub fn request_rest(&self) -> Step {
-        match self.state {
-            State::Forwarded | State::Watched => Step::Continue,
-            State::Waiting if self.deployment.options.shadow => Step::Continue,
-            State::Waiting | State::Replied => Step::Stop,
-        }
-    }
-
-    /// Response headers are there: of the upstream, of this filter's own reply, or of a reply that the gateway made
-    /// before this filter saw a request. Only the first is touched.
-    pub fn response_headers(&mut self, host: &dyn Host, shared: &Shared) -> Step {
-        let in_nginx = self.in_nginx();
-        let (State::Forwarded, Some(exchange)) = (self.state, &mut self.exchange) else {
-            return Step::Continue;
-        };
-        // Another head of the same response (1xx) is edited as the first.
-        let edits = match exchange.response_head(None, None) {
-            Ok(ResponseNext::Pass(edits)) => Some(edits),
-            Ok(ResponseNext::CarryOut(_) | ResponseNext::Replace(_)) => None,
-            Err(_) => exchange.response_edits().ok(),
-        };
-        // Looking costs a call. NGINX's host makes empty lines of what is removed and was not there.
-        let seen = in_nginx.then(|| host.headers(Map::Response)).flatten();
-        match edits {
-            Some(edits) if apply(host, &edits, self.id.as_deref(), seen.as_ref()).is_ok() => Step::Continue,
-            // No response is held back there, and a trap lets it pass too.
-            _ if in_nginx => {
-                host.log(Level::Error, "portcullis: the response was not rewritten");
-                Step::Continue
-            }
-            _ => self.replace(host, shared, "response_not_rewritten"),
         }
     }
 
@@ -235,14 +299,19 @@ impl Filter {
     ) -> Result<(), (Reason, &'static str)> {
         let line = facts.line();
         if line.rewriting == Rewriting::Additions
-            && let Some(detail) = obstacle(facts, &line, rewrites)
+            && let Some(detail) = edits::obstacle(facts, &line, rewrites)
         {
             return Err((Reason::Malformed, detail));
         }
         if self.deployment.options.shadow {
             return Ok(());
         }
-        rewrite(host, &line, rewrites).map_err(|Refused(_)| (Reason::Internal, "request_not_rewritten"))
+        edits::rewrite(host, &line, rewrites)
+            .and_then(|()| match rewrites.body {
+                Some(body) => edits::replace_body(host, facts, self.seen, body),
+                None => Ok(()),
+            })
+            .map_err(|_| (Reason::Internal, "request_not_rewritten"))
     }
 
     /// Answers in the place of what was on its way under an allow that cannot be carried out.
@@ -258,6 +327,10 @@ impl Filter {
 
     /// The gateway has done with the exchange.
     pub fn end(&mut self, host: &dyn Host, shared: &Shared) {
+        if matches!(self.state, State::Reading | State::Streaming) && !self.has_parts {
+            // Or the other side broke off.
+            host.log(Level::Warn, NO_PARTS);
+        }
         if let Some(mut exchange) = self.exchange.take() {
             // Of one that was forwarded the gateway does not say how it ended.
             let record = exchange.finish(End::Completed, Now::default());
@@ -287,13 +360,19 @@ impl Filter {
         Step::Continue
     }
 
-    fn refuse(&mut self, exchange: &Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) -> Step {
-        let decision = exchange.decision();
+    /// Counts and logs what was refused; its id.
+    fn tell(&mut self, exchange: &Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) -> String {
         let id = self.id.take().unwrap_or_else(|| shared.ids.next(self.context));
         self.count(exchange, host, shared);
-        if self.logs(decision.effect()) {
+        if self.logs(exchange.decision().effect()) {
             self.log(host, &id, facts, exchange);
         }
+        id
+    }
+
+    fn refuse(&mut self, exchange: &Exchange, host: &dyn Host, shared: &Shared, facts: &Facts<'_>) -> Step {
+        let decision = exchange.decision();
+        let id = self.tell(exchange, host, shared, facts);
         if self.deployment.options.shadow {
             self.state = State::Watched;
             return Step::Continue;
@@ -306,6 +385,10 @@ impl Filter {
             headers: decision.response_set(),
             id: &id,
             explain: self.deployment.options.explain,
+            problem: match exchange.next() {
+                Next::Reply(reply) => reply.problem,
+                _ => None,
+            },
         };
         if refusal.send(|reply| host.reply(reply)).is_err() {
             // Perhaps it was a header that the gateway did not like. Whatever happens, nothing goes on.
@@ -350,82 +433,6 @@ impl Filter {
             shadow: self.deployment.options.shadow,
         };
         host.log(Level::Info, &line.text());
-    }
-}
-
-/// What of a request that can only be added to is not what was decided on: the detail of a refusal.
-fn obstacle(facts: &Facts<'_>, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Option<&'static str> {
-    let set = rewrites.set.clone().map(|(name, _)| name);
-    let mut replaced = rewrites.drop.clone().chain(set);
-    let asks = |value: &[u8]| {
-        let mut options = value.split(|byte| *byte == b',');
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    };
-    if rewrites.target.as_bytes() != line.target {
-        Some("not_canonical")
-    } else if replaced.any(|name| facts.values(name).next().is_some()) {
-        Some("header_not_removable")
-    } else if facts.values("upgrade").next().is_some() && !facts.values("connection").any(asks) {
-        // Not an upgrade, so it was decided on as a plain request. Configurations that look at `$http_upgrade` alone
-        // make an upgrade of it.
-        Some("upgrade_without_connection")
-    } else {
-        None
-    }
-}
-
-fn rewrite(host: &dyn Host, line: &Line<'_>, rewrites: &Rewrites<'_>) -> Result<(), Refused> {
-    // Where nothing can be removed, there is none of these.
-    if line.rewriting != Rewriting::Additions {
-        let set = rewrites.set.clone().map(|(name, _)| name);
-        for name in rewrites.drop.clone().chain(set) {
-            host.remove(Map::Request, name)?;
-        }
-    }
-    // Replacing may leave a second line of the name behind.
-    for (name, value) in rewrites.set.clone() {
-        host.add(Map::Request, name, value)?;
-    }
-    if line.rewriting == Rewriting::Path && rewrites.target.as_bytes() != line.target {
-        host.replace(Map::Request, ":path", rewrites.target)?;
-    }
-    Ok(())
-}
-
-/// Edits the response's headers. `seen` are those that are there; without it, everything is removed that may be there.
-/// What fails does not keep the rest from being done: the first failure is told.
-fn apply(
-    host: &dyn Host,
-    edits: &ResponseEdits<'_>,
-    id: Option<&str>,
-    seen: Option<&Pairs>,
-) -> Result<(), Refused> {
-    let is_there = |name: &str| seen.is_none_or(|seen| seen.values(name).next().is_some());
-    // One line that becomes one line: removed and added it would leave an empty one behind in NGINX.
-    let is_replaced = |name: &str| {
-        seen.is_some_and(|seen| seen.only(name).is_some())
-            && edits.add().filter(|(own, _)| *own == name).count() == 1
-            && name != "vary"
-    };
-    let mut done = Ok(());
-    for name in edits.remove() {
-        if is_there(name) && !is_replaced(name) {
-            done = done.and(host.remove(Map::Response, name));
-        }
-    }
-    for (name, value) in edits.add() {
-        done = done.and(match is_replaced(name) {
-            true => host.replace(Map::Response, name, value),
-            false => host.add(Map::Response, name, value),
-        });
-    }
-    // With an id or without, the header is never somebody else's.
-    if is_there(DECISION_HEADER) {
-        done = done.and(host.remove(Map::Response, DECISION_HEADER));
-    }
-    match id {
-        Some(id) => done.and(host.add(Map::Response, DECISION_HEADER, id)),
-        None => done,
     }
 }
 

@@ -19,6 +19,15 @@ pub enum Map {
     ResponseTrailers,
 }
 
+/// Which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Of the request.
+    Request,
+    /// Of the response.
+    Response,
+}
+
 /// How loud a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -73,9 +82,13 @@ pub trait Host {
     fn add(&self, map: Map, name: &str, value: &str) -> Result<(), Refused>;
     /// Gives the one line of a name another value.
     fn replace(&self, map: Map, name: &str, value: &str) -> Result<(), Refused>;
+    /// Bytes of a body that the gateway holds: those behind the first `start`, up to `end`.
+    fn body(&self, body: Body, start: usize, end: usize) -> Result<Vec<u8>, Refused>;
+    /// Puts bytes in the place of all that the gateway holds of a body.
+    fn set_body(&self, body: Body, bytes: &[u8]) -> Result<(), Refused>;
     /// Answers the client; nothing goes upstream.
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused>;
-    /// Ends the exchange without an answer, where none can be sent. Does not come back where that fails too.
+    /// Ends the exchange without an answer, or in the middle of one. Does not come back where that fails.
     fn close(&self);
     /// Writes a line into the gateway's log.
     fn log(&self, level: Level, line: &str);

@@ -3,7 +3,7 @@
 //! The SDK has wrappers, but they panic on a name that is not UTF-8 and on a status they do not know, and read a
 //! status as a Rust enum whatever its number is. Here a status is a number, bytes are bytes, and nothing panics.
 
-use crate::host::{Host, Level, LocalReply, Map, Refused};
+use crate::host::{Body, Host, Level, LocalReply, Map, Refused};
 use crate::pairs::{self, Pairs};
 use crate::verifier::VerifySignature;
 
@@ -18,6 +18,8 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(buffer: u32, start: usize, replaced: usize, data: *const u8, len: usize)
+    -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_add_header_map_value(
@@ -82,6 +84,13 @@ fn number(map: Map) -> u32 {
         Map::RequestTrailers => 1,
         Map::Response => 2,
         Map::ResponseTrailers => 3,
+    }
+}
+
+fn buffer(body: Body) -> u32 {
+    match body {
+        Body::Request => 0,
+        Body::Response => 1,
     }
 }
 
@@ -198,6 +207,26 @@ impl Host for Gateway {
                 value.len(),
             )
         })
+    }
+
+    fn body(&self, body: Body, start: usize, end: usize) -> Result<Vec<u8>, Refused> {
+        let (buffer, wanted) = (buffer(body), end.saturating_sub(start));
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        // SAFETY: as in `headers`.
+        let taken = bytes(|data, len| unsafe { proxy_get_buffer_bytes(buffer, start, wanted, data, len) })?;
+        if taken.len() == wanted {
+            Ok(taken)
+        } else {
+            Err(Refused(NO_BYTES))
+        }
+    }
+
+    fn set_body(&self, body: Body, bytes: &[u8]) -> Result<(), Refused> {
+        // From 0, and more than there can be: all of it is replaced.
+        // SAFETY: the bytes are live and of that length.
+        done(unsafe { proxy_set_buffer_bytes(buffer(body), 0, usize::MAX, bytes.as_ptr(), bytes.len()) })
     }
 
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused> {

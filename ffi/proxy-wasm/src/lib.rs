@@ -4,7 +4,8 @@
 //! ```text
 //! configuration --config--> what an operator wrote --deployment--> policy in force
 //! request       --facts---> RequestView --filter--> the engine's exchange: forward with rewrites, or a local reply
-//! response      ----------> filter: the exchange's edits of its headers
+//! its body      ----------> filter: held until the exchange has judged it
+//! response      ----------> filter: the exchange's edits of its headers, and its body as the exchange puts it out
 //! ```
 //!
 //! All but two modules are plain Rust over the [`host::Host`] trait and run in native tests. `hostcalls` is the one

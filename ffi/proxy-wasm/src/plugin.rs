@@ -60,26 +60,30 @@ impl Drop for Http {
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         #[cfg(feature = "debug-trap")]
         trap_if_asked();
-        SHARED.with(|shared| action(self.0.request_headers(&Gateway, shared)))
+        SHARED.with(|shared| action(self.0.request_headers(&Gateway, shared, end_of_stream)))
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        action(self.0.request_rest())
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        SHARED.with(|shared| action(self.0.request_body(&Gateway, shared, size, end_of_stream)))
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         SHARED.with(|shared| action(self.0.request_trailers(&Gateway, shared)))
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        SHARED.with(|shared| action(self.0.response_headers(&Gateway, shared)))
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        SHARED.with(|shared| action(self.0.response_headers(&Gateway, shared, end_of_stream)))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        SHARED.with(|shared| action(self.0.response_body(&Gateway, shared, size, end_of_stream)))
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.response_trailers(&Gateway))
+        SHARED.with(|shared| action(self.0.response_trailers(&Gateway, shared)))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Refusal<'r> {
     pub id: &'r str,
     /// Tell the reason's code.
     pub explain: bool,
+    /// The engine's own problem document, a JSON object with a member at least.
+    pub problem: Option<&'r str>,
 }
 
 impl Refusal<'_> {
@@ -72,8 +74,16 @@ impl Refusal<'_> {
     }
 
     fn problem(&self) -> String {
-        let mut out = format!("{{\"type\":\"about:blank\",\"title\":\"{}\"", title(self.status));
-        out.push_str(&format!(",\"status\":{}", self.status));
+        let mut out = match self.problem.and_then(|own| own.strip_suffix('}')) {
+            Some(members) => members.to_string(),
+            None => {
+                let title = title(self.status);
+                format!(
+                    "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}",
+                    self.status
+                )
+            }
+        };
         if let Some(message) = self.message {
             out.push_str(",\"detail\":");
             quote(&mut out, message.as_bytes(), MESSAGE_MAX);
@@ -120,7 +130,11 @@ mod tests {
 
     use super::*;
 
-    fn sent(headers: &[(&str, &str)], explain: bool) -> (Vec<(String, String)>, String) {
+    fn sent(
+        headers: &[(&str, &str)],
+        explain: bool,
+        problem: Option<&str>,
+    ) -> (Vec<(String, String)>, String) {
         let decision = Decision {
             response_set: headers,
             ..Decision::default()
@@ -133,6 +147,7 @@ mod tests {
             headers: decision.response_set(),
             id: "i",
             explain,
+            problem,
         };
         refusal.send(|reply| {
             let lines = reply.headers.iter();
@@ -154,12 +169,20 @@ mod tests {
             pair(DECISION_HEADER, "i"),
             pair("content-type", "application/problem+json"),
         ];
-        assert_eq!(sent(&set, false).0, wanted);
+        assert_eq!(sent(&set, false, None).0, wanted);
     }
 
     #[test]
     fn the_reason_is_told_only_where_the_operator_wants_it() {
-        assert!(!sent(&[], false).1.contains("reason"));
-        assert!(sent(&[], true).1.contains("\"reason\":\"denied_by_rule\""));
+        assert!(!sent(&[], false, None).1.contains("reason"));
+        assert!(sent(&[], true, None).1.contains("\"reason\":\"denied_by_rule\""));
+    }
+    #[test]
+    fn a_document_of_the_engine_keeps_its_members() {
+        let own = r#"{"title":"Bad Request","status":400,"code":"not_json","pointer":""}"#;
+        assert_eq!(
+            sent(&[], true, Some(own)).1,
+            r#"{"title":"Bad Request","status":400,"code":"not_json","pointer":"","reason":"denied_by_rule","decision":"i"}"#
+        );
     }
 }

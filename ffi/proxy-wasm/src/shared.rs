@@ -13,6 +13,9 @@ use crate::ids::Ids;
 /// Exchanges that are kept: more than a VM usually has under way at once.
 const EXCHANGES_KEEP_MAX: usize = 64;
 
+/// Bytes that are kept room for between parts of bodies: what a gateway usually hands over at once.
+const OUT_KEEP_MAX: usize = 1 << 16;
+
 /// One a VM.
 #[derive(Debug)]
 pub struct Shared {
@@ -20,6 +23,8 @@ pub struct Shared {
     pub worker: RefCell<Worker>,
     /// Exchanges that are over and keep their buffers for the next ones.
     exchanges: RefCell<Vec<Exchange>>,
+    /// What is put out of a part of a response's body; the gateway has copied it before the next part comes.
+    out: RefCell<Vec<u8>>,
     /// Last good deployments.
     pub kept: RefCell<Kept>,
     /// Counters of the gateway.
@@ -39,6 +44,7 @@ impl Default for Shared {
         Shared {
             worker: RefCell::new(Worker::with_seed(seed(1))),
             exchanges: RefCell::default(),
+            out: RefCell::default(),
             kept: RefCell::default(),
             counters: Counters::default(),
             ids: Ids::new(seed(2)),
@@ -61,5 +67,16 @@ impl Shared {
         {
             kept.push(exchange);
         }
+    }
+
+    /// Calls `f` with an empty buffer; `None` where it is in use.
+    pub fn with_out<T>(&self, f: impl FnOnce(&mut Vec<u8>) -> T) -> Option<T> {
+        let mut out = self.out.try_borrow_mut().ok()?;
+        out.clear();
+        let result = f(&mut out);
+        if out.capacity() > OUT_KEEP_MAX {
+            *out = Vec::new();
+        }
+        Some(result)
     }
 }

@@ -32,12 +32,13 @@ laid_out!(Request, 208, 8:
     token_issuer 96, token_claims 104, token_fault 112, key 120, signature 124,
     key_set 128, key_id 136, key_fields 144, key_fault 152, signature_name 160, signature_fault 168,
     wall_us 176, mono_us 184, carries 192, reserved 196, beside 200, beside_len 204);
-laid_out!(Verdict, 112, 8:
+laid_out!(Verdict, 120, 8:
     struct_size 0, effect 4, status 8, reason 12, detail 20, message 28, rule 36, upstream_target 44,
     demands 52, body_strips_unknown 56, body_max_bytes 64,
     rules_len 72, tags_len 76, request_set_len 80, request_drop_len 84, response_set_len 88, response_drop_len 92,
-    accept_len 96, report_true_len 100, report_unknown_len 104, quotas_len 108);
-laid_out!(Next, 32, 8: struct_size 0, step 4, reserved 8, max_bytes 16, token 24);
+    accept_len 96, report_true_len 100, report_unknown_len 104, quotas_len 108,
+    problem 112);
+laid_out!(Next, 40, 8: struct_size 0, step 4, replaces_body 8, max_bytes 16, token 24, body 32);
 laid_out!(Clock, 32, 8: struct_size 0, flags 4, reserved 8, wall_us 16, mono_us 24);
 laid_out!(Introspection, 36, 4: struct_size 0, state 4, reserved 8, issuer 12, claims 20, fault 28);
 laid_out!(Charged, 24, 8: admitted 0, reserved 4, remaining 8, reset_us 16);

@@ -203,7 +203,7 @@ closed_set! {
         CriticalHeader = "critical_header";
         /// The token holds another token: its `cty` is `JWT` (RFC 7519, section 5.2).
         NestedToken = "nested_token";
-        /// The token's `typ` is not the one that the issuer asks for (RFC 8725, section 3.11).
+        /// The token's `typ` is not the one that the issuer asks for (RFC 8725, section 3.11); a value of a body is of another type.
         WrongType = "wrong_type";
         /// No key of the issuer, or several, fit the token's `kid` and `alg`.
         UnknownKey = "unknown_key";
@@ -241,6 +241,46 @@ closed_set! {
         QuerySyntax = "query_syntax";
         /// A parameter is missing, unknown, given too often or of another type.
         QueryShape = "query_shape";
+
+        // `body_refused`, `unsupported_media_type`, `response_unreadable`: how a body is read
+        /// The media type is not one that is accepted or can be read.
+        MediaType = "media_type";
+        /// The charset is not UTF-8.
+        Charset = "charset";
+        /// The body is coded in a way that cannot be read.
+        ContentCoding = "content_coding";
+        /// More bytes than the limit.
+        TooLarge = "body_too_large";
+        /// The body is not JSON (RFC 8259), or not in UTF-8.
+        NotJson = "not_json";
+        /// More open containers than the limit.
+        TooDeep = "too_deep";
+        /// A member's name, or what else must be held back, has more bytes than the limit.
+        NameTooLong = "name_too_long";
+        /// The body ends before it is whole.
+        CutShort = "cut_short";
+        /// A part of a response (206).
+        PartialContent = "partial_content";
+        /// The upstream speaks another protocol from here on (101).
+        SwitchingProtocols = "switching_protocols";
+
+        // `body_refused`: what a body holds
+        /// Not an URL-encoded form, or not in UTF-8.
+        NotAForm = "not_a_form";
+        /// A member or name that is not accepted.
+        UnknownField = "unknown_field";
+        /// A member or name that must be there.
+        MissingField = "missing_field";
+        /// A value, or a length, outside its bounds.
+        OutOfRange = "out_of_range";
+        /// A value that is not among those listed.
+        NotInList = "not_in_list";
+        /// A text that its regex does not match.
+        NoMatch = "no_match";
+        /// Too few or too many values of a list.
+        WrongCount = "wrong_count";
+        /// More members than the limit.
+        TooManyKeys = "too_many_keys";
 
         // `internal`
         /// The decision demands a step that the host does not carry out.

@@ -1,17 +1,17 @@
 //! `accept ..` -> accepted bodies, queries and forms with canonical bounds.
 
 use super::cx::sort_dedup;
-use super::jsonpath::{self, Step};
+use super::jsonpath;
 use super::literals::{self, decimal, regex};
 use super::report::Report;
 use crate::ast::{AcceptField, AcceptSpec, FieldLimit, Literal, Text};
-use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds, Many};
+use crate::model::{Accept, AcceptKind, AcceptedField, AcceptedType, Bounds, JsonStep, Many, json_path};
 use crate::source::{Span, Spanned};
 
 const CODE: &str = "G0510";
 
 /// A field with the steps of its path.
-type Field = (Vec<Step>, AcceptedField, Span);
+type Field = (Vec<JsonStep>, AcceptedField, Span);
 
 /// One `accept`; `None` where something was reported.
 pub(super) fn accept(report: &Report, spec: &AcceptSpec) -> Option<Accept> {
@@ -124,7 +124,7 @@ fn parents(report: &Report, fields: &[Field], is_body: bool) {
             } else if is_body && other_steps.starts_with(steps) {
                 let below = other_steps.get(steps.len());
                 let fine = matches!((field.ty, below), (AcceptedType::Any, _))
-                    || (field.ty == AcceptedType::Object && matches!(below, Some(Step::Member(_))));
+                    || (field.ty == AcceptedType::Object && matches!(below, Some(JsonStep::Member(_))));
                 if !fine {
                     report.error(
                         CODE,
@@ -142,7 +142,7 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
     let steps = report.ok(field.path.span, jsonpath::steps(&field.path.node))?;
     let body = *kind == AcceptKind::Body;
     let path = match (body, steps.as_slice()) {
-        (false, [Step::Member(name)] | [Step::Member(name), Step::Each]) => name.clone(),
+        (false, [JsonStep::Member(name)] | [JsonStep::Member(name), JsonStep::Each]) => name.clone(),
         (false, _) => {
             return report.invalid(
                 CODE,
@@ -154,8 +154,12 @@ fn field(report: &Report, kind: &AcceptKind, field: &AcceptField) -> Option<Fiel
                 ),
             );
         }
-        (true, steps) if steps.iter().all(|s| matches!(s, Step::Member(_) | Step::Each)) => {
-            jsonpath::print(steps)
+        (true, steps)
+            if steps
+                .iter()
+                .all(|s| matches!(s, JsonStep::Member(_) | JsonStep::Each)) =>
+        {
+            json_path(steps)
         }
         (true, _) => {
             return report.invalid(
@@ -255,7 +259,7 @@ fn limit_of(
     report: &Report,
     field: &AcceptField,
     ty: AcceptedType,
-    steps: &[Step],
+    steps: &[JsonStep],
     limit: &Spanned<FieldLimit>,
     bounds: &mut Bounds,
 ) {
@@ -303,7 +307,7 @@ fn limit_of(
             }
         }
         FieldLimit::Matches(_) => wrong("matches"),
-        FieldLimit::Items(min, max) if steps.contains(&Step::Each) => {
+        FieldLimit::Items(min, max) if steps.contains(&JsonStep::Each) => {
             bounds.items = Some((min.node, max.node))
         }
         FieldLimit::Items(min, max) => report.error(

@@ -7,6 +7,7 @@
 mod condition;
 mod credential;
 mod fact;
+mod jsonpath;
 mod obligation;
 mod rule;
 mod service;
@@ -19,6 +20,7 @@ pub use credential::{
     KeySet, PeerSet, Secret, SetForm, SignatureScheme, SignedPart, TokenSource, Trust, TrustedHeader,
 };
 pub use fact::{Fact, PeerFact, Type, Value};
+pub use jsonpath::{JsonPathFault, JsonStep, json_path, json_steps};
 pub use obligation::{
     Accept, AcceptKind, AcceptedField, AcceptedType, Amount, Bounds, CalendarUnit, HeaderAction,
     HeaderDirection, HeaderOp, HeaderValue, KeyFact, KeyPart, Limit, Many, Mask, Obligations, Period, Quota,

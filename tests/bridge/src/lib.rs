@@ -1,9 +1,11 @@
 //! A vector -> the engine's own request structure. The mapping adds nothing and cleans nothing: what a vector says is
 //! what a host would hand over. Knows no policies.
 
+mod client;
+
 use std::net::IpAddr;
 
-use portcullis::exchange::{BodyOutcome, RequestBody};
+use client::{Answer, admit};
 use portcullis::view::{BesideToken, Credential, KeyFact, PeerCert, RequestView, SignatureFact};
 use portcullis::{Exchange, Next, Now, Worker};
 use portcullis_base::instant;
@@ -26,7 +28,8 @@ pub struct OwnedRequest {
     signature: Option<Handed>,
     beside: Vec<Handed>,
     context: Vec<u8>,
-    body: Vec<u8>,
+    body: Option<Vec<u8>>,
+    answer: Option<Answer>,
     now: Now,
 }
 
@@ -95,29 +98,41 @@ impl OwnedRequest {
                 .as_ref()
                 .map(|c| c.get().as_bytes().to_vec())
                 .unwrap_or_default(),
-            body: request.body_bytes()?.unwrap_or_default(),
+            body: request.body_bytes()?,
+            answer: vector.upstream.as_ref().map(Answer::from_upstream).transpose()?,
         })
     }
 
-    /// Hands the body over to an exchange whose decision depends on it. To be called once it has begun; it is decided then,
-    /// unless it waits for something else.
+    /// Hands the body over to an exchange that asks for it. To be called once it has begun. A vector that has a body has its
+    /// quotas charged in its favour before; the body of one that has none is not judged, but where the decision depends on
+    /// it, it is empty.
     pub fn hand_over_body(&self, exchange: &mut Exchange, worker: &mut Worker) {
-        if exchange.is_decided() || !matches!(exchange.next(), Next::ReadBody { .. }) {
+        if !exchange.is_decided() && matches!(exchange.next(), Next::ReadBody { .. }) {
+            let body = self.body.as_deref().unwrap_or_default();
+            let _ = exchange.request_body(worker, body, true, self.now);
+        }
+        let Some(body) = &self.body else {
             return;
+        };
+        admit(exchange);
+        if matches!(exchange.next(), Next::ReadBody { .. }) {
+            let _ = exchange.request_body(worker, body, true, self.now);
         }
-        let parts = [
-            RequestBody::Chunk(&self.body),
-            RequestBody::End(BodyOutcome::Accepted),
-        ];
-        for part in parts {
-            // A body that is too large has its answer with the first.
-            let _ = exchange.request_body(worker, part, self.now);
-        }
+    }
+
+    /// The body, where the vector has one.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
     }
 
     /// When it is decided.
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// The same request at another time.
+    pub fn at(self, now: Now) -> OwnedRequest {
+        OwnedRequest { now, ..self }
     }
 
     /// Calls `f` with the borrowed header lines; the view needs them as a slice of pairs.

@@ -124,17 +124,45 @@ pub fn bytes(vector: &Vector, lanes: &Lanes) -> Result<Carried, Why> {
             line(&format!("{CONTEXT_HEADER}{place}"), value.as_bytes());
         }
     }
+    let body = request.body_bytes().map_err(|_| "the vector has no body")?;
+    let body = body.unwrap_or_default();
+    if !body.is_empty() && header(vector, "content-length").is_none() {
+        if header(vector, "transfer-encoding").is_some() {
+            return Err("a body in a coding of its own");
+        }
+        line("content-length", body.len().to_string().as_bytes());
+    }
     bytes.extend(b"\r\n");
-    let length = request
-        .headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|(_, value)| std::str::from_utf8(&value.0).ok()?.parse::<usize>().ok());
-    bytes.extend(std::iter::repeat_n(b'x', length.unwrap_or(0).min(1_000)));
+    bytes.extend(body);
     Ok(Carried {
         bytes,
         head: request.method == "HEAD",
     })
+}
+
+fn header<'v>(vector: &'v Vector, name: &str) -> Option<&'v [u8]> {
+    let mut lines = vector.request.headers.iter();
+    let line = lines.find(|(own, _)| own.eq_ignore_ascii_case(name));
+    line.map(|(_, value)| value.0.as_slice())
+}
+
+/// The vector as it is sent: a request on a socket has a body, if an empty one. Where a vector says only how long it is,
+/// any bytes will do.
+pub fn with_body(vector: &Vector) -> Vector {
+    let mut vector = vector.clone();
+    if vector.request.body.is_none() && vector.request.body_base64.is_none() {
+        let length = header(&vector, "content-length");
+        let length = length.and_then(|value| std::str::from_utf8(value).ok()?.parse::<usize>().ok());
+        vector.request.body = Some("x".repeat(length.unwrap_or(0).min(1_000)));
+    }
+    vector
+}
+
+/// The vector without its body, which is then not judged.
+pub fn without_body(vector: &Vector) -> Vector {
+    let mut vector = vector.clone();
+    (vector.request.body, vector.request.body_base64) = (None, None);
+    vector
 }
 
 /// Whether a vector speaks of a TLS connection.

@@ -171,6 +171,8 @@ pub fn wasm_plugin(name: &str, module: &Path, configuration: &str) -> Value {
     json!({
         "name": name,
         "failure_policy": "FAIL_RELOAD",
+        // Bodies are handed over while a head is held.
+        "allow_on_headers_stop_iteration": true,
         "reload_config": {"backoff": {"base_interval": "0.05s", "max_interval": "0.1s"}},
         "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
         "vm_config": {

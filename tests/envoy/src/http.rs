@@ -240,7 +240,7 @@ fn cut(line: &[u8]) -> Vec<u8> {
 }
 
 /// The chunks so far put together, and where the body ends if it does.
-pub(crate) fn unchunk(bytes: &[u8]) -> (Vec<u8>, Option<usize>) {
+pub fn unchunk(bytes: &[u8]) -> (Vec<u8>, Option<usize>) {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
         let rest = bytes.get(at..).unwrap_or_default();

@@ -7,6 +7,7 @@
 //! plugin:   image and side files -> the plugin's configuration
 //! seen:     what a probe in front of the plugin saw -> the vector that the plugin was asked
 //! tls:      what a vector says of the connection -> a certificate, and a connection that shows it
+//! script:   connections -> written responses part by part, and every byte that came
 //! upstream: connections -> the exact bytes of each request that came through
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod config;
 pub mod http;
 pub mod plugin;
 pub mod process;
+pub mod script;
 pub mod seen;
 pub mod tls;
 pub mod token;

@@ -10,7 +10,7 @@ use crate::config::SEEN_HEADER;
 use crate::http::Message;
 
 /// The vector as it reached the plugin; `None`: Envoy answered before any filter. What no header says (claims,
-/// context) is the sent vector's.
+/// context, body) is the sent vector's.
 pub fn vector(sent: &Vector, reply: &Message) -> Result<Option<Vector>, HostError> {
     let Some(text) = reply.header(SEEN_HEADER) else {
         return Ok(None);
@@ -22,6 +22,8 @@ pub fn vector(sent: &Vector, reply: &Message) -> Result<Option<Vector>, HostErro
         client_ip: address(&String::from_utf8_lossy(&remote)),
         sni: sent.request.sni.clone(),
         peer: sent.request.peer.clone(),
+        body: sent.request.body.clone(),
+        body_base64: sent.request.body_base64.clone(),
         ..Request::default()
     };
     for part in parts {
@@ -47,6 +49,7 @@ pub fn vector(sent: &Vector, reply: &Message) -> Result<Option<Vector>, HostErro
     Ok(Some(Vector {
         request,
         now: None,
+        upstream: None,
         expect: None,
         // It came in a header.
         bearer: None,

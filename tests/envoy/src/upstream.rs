@@ -1,4 +1,4 @@
-//! Connections from Envoy -> the exact bytes of each request that came through, each answered 200 with a fixed body.
+//! Connections from Envoy -> the exact bytes of each request that came through, each answered 200 with a fixed JSON text.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::HostError;
 use crate::http::{Incoming, Message};
 
 /// What every request is answered.
-pub const BODY: &str = "upstream\n";
+pub const BODY: &str = "\"upstream\"\n";
 
 /// A request that reached the upstream.
 #[derive(Clone, Debug)]
@@ -80,7 +80,10 @@ fn serve(stream: TcpStream, keep: bool, kept: &Mutex<Vec<Received>>, count: &Ato
             None if connect => "HTTP/1.1 200 OK\r\n\r\n".to_string(),
             None => {
                 let body = if head { "" } else { BODY };
-                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", BODY.len())
+                let length = BODY.len();
+                format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+                )
             }
         };
         let tunnel = connect || reply.starts_with("HTTP/1.1 101");

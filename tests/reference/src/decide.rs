@@ -30,7 +30,7 @@ enum Outcome<'c> {
 }
 
 /// The order of the verdict (section 6): the first refusal decides. What needs a memory is not here: `blocked`
-/// would come after the service, 429 after the quota keys, and bodies are refused as they come.
+/// would come after the service, and 429 after the quota keys. Bodies come last, see [`judge_body`].
 fn in_order<'c>(case: &'c Case<'c>, trace: &mut Trace) -> Result<Outcome<'c>, Refusal> {
     case.transport(trace)?;
     if case.is_preflight() {
@@ -149,11 +149,19 @@ fn decided(
             request_body,
             quotas,
         }) => {
-            let mut verdict = granted(&case, rule, &bindings, trace);
-            verdict.upstream_target = Some(upstream_target);
-            verdict.request_body = request_body;
-            verdict.quotas = quotas;
-            verdict
+            let judged = request_body.as_ref().map_or(Ok(()), |demand| {
+                judge_body(&case, demand, vector, is_body_read, quotas.is_empty())
+            });
+            match judged {
+                Ok(()) => {
+                    let mut verdict = granted(&case, rule, &bindings, trace);
+                    verdict.upstream_target = Some(upstream_target);
+                    verdict.request_body = request_body;
+                    verdict.quotas = quotas;
+                    verdict
+                }
+                Err(refusal) => revoked(&case, &refusal),
+            }
         }
         Ok(Outcome::Preflight(charges)) => {
             let mut verdict = Verdict {
@@ -218,6 +226,55 @@ fn granted(case: &Case<'_>, rule: RuleId, bindings: &[Binding<'_>], trace: &mut 
             response_drop: response.drop.into_iter().collect(),
         },
         tags: obligations::tags(bindings),
+        ..Verdict::default()
+    }
+}
+
+/// A body is judged once it was read: where the vector gives one, and where the decision depended on it. Charges come
+/// first, and a vector without a body stops before them.
+fn judge_body(
+    case: &Case<'_>,
+    demand: &RequestBody,
+    vector: &Vector,
+    is_body_read: bool,
+    is_charged: bool,
+) -> Result<(), Refusal> {
+    // Vectors are read with their bodies.
+    let body = vector.request.body_bytes().unwrap_or_default();
+    if body.is_none() && !is_charged {
+        return Ok(());
+    }
+    let judge = case.body_judge(demand, vector);
+    judge.told()?;
+    match body {
+        Some(body) => judge.body(&body),
+        None if is_body_read => judge.body(b""),
+        None => Ok(()),
+    }
+}
+
+/// Refused after it was allowed: of what the rules said only the reports stay, of the headers the service's own.
+fn revoked(case: &Case<'_>, refusal: &Refusal) -> Verdict {
+    let mut response_set = own_headers(case, None);
+    response_set.retain(|(name, _)| {
+        matches!(
+            name.as_str(),
+            "sunset" | "access-control-allow-origin" | "access-control-allow-credentials" | "vary"
+        )
+    });
+    if case.asked.is_grpc {
+        let status = grpc_status(refusal.status).to_string();
+        response_set.push(("grpc-status".to_string(), status));
+    }
+    Verdict {
+        effect: "deny".to_string(),
+        status: refusal.status,
+        reason: refusal.reason.code().to_string(),
+        detail: refusal.detail.clone(),
+        headers: Headers {
+            response_set,
+            ..Headers::default()
+        },
         ..Verdict::default()
     }
 }

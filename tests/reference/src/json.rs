@@ -15,9 +15,14 @@ pub(crate) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Not JSON, or nested too deep; callers treat both alike.
+/// Why a text cannot be read; only bodies tell the two apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotJson;
+pub(crate) enum Unread {
+    NotJson,
+    TooDeep,
+}
+
+use Unread::{NotJson, TooDeep};
 
 impl Json {
     /// Whether any object in it has two members of one name.
@@ -33,10 +38,19 @@ impl Json {
             _ => false,
         }
     }
+
+    /// How many containers are open at once.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Json::Array(items) => 1 + items.iter().map(Json::depth).max().unwrap_or(0),
+            Json::Object(members) => 1 + members.iter().map(|(_, v)| v.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
 }
 
 /// Parses a whole text.
-pub(crate) fn parse(text: &[u8]) -> Result<Json, NotJson> {
+pub(crate) fn parse(text: &[u8]) -> Result<Json, Unread> {
     let mut reader = Reader { text, at: 0 };
     reader.space();
     let value = reader.value(1)?;
@@ -58,7 +72,7 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    fn next(&mut self) -> Result<u8, NotJson> {
+    fn next(&mut self) -> Result<u8, Unread> {
         let byte = self.peek().ok_or(NotJson)?;
         self.at += 1;
         Ok(byte)
@@ -70,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, NotJson> {
+    fn word(&mut self, word: &str, value: Json) -> Result<Json, Unread> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
             return Err(NotJson);
@@ -80,20 +94,20 @@ impl Reader<'_> {
     }
 
     /// `level` is that of a container that would start here; it bounds the recursion.
-    fn value(&mut self, level: usize) -> Result<Json, NotJson> {
+    fn value(&mut self, level: usize) -> Result<Json, Unread> {
         match self.peek().ok_or(NotJson)? {
             b'n' => self.word("null", Json::Null),
             b't' => self.word("true", Json::Bool(true)),
             b'f' => self.word("false", Json::Bool(false)),
             b'"' => self.string().map(Json::String),
-            b'[' | b'{' if level > DEPTH_MAX => Err(NotJson),
+            b'[' | b'{' if level > DEPTH_MAX => Err(TooDeep),
             b'[' => self.array(level),
             b'{' => self.object(level),
             _ => self.number(),
         }
     }
 
-    fn array(&mut self, level: usize) -> Result<Json, NotJson> {
+    fn array(&mut self, level: usize) -> Result<Json, Unread> {
         self.at += 1;
         let mut items = Vec::new();
         self.space();
@@ -113,7 +127,7 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self, level: usize) -> Result<Json, NotJson> {
+    fn object(&mut self, level: usize) -> Result<Json, Unread> {
         self.at += 1;
         let mut members = Vec::new();
         self.space();
@@ -139,7 +153,7 @@ impl Reader<'_> {
         }
     }
 
-    fn digits(&mut self) -> Result<(), NotJson> {
+    fn digits(&mut self) -> Result<(), Unread> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return Err(NotJson);
         }
@@ -149,7 +163,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Json, NotJson> {
+    fn number(&mut self) -> Result<Json, Unread> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -174,7 +188,7 @@ impl Reader<'_> {
         Ok(Json::Number(String::from_utf8_lossy(text).into_owned()))
     }
 
-    fn string(&mut self) -> Result<String, NotJson> {
+    fn string(&mut self) -> Result<String, Unread> {
         if self.next()? != b'"' {
             return Err(NotJson);
         }
@@ -192,7 +206,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, NotJson> {
+    fn escape(&mut self) -> Result<char, Unread> {
         Ok(match self.next()? {
             b'"' => '"',
             b'\\' => '\\',
@@ -222,7 +236,7 @@ impl Reader<'_> {
         })
     }
 
-    fn hex4(&mut self) -> Result<u32, NotJson> {
+    fn hex4(&mut self) -> Result<u32, Unread> {
         let mut code = 0;
         for _ in 0..4 {
             code = code * 16 + char::from(self.next()?).to_digit(16).ok_or(NotJson)?;

@@ -41,6 +41,9 @@ mod obligations;
 mod query_accept;
 mod quotas;
 
+// what is accepted of a request's body (section 7)
+mod body;
+
 // everything above, in the order of section 6
 mod decide;
 mod steps;

@@ -15,7 +15,7 @@ use portcullis_vectors::Vector;
 use host::{Authority, parse_authority};
 pub(crate) use names::HeaderNames;
 pub(crate) use path::Path;
-pub(crate) use query::Parameter;
+pub(crate) use query::{Parameter, parameters};
 
 /// A refusal before any rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ pub(crate) fn normalise(
             )
         }
     };
-    let parameters = query::parameters(query.as_deref().unwrap_or_default());
+    let parameters = parameters(query.as_deref().unwrap_or_default());
     if parameters.len() > 256 {
         return Err(Malformed {
             status: 414,

@@ -3,7 +3,7 @@
 use portcullis_base::Detail;
 use std::net::IpAddr;
 
-use portcullis_lang::model::{Accept, AcceptedField, AcceptedType, Many, Policy};
+use portcullis_lang::model::{Accept, AcceptedField, AcceptedType, Bounds, Many, Policy};
 
 use crate::facts::{parse_int, parse_ip};
 use crate::hours::parse_instant;
@@ -46,25 +46,9 @@ pub(crate) fn accepted(
         let given: Vec<&str> = parameters
             .iter()
             .filter(|(_, name, _)| *name == field.path)
-            .map(|(_, _, v)| v.as_str())
+            .map(|(_, _, value)| value.as_str())
             .collect();
-        let is_one = |texts: &[&str]| texts.len() == 1 && value_fits(field, texts[0], patterns);
-        let is_list = |items: &[&str]| {
-            let (least, most) = field.bounds.items.unwrap_or((0, u64::MAX));
-            (least..=most).contains(&(items.len() as u64))
-                && items.iter().all(|item| value_fits(field, item, patterns))
-        };
-        let fits = match (field.many, given.as_slice()) {
-            (Many::One, texts) => is_one(texts),
-            (Many::Given, texts) => is_list(texts),
-            (Many::Separated(_), []) => is_list(&[]),
-            (Many::Separated(at), [text]) => is_list(&text.split(at).collect::<Vec<_>>()),
-            (Many::Separated(_), _) => false,
-        };
-        let is_left_out = given.is_empty() && field.optional;
-        if !fits && !is_left_out {
-            return Err(SHAPE);
-        }
+        field_fits(field, &given, patterns).map_err(|_| SHAPE)?;
     }
     if known.len() == parameters.len() {
         return Ok(request.query.clone());
@@ -73,7 +57,33 @@ pub(crate) fn accepted(
     Ok((!kept.is_empty()).then(|| kept.join("&")))
 }
 
-fn value_fits(field: &AcceptedField, value: &str, patterns: &Patterns) -> bool {
+/// The values that are given of a field of a query or form, in their order, or the first thing that is wrong.
+pub(crate) fn field_fits(field: &AcceptedField, given: &[&str], patterns: &Patterns) -> Result<(), Detail> {
+    let values: Vec<&str> = match field.many {
+        Many::Separated(at) => given.iter().flat_map(|text| text.split(at)).collect(),
+        Many::One | Many::Given => given.to_vec(),
+    };
+    for value in &values {
+        value_fits(field, value, patterns)?;
+    }
+    if given.is_empty() && field.optional {
+        return Ok(());
+    }
+    let (least, most) = match field.many {
+        Many::One => (1, 1),
+        Many::Given | Many::Separated(_) => field.bounds.items.unwrap_or((0, u64::MAX)),
+    };
+    let is_one_list = !matches!(field.many, Many::Separated(_)) || given.len() <= 1;
+    if is_one_list && (least..=most).contains(&(values.len() as u64)) {
+        Ok(())
+    } else if given.is_empty() {
+        Err(Detail::MissingField)
+    } else {
+        Err(Detail::WrongCount)
+    }
+}
+
+fn value_fits(field: &AcceptedField, value: &str, patterns: &Patterns) -> Result<(), Detail> {
     let bounds = &field.bounds;
     let size = match field.ty {
         AcceptedType::Bool => matches!(value, "true" | "false").then_some(None),
@@ -84,20 +94,31 @@ fn value_fits(field: &AcceptedField, value: &str, patterns: &Patterns) -> bool {
         // bodies only
         AcceptedType::Number | AcceptedType::Object | AcceptedType::Any => None,
     };
-    let Some(size) = size else { return false };
+    let size = size.ok_or(Detail::WrongType)?;
     // a bound that is no integer is met by nothing
     let bound = |text: &Option<String>, holds: fn(i128, i128) -> bool| match (size, text) {
         (Some(size), Some(text)) => text.parse().is_ok_and(|bound| holds(size, bound)),
         _ => true,
     };
-    bound(&bounds.min, |size, min| size >= min)
-        && bound(&bounds.max, |size, max| size <= max)
-        && bounds
-            .one_of
-            .as_ref()
-            .is_none_or(|texts| texts.iter().any(|text| text == value))
-        && bounds
-            .matches
-            .as_ref()
-            .is_none_or(|regex| patterns.is_match(regex, value.as_bytes()) == Some(true))
+    if !bound(&bounds.min, |size, min| size >= min) || !bound(&bounds.max, |size, max| size <= max) {
+        return Err(Detail::OutOfRange);
+    }
+    is_listed(bounds, value)?;
+    is_matched(bounds, value, patterns)
+}
+
+/// Whether a text is one of those that are allowed.
+pub(crate) fn is_listed(bounds: &Bounds, value: &str) -> Result<(), Detail> {
+    match &bounds.one_of {
+        Some(texts) if !texts.iter().any(|text| text == value) => Err(Detail::NotInList),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the regex, where there is one, matches a text.
+pub(crate) fn is_matched(bounds: &Bounds, value: &str, patterns: &Patterns) -> Result<(), Detail> {
+    match &bounds.matches {
+        Some(regex) if patterns.is_match(regex, value.as_bytes()) != Some(true) => Err(Detail::NoMatch),
+        _ => Ok(()),
+    }
 }

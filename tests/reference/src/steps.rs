@@ -9,10 +9,11 @@ use portcullis_base::{Detail, Reason};
 use std::collections::BTreeSet;
 
 use portcullis_lang::model::{
-    AcceptKind, CredentialKind, Effect, Fact, Policy, Rule, RuleId, Service, ServiceId, Transport,
+    Accept, AcceptKind, CredentialKind, Effect, Fact, Policy, Rule, RuleId, Service, ServiceId, Transport,
 };
-use portcullis_vectors::RequestBody;
+use portcullis_vectors::{RequestBody, Vector};
 
+use crate::body::{Head, Judge};
 use crate::condition::{Truth, View};
 use crate::decide::challenge;
 use crate::facts::{Captures, Datum, State, World};
@@ -410,5 +411,33 @@ impl<'a> Case<'a> {
         let named = content_type.as_ref().map(Option::as_deref);
         obligations::request_body(bindings, named, trace)
             .map_err(|()| Refusal::new(415, Reason::UnsupportedMediaType))
+    }
+
+    /// The judge of a body under the accepts that are demanded, of each rule those for the type that the head names.
+    pub(crate) fn body_judge<'b>(&'b self, demand: &'b RequestBody, vector: &Vector) -> Judge<'b> {
+        let headers: Vec<(String, Vec<u8>)> = vector
+            .request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.0.clone()))
+            .collect();
+        let head = Head::of(&headers);
+        let demanded = self
+            .rules
+            .iter()
+            .filter(|evaluated| demand.accept.contains(&evaluated.rule.id));
+        let accepts = demanded.flat_map(|evaluated| {
+            let all = evaluated.rule.obligations.accept.iter();
+            let bodies: Vec<&Accept> = all.filter(|accept| accept.kind != AcceptKind::Query).collect();
+            let is_alone = bodies.len() == 1;
+            let takes = |accept: &&Accept| is_alone || head.takes(&accept.kind);
+            bodies.into_iter().filter(takes).collect::<Vec<_>>()
+        });
+        Judge {
+            accepts: accepts.collect(),
+            demand,
+            patterns: &self.reference.patterns,
+            head,
+        }
     }
 }

@@ -143,6 +143,7 @@ impl Draft {
             bearer: None,
             context: context.and_then(|text| raw(&text)),
             now: self.now,
+            upstream: None,
             expect: None,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! `world` declares what conditions may ask about, `condition` builds typed conditions over it, `policy` puts
 //! services, guards and rules together; `request` reads the checked model back and aims at its rules, `satisfy`
-//! makes conditions true or false, `present` signs tokens, `present_key` shows keys and signs messages, `mutate` spells requests as an attacker would. Knows no evaluator.
+//! makes conditions true or false, `present` signs tokens, `present_key` shows keys and signs messages, `body` gives bodies, `mutate` spells requests as an attacker would. Knows no evaluator.
 
+mod body;
 mod condition;
 mod draft;
 mod mutate;

@@ -205,8 +205,12 @@ fn body_shape(rng: &mut Rng) -> String {
         " strip unknown",
     ]);
     let note = rng.pick(&["max 500", "min 0", ""]);
+    let optional = rng.pick(&["?", "?", "?", "?", "?", "?", "?", ""]);
     format!(
-        "accept body{options} {{ items[].sku?: string max 64; note?: string {note}; count?: int 1..100; }}"
+        "accept body{options} {{ items[].sku?: string max 64; note?: string {note}; count{optional}: int 1..100; \
+         owner?: object keys 2; extra?: any; ratio?: number 0..1.5; kind?: string in [\"in\", \"on\"]; \
+         when?: instant; from?: ip or null; tags[]?: string items 1..2; deep.a?: int; code?: string matches '[a-z]{{2}}'; \
+         is_new?: bool; }}"
     )
 }
 

@@ -9,6 +9,7 @@ use portcullis_lang::model::{
 use portcullis_vectors::{PeerCert, Signature, Vector};
 use serde_json::json;
 
+use super::body::give_body;
 use super::draft::{Draft, encode};
 use super::mutate::{mutate, preflight};
 use super::present::present;
@@ -86,6 +87,7 @@ impl<'p> Requests<'p> {
         present(&mut draft, self.policy, self.files, rng);
         present_key(&mut draft, self.policy, rng);
         sign_message(&mut draft, self.policy, self.files, rng);
+        give_body(&mut draft, self.policy, rng);
         draft.vector(id)
     }
 

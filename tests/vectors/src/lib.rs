@@ -3,12 +3,14 @@
 //! host speak it. Knows no policy and decides nothing.
 
 mod request;
+mod response;
 mod verdict;
 
 pub use request::{
     BesideToken, Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector, VectorError, parse_line,
     parse_lines,
 };
+pub use response::{ExpectClient, Received, Upstream};
 pub use verdict::{
     Closest, Expect, Headers, Mismatch, QuotaCharge, Report, RequestBody, Response, Verdict, compare,
 };

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::response::Upstream;
 use crate::verdict::Expect;
 
 /// One case. Claims, key fields and context stay JSON text: what is in them is the policy's business,
@@ -38,7 +39,10 @@ pub struct Vector {
     /// RFC 3339 instant with an offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
-    /// Any subset of the verdict.
+    /// What the upstream answers, where the request reaches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// Any subset of the verdict, and of what the client gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
 }
@@ -108,8 +112,7 @@ impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Bytes, D::Error> {
         match BytesForm::deserialize(d)? {
             BytesForm::Text(text) => Ok(Bytes(text.into_bytes())),
-            BytesForm::Base64 { base64 } => base64::engine::general_purpose::STANDARD
-                .decode(base64)
+            BytesForm::Base64 { base64 } => of_base64("base64", &base64)
                 .map(Bytes)
                 .map_err(serde::de::Error::custom),
         }
@@ -121,11 +124,22 @@ impl Serialize for Bytes {
         match std::str::from_utf8(&self.0) {
             Ok(text) => s.serialize_str(text),
             Err(_) => BytesForm::Base64 {
-                base64: base64::engine::general_purpose::STANDARD.encode(&self.0),
+                base64: to_base64(&self.0),
             }
             .serialize(s),
         }
     }
+}
+
+/// Bytes of a member's base64 text; an error names the member.
+pub(crate) fn of_base64(member: &str, text: &str) -> Result<Vec<u8>, String> {
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|e| format!("`{member}`: {e}"))
+}
+
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// `{"issuer": "corp", "claims": {..}}` or `{"issuer": "corp", "invalid": "expired"}`
@@ -217,9 +231,7 @@ impl Request {
     /// The raw target's bytes: of `target_base64`, `target` or `url` (after the authority; empty for `http://h`).
     pub fn target_bytes(&self) -> Result<Vec<u8>, String> {
         if let Some(text) = &self.target_base64 {
-            return base64::engine::general_purpose::STANDARD
-                .decode(text)
-                .map_err(|e| format!("`target_base64`: {e}"));
+            return of_base64("target_base64", text);
         }
         if let Some(target) = &self.target {
             return Ok(target.clone().into_bytes());
@@ -252,10 +264,7 @@ impl Request {
     pub fn body_bytes(&self) -> Result<Option<Vec<u8>>, String> {
         match (&self.body, &self.body_base64) {
             (Some(text), _) => Ok(Some(text.clone().into_bytes())),
-            (None, Some(text)) => base64::engine::general_purpose::STANDARD
-                .decode(text)
-                .map(Some)
-                .map_err(|e| format!("`body_base64`: {e}")),
+            (None, Some(text)) => of_base64("body_base64", text).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -276,6 +285,16 @@ pub fn parse_line(text: &str) -> Result<Vector, String> {
     let vector: Vector = serde_json::from_str(text).map_err(|e| e.to_string())?;
     vector.request.target_bytes()?;
     vector.request.body_bytes()?;
+    if let Some(upstream) = &vector.upstream {
+        upstream.check()?;
+    }
+    let expects_client = vector
+        .expect
+        .as_ref()
+        .is_some_and(|expect| expect.0.contains_key("client"));
+    if expects_client && vector.upstream.is_none() {
+        return Err("`expect.client` needs `upstream`: what the upstream answers".to_string());
+    }
     Ok(vector)
 }
 

@@ -4,6 +4,8 @@ use portcullis_base::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::response::ExpectClient;
+
 /// A verdict. Serialising it gives the one line of the format.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct Verdict {
     pub policy: String,
     /// Digest of the data.
     pub data: String,
+    /// What the client gets, where the vector says what the upstream answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Value>,
 }
 
 /// An allow that came close.
@@ -130,14 +135,14 @@ pub struct Report {
     pub value: String,
 }
 
-/// Any subset of a verdict's members but `id`. Nested members are compared whole.
+/// Any subset of a verdict's members but `id`, compared whole, and in `client` any subset of what the client gets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Expect(pub serde_json::Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Expect {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Expect, D::Error> {
-        const MEMBERS: [&str; 17] = [
+        const MEMBERS: [&str; 18] = [
             "effect",
             "status",
             "reason",
@@ -155,6 +160,7 @@ impl<'de> Deserialize<'de> for Expect {
             "report",
             "policy",
             "data",
+            "client",
         ];
         let map = serde_json::Map::<String, Value>::deserialize(d)?;
         if let Some(unknown) = map.keys().find(|k| !MEMBERS.contains(&k.as_str())) {
@@ -168,6 +174,9 @@ impl<'de> Deserialize<'de> for Expect {
             return Err(serde::de::Error::custom(format!(
                 "no verdict has the reason `{reason}`"
             )));
+        }
+        if let Some(client) = map.get("client") {
+            ExpectClient::read(client).map_err(serde::de::Error::custom)?;
         }
         Ok(Expect(map))
     }
@@ -191,18 +200,33 @@ impl Verdict {
     }
 }
 
-/// What of `expect` the verdict (a JSON object as of [`Verdict::to_line`]) does not meet; empty is agreement.
+impl Expect {
+    /// What is expected of what the client gets.
+    pub fn client(&self) -> Option<ExpectClient> {
+        // It was read with the vector.
+        self.0
+            .get("client")
+            .and_then(|client| ExpectClient::read(client).ok())
+    }
+}
+
+/// What of `expect` the verdict (a JSON object as of [`Verdict::to_line`], where there is an upstream with the member `client`
+/// of [`crate::Received::to_json`]) does not meet; empty is agreement.
 pub fn compare(expect: &Expect, verdict: &Value) -> Vec<Mismatch> {
-    expect
-        .0
-        .iter()
-        .filter_map(|(member, expected)| {
-            let actual = verdict.get(member).cloned().unwrap_or(Value::Null);
-            (actual != *expected).then(|| Mismatch {
+    let mut found = Vec::new();
+    for (member, expected) in &expect.0 {
+        let actual = verdict.get(member).cloned().unwrap_or(Value::Null);
+        match expect.client() {
+            Some(client) if member == "client" && actual.is_object() => {
+                found.extend(client.differences(&actual));
+            }
+            _ if actual != *expected => found.push(Mismatch {
                 member: member.clone(),
                 expected: expected.clone(),
                 actual,
-            })
-        })
-        .collect()
+            }),
+            _ => {}
+        }
+    }
+    found
 }

@@ -87,11 +87,10 @@ const VERDICT: u32 = 24;
 const NEXT: u32 = VERDICT + verdict::SIZE;
 const OUTS_SIZE: u32 = NEXT + next::SIZE;
 
-/// Numbers of the header: an exchange that waits, its steps, and what answers a body in its favour.
+/// Numbers of the header: an exchange that waits, and its steps.
 const PENDING: i32 = 0x34;
 const STEP_READ_BODY: u32 = 2;
 const STEP_CHARGE: u32 = 3;
-const BODY_ACCEPTED: i32 = 0x51;
 
 /// A verdict, by the call's return value, by the struct and as a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +162,11 @@ impl Loaded {
         self.take_back(at)?;
         self.ok("portcullis_exchange_begin", effect)?;
         let exchange = self.word(HANDLE)?;
-        let effect = self.carry_out(exchange, effect)?;
+        let body = vector.request.body_bytes().map_err(|problem| HostError::Vector {
+            id: vector.id.clone(),
+            problem,
+        })?;
+        let effect = self.carry_out(exchange, effect, body.as_deref())?;
         self.write(self.outs + VERDICT, &verdict::SIZE.to_le_bytes())?;
         let code = self.raw("portcullis_exchange_verdict", (exchange, self.out(VERDICT)))?;
         self.ok("portcullis_exchange_verdict", code)?;
@@ -190,14 +193,18 @@ impl Loaded {
         })
     }
 
-    /// Does whatever an exchange asks for before its request may go on, in its favour; the effect in the end.
-    fn carry_out(&mut self, exchange: i64, mut effect: i32) -> Result<i32, HostError> {
+    /// Does whatever an exchange asks for before its request may go on, in its favour, and hands over the body, if there is
+    /// one; without, it stops where one is asked for. The effect in the end.
+    fn carry_out(&mut self, exchange: i64, mut effect: i32, body: Option<&[u8]>) -> Result<i32, HostError> {
         while effect == PENDING {
             self.write(self.outs + NEXT, &next::SIZE.to_le_bytes())?;
             let code = self.raw("portcullis_exchange_next", (exchange, self.out(NEXT)))?;
             self.ok("portcullis_exchange_next", code)?;
             effect = match self.number(NEXT + next::STEP)? {
                 STEP_CHARGE => {
+                    self.write(self.outs + VERDICT, &verdict::SIZE.to_le_bytes())?;
+                    let code = self.raw("portcullis_exchange_verdict", (exchange, self.out(VERDICT)))?;
+                    self.ok("portcullis_exchange_verdict", code)?;
                     let quotas = self.number(VERDICT + verdict::QUOTAS_LEN)?;
                     let mut admitted = vec![0; (charged::SIZE * quotas) as usize];
                     for outcome in admitted.chunks_mut(charged::SIZE as usize) {
@@ -209,7 +216,18 @@ impl Loaded {
                     self.take_back(at)?;
                     effect
                 }
-                STEP_READ_BODY => self.raw("portcullis_exchange_body_end", (exchange, BODY_ACCEPTED, 0))?,
+                STEP_READ_BODY => {
+                    let Some(body) = body else {
+                        return Ok(effect);
+                    };
+                    let (at, len) = self.put(body)?;
+                    let read = self.raw("portcullis_exchange_body", (exchange, at, len))?;
+                    self.take_back(at)?;
+                    match read {
+                        PENDING => self.raw("portcullis_exchange_body_end", (exchange, 0))?,
+                        refused => refused,
+                    }
+                }
                 step => return Err(HostError::Wasm(format!("step {step} is not to be carried out"))),
             };
             self.ok("portcullis_exchange_..", effect)?;

@@ -101,7 +101,7 @@ pub mod certificate {
 /// `portcullis_next`.
 pub mod next {
     /// Size of the struct, and alignment 8.
-    pub const SIZE: u32 = 32;
+    pub const SIZE: u32 = 40;
     /// 32 bits.
     pub const STEP: u32 = 4;
 }
@@ -117,7 +117,7 @@ pub mod charged {
 /// `portcullis_verdict`.
 pub mod verdict {
     /// Size of the struct, and alignment 8.
-    pub const SIZE: u32 = 112;
+    pub const SIZE: u32 = 120;
     /// 32 bits.
     pub const EFFECT: u32 = 4;
     /// 32 bits.

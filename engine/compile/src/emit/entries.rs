@@ -145,7 +145,7 @@ impl Writer {
         let has_subs = vars.vars.iter().any(|v| matches!(v, Var::Sub(_)));
         for (((of, labels), fresh), filters) in plan.entries.iter().zip(labels).zip(records).zip(filters) {
             let subs = if has_subs {
-                subs(hot_roots(of, labels), vars)
+                vars.subs_of(hot_roots(of, labels))
             } else {
                 Vec::new()
             };
@@ -237,24 +237,4 @@ fn entry_words(
     }
     words[0] = head;
     words
-}
-
-/// Sub-conditions that graphs test, with those that these test; ascending ids are dependency order.
-pub(super) fn subs(mut todo: Vec<Ref>, vars: &Vars) -> Vec<u32> {
-    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
-    while let Some(at) = todo.pop() {
-        let Ref::Node(index) = at else { continue };
-        if !seen.insert(index) {
-            continue;
-        }
-        let node = vars.graph.node(index);
-        if let Some(Var::Sub(root)) = vars.vars.get(node.var as usize)
-            && found.insert(node.var)
-        {
-            todo.push(*root);
-        }
-        todo.push(node.default);
-        todo.extend(node.arms.iter().map(|arm| arm.1));
-    }
-    found.into_iter().collect()
 }

@@ -6,6 +6,7 @@ mod classifiers;
 mod entries;
 mod maps;
 mod nodes;
+mod paths;
 mod routes;
 mod symbols;
 
@@ -22,6 +23,7 @@ pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, 
         policy,
         mut config,
         patterns,
+        paths,
         mut vars,
         routes,
         entries: plan,
@@ -44,7 +46,8 @@ pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, 
         });
     }
     let allow_texts = entries::allow_texts(&plan, &mut config);
-    let roots = entries::roots(&plan, &labels, options.symbols);
+    let mut roots = entries::roots(&plan, &labels, options.symbols);
+    roots.extend(vars.response_roots());
 
     let methods = plan.methods.iter().zip(0..).map(|(m, i)| (0, m.as_bytes(), i));
     out.directory(dir::METHODS, plan.methods.len() as u32);
@@ -66,6 +69,8 @@ pub(super) fn emit(plan: Plan<'_>, options: &CompileOptions) -> Result<Vec<u8>, 
     out.records(dir::HEADS, dir::HEAD_COUNT, &heads, layout::HEAD);
     let tables: Vec<u32> = patterns.iter().map(|t| out.shared(t.words())).collect();
     out.records(dir::PATTERNS, dir::PATTERN_COUNT, &tables, 1);
+    out.part();
+    out.paths(&paths)?;
     out.part();
     out.link(&states, &accepts, &entries);
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entries::subs;
 use super::nodes::Nodes;
 use crate::entries::{Entries, Explanation};
 use crate::vars::Vars;
@@ -44,7 +43,7 @@ pub(super) fn section(plan: &Entries, vars: &Vars, nodes: &Nodes, entries: &[u32
             .flat_map(|e| e.1.iter())
             .map(|part| part.2)
             .collect();
-        lists.insert(*at, (subs(roots, vars), list));
+        lists.insert(*at, (vars.subs_of(roots), list));
     }
     let records_end = Symbols::RECORDS + body.words.len() as u32;
     body.known.clear();

@@ -9,21 +9,24 @@ enum Call {
     Introspected,
     Body(bool),
     Charged(bool),
-    ResponseHead,
-    ResponseBody(bool),
+    ResponseHead(ResponseHead),
+    ResponseBody(BodyEnd),
     Failed,
     Finish,
 }
 
-const CALLS: [Call; 10] = [
+const CALLS: [Call; 13] = [
     Call::Introspected,
     Call::Body(true),
     Call::Body(false),
     Call::Charged(true),
     Call::Charged(false),
-    Call::ResponseHead,
-    Call::ResponseBody(true),
-    Call::ResponseBody(false),
+    Call::ResponseHead(ResponseHead::NoBody),
+    Call::ResponseHead(ResponseHead::HasBody),
+    Call::ResponseHead(ResponseHead::Unreadable),
+    Call::ResponseBody(BodyEnd::CarriedOut),
+    Call::ResponseBody(BodyEnd::Refused),
+    Call::ResponseBody(BodyEnd::BrokenOff),
     Call::Failed,
     Call::Finish,
 ];
@@ -35,8 +38,11 @@ struct Rule {
     /// Open questions before the request goes upstream, the next one last.
     open: Vec<Call>,
     goes_on: bool,
+    /// Something is to be done with the response.
+    is_planned: bool,
     response_open: bool,
     refused: bool,
+    broken_off: bool,
     head_seen: bool,
     ended: bool,
 }
@@ -54,8 +60,10 @@ fn rule(waits: Waits, due: Due) -> Rule {
     Rule {
         open,
         goes_on: due.effect == Effect::Allow,
-        response_open: due.response,
+        is_planned: due.response,
+        response_open: false,
         refused: false,
+        broken_off: false,
         head_seen: false,
         ended: false,
     }
@@ -72,7 +80,7 @@ impl Rule {
         let due = match call {
             Call::Finish => !self.ended,
             Call::Failed => self.may_forward(),
-            Call::ResponseHead => self.may_forward() && !self.head_seen,
+            Call::ResponseHead(_) => self.may_forward() && !self.head_seen,
             Call::ResponseBody(_) => self.may_forward() && self.head_seen && self.response_open,
             _ => !self.ended && !self.refused && self.open.last().is_some_and(is_next),
         };
@@ -81,11 +89,18 @@ impl Rule {
         }
         match call {
             Call::Finish => self.ended = true,
-            Call::Failed | Call::Body(false) | Call::Charged(false) | Call::ResponseBody(false) => {
-                self.refused = true;
+            Call::Failed | Call::Body(false) | Call::Charged(false) => self.refused = true,
+            Call::ResponseHead(head) => {
+                self.head_seen = true;
+                // Without a plan nothing is asked of a body.
+                self.response_open = self.is_planned && head == ResponseHead::HasBody;
+                self.refused = self.is_planned && head == ResponseHead::Unreadable;
             }
-            Call::ResponseHead => self.head_seen = true,
-            Call::ResponseBody(true) => self.response_open = false,
+            Call::ResponseBody(end) => {
+                self.response_open = false;
+                self.refused = end != BodyEnd::CarriedOut;
+                self.broken_off = end == BodyEnd::BrokenOff;
+            }
             Call::Introspected | Call::Body(true) | Call::Charged(true) => {
                 self.open.pop();
             }
@@ -99,8 +114,8 @@ fn apply(steps: &mut Steps, call: Call, waits: Waits, due: Due) -> bool {
         Call::Introspected => steps.introspected(waits.body),
         Call::Body(accepted) => steps.body(accepted),
         Call::Charged(admitted) => steps.charged(admitted),
-        Call::ResponseHead => steps.response_head(),
-        Call::ResponseBody(carried_out) => steps.response_body(carried_out),
+        Call::ResponseHead(head) => steps.response_head(head),
+        Call::ResponseBody(end) => steps.response_body(end),
         Call::Failed => steps.failed(),
         Call::Finish => steps.finish(),
     };
@@ -111,7 +126,7 @@ fn apply(steps: &mut Steps, call: Call, waits: Waits, due: Due) -> bool {
 }
 
 /// Follows every sequence of calls; a call that is not due must change nothing, so only due ones are followed further.
-fn follow(steps: Steps, rule: &Rule, (waits, due): (Waits, Due), seen: &mut [u64; 3]) {
+fn follow(steps: Steps, rule: &Rule, (waits, due): (Waits, Due), seen: &mut [u64; 4]) {
     assert_eq!(steps.stage() == Stage::Ended, rule.ended);
     let forwards = matches!(
         steps.stage(),
@@ -122,6 +137,12 @@ fn follow(steps: Steps, rule: &Rule, (waits, due): (Waits, Due), seen: &mut [u64
         assert!(rule.head_seen && !rule.response_open, "{steps:?} {rule:?}");
         seen[1] += 1;
     }
+    assert_eq!(
+        steps.stage() == Stage::Reset,
+        rule.broken_off && !rule.ended,
+        "{steps:?}"
+    );
+    seen[3] += u64::from(steps.stage() == Stage::Reset);
     if steps.stage() == Stage::Reply {
         assert!(
             rule.refused || (rule.open.is_empty() && !rule.goes_on),
@@ -145,7 +166,7 @@ fn follow(steps: Steps, rule: &Rule, (waits, due): (Waits, Due), seen: &mut [u64
 #[test]
 fn every_plan_under_every_order_of_calls() {
     let flags = [false, true];
-    let mut seen = [0; 3];
+    let mut seen = [0; 4];
     for (introspection, body_before) in flags.iter().flat_map(|a| flags.map(|b| (*a, b))) {
         for effect in [Effect::Deny, Effect::Allow, Effect::Answer] {
             for bits in 0..8 {
@@ -171,9 +192,11 @@ fn every_plan_under_every_order_of_calls() {
             }
         }
     }
-    let [calls, responded, replied] = seen;
-    // One way each through the 4 x 8 plans of an allow to a response that passes.
-    assert_eq!(responded, 32);
+    let [calls, responded, replied, reset] = seen;
+    // Through the 4 x 8 plans of an allow to a response that passes: without a plan for it by any of three heads, with one
+    // because it has no body or because that was carried out.
+    assert_eq!(responded, 16 * 3 + 16 * 2);
+    assert_eq!(reset, 16);
     assert!(calls > 10_000 && replied > 250, "{seen:?}");
 }
 

@@ -1,7 +1,7 @@
 //! The declarations' indices into each other.
 
 use super::{Check, Checked, bad};
-use crate::image::config::{Amount, HeaderValue, Source};
+use crate::image::config::{Amount, HeaderValue, ShapePart, ShapeType, Source};
 use crate::image::layout::dir;
 
 impl Check<'_> {
@@ -65,15 +65,50 @@ impl Check<'_> {
                     self.index("header value", slot.0, slot.0, slots)?;
                 }
             }
-            for field in body.accept_query.iter().flat_map(|a| &a.fields) {
+            let queries = body.accept_query.iter().flat_map(|a| &a.fields);
+            for field in queries.chain(body.accept.iter().flat_map(|a| &a.fields)) {
                 if let Some(pattern) = field.matches {
                     self.index("query pattern", pattern, pattern, patterns)?;
                 }
             }
         }
+        for body in config.rules.bodies() {
+            for check in &body.require_response {
+                // Each reads only those before it.
+                if !check.subs.is_sorted_by(|a, b| a < b) {
+                    return bad("condition on a response", 0);
+                }
+                for sub in &check.subs {
+                    if !self.is_sub(*sub) {
+                        return bad("condition on a response", *sub);
+                    }
+                }
+            }
+            body.accept
+                .iter()
+                .try_for_each(|accept| self.shape(&accept.shape, patterns))?;
+        }
         for hours in &config.hours {
             if hours.offsets.first().is_none_or(|first| first.0 != i64::MIN) {
                 return bad("hours", 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Parts are there, and members are sorted.
+    fn shape(&self, shape: &[ShapePart], patterns: u32) -> Checked {
+        for (part, index) in shape.iter().zip(0..) {
+            let inside = part.members.iter().map(|(_, part)| *part);
+            let element = (part.ty == ShapeType::Array).then_some(part.element);
+            for inner in inside.chain(element) {
+                self.index("part of a body", index, inner, shape.len() as u32)?;
+            }
+            if !part.members.is_sorted_by(|a, b| a.0 < b.0) {
+                return bad("part of a body", index);
+            }
+            if let Some(pattern) = part.matches {
+                self.index("body pattern", pattern, pattern, patterns)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@
 pub(super) mod bitmaps;
 mod config;
 mod graph;
+mod paths;
 mod routes;
 
 use std::cell::Cell;
@@ -101,6 +102,7 @@ fn checked(config: &Config, words: &[u32], bytes: &[u8], symbols: Option<&[u8]>)
     check.answers()?;
     check.entries()?;
     check.routes()?;
+    check.paths()?;
     let symbols = symbols.map(|section| {
         let root = |root: u32| check.root(0, root).is_ok();
         let sub = |id: u32| check.is_sub(id);

@@ -160,7 +160,7 @@ pub unsafe extern "C" fn portcullis_exchange_verdict(exchange: u64, verdict: *mu
         out.put(&verdict::defect());
         let (mut state, handle) = of_exchange(exchange)?;
         let exchange = &state.exchange(handle)?.exchange;
-        out.put(&verdict::verdict(exchange));
+        out.put(&verdict::verdict_now(exchange));
         out.put_effect(verdict::effect(exchange));
         Ok(PORTCULLIS_OK)
     })

@@ -4,27 +4,24 @@
 use std::ffi::c_char;
 use std::mem::{MaybeUninit, offset_of};
 
-use portcullis::exchange::{
-    BodyOutcome, ChargeOutcome, End, Introspection as Heard, RequestBody, ResponseOutcome,
-};
+use portcullis::exchange::{ChargeOutcome, End, Introspection as Heard};
 use portcullis::{Exchange, Next as Step, Now, OutOfOrder, ResponseNext, Worker};
 
 use crate::guard::coded;
-use crate::memory::{SizedOut, bytes, sized, slice, text};
+use crate::memory::{Out, SizedOut, bytes, sized, slice, text};
+use crate::request;
 use crate::status::{
     Failure, ORDER, PORTCULLIS_ALLOW, PORTCULLIS_DENY, PORTCULLIS_E_ARGUMENT, PORTCULLIS_OK,
-    PORTCULLIS_PENDING,
+    PORTCULLIS_PENDING, PORTCULLIS_RESET, TWICE,
 };
 use crate::types::{
-    Charged, Clock, Introspection, Next, PORTCULLIS_ABSENT, PORTCULLIS_BODY_ACCEPTED,
-    PORTCULLIS_BODY_MEDIA_TYPE, PORTCULLIS_BODY_SHAPE, PORTCULLIS_BODY_SYNTAX, PORTCULLIS_BODY_TOO_LARGE,
-    PORTCULLIS_END_ABORTED, PORTCULLIS_END_COMPLETED, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID,
-    PORTCULLIS_RESPONSE_CARRIED_OUT, PORTCULLIS_RESPONSE_REFUSED, PORTCULLIS_RESPONSE_UNREADABLE,
-    PORTCULLIS_STEP_CHARGE, PORTCULLIS_STEP_FORWARD, PORTCULLIS_STEP_INTROSPECT, PORTCULLIS_STEP_READ_BODY,
-    PORTCULLIS_STEP_REPLY, PORTCULLIS_VERIFIED, Record, Text,
+    Charged, Clock, Header, Introspection, Next, PORTCULLIS_ABSENT, PORTCULLIS_END_ABORTED,
+    PORTCULLIS_END_COMPLETED, PORTCULLIS_HAS_WALL_CLOCK, PORTCULLIS_INVALID, PORTCULLIS_STEP_CHARGE,
+    PORTCULLIS_STEP_FORWARD, PORTCULLIS_STEP_INTROSPECT, PORTCULLIS_STEP_READ_BODY, PORTCULLIS_STEP_REPLY,
+    PORTCULLIS_VERIFIED, Record, Text,
 };
 use crate::verdict;
-use crate::worker::of_exchange;
+use crate::worker::{UnderWay, of_exchange};
 
 /// Smallest step: its kind.
 const NEXT_BYTES_MIN: usize = offset_of!(Next, max_bytes);
@@ -63,8 +60,9 @@ fn request_step(
 fn of_response(next: &ResponseNext<'_>) -> i32 {
     match next {
         ResponseNext::Pass(_) => PORTCULLIS_ALLOW,
-        ResponseNext::CarryOut(_) => PORTCULLIS_PENDING,
+        ResponseNext::Stream(_) => PORTCULLIS_PENDING,
         ResponseNext::Replace(_) => PORTCULLIS_DENY,
+        ResponseNext::Reset => PORTCULLIS_RESET,
     }
 }
 
@@ -117,7 +115,11 @@ pub unsafe extern "C" fn portcullis_exchange_next(exchange: u64, next: *mut Next
                 told.max_bytes = max;
             }
             Step::Charge(_) => told.step = PORTCULLIS_STEP_CHARGE,
-            Step::Forward(_) => told.step = PORTCULLIS_STEP_FORWARD,
+            Step::Forward(rewrites) => {
+                told.step = PORTCULLIS_STEP_FORWARD;
+                told.replaces_body = rewrites.body.is_some().into();
+                told.body = rewrites.body.map_or_else(Text::default, Text::from);
+            }
             Step::Reply(_) => told.step = PORTCULLIS_STEP_REPLY,
         }
         out.put(&told);
@@ -205,9 +207,9 @@ pub unsafe extern "C" fn portcullis_exchange_charged(
     })
 }
 
-/// A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: its bytes are counted, and more than are accepted refuse
-/// (413). Returns what `portcullis_exchange_begin` returns. A host may leave this out and judge the size itself, but
-/// not where the effect is `PORTCULLIS_PENDING`: then the decision depends on all of the body's bytes.
+/// A part of the request's body, for `PORTCULLIS_STEP_READ_BODY`: any number of bytes. The engine keeps what it judges, and
+/// the host keeps what it sends upstream. More bytes than are accepted refuse at once (413). Returns what
+/// `portcullis_exchange_begin` returns: `PORTCULLIS_PENDING` where more of the body may come.
 ///
 /// Ownership: `data` is read during the call and not kept. Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
@@ -222,14 +224,16 @@ pub unsafe extern "C" fn portcullis_exchange_body(exchange: u64, data: *const c_
         // SAFETY: the caller's promise.
         let data = unsafe { bytes(Text { ptr: data, len }) }?;
         request_step(exchange, |exchange, worker| {
-            let part = RequestBody::Chunk(data);
-            exchange.request_body(worker, part, Now::default()).map(drop)
+            exchange
+                .request_body(worker, data, false, Now::default())
+                .map(drop)
         })
     })
 }
 
-/// The request's body has ended, and this is what it turned out to be (`PORTCULLIS_BODY_..`). Returns what
-/// `portcullis_exchange_begin` returns. `clock` may be null: no clock is known.
+/// The request's body has ended, and all of it was handed over: now it is judged. Returns what `portcullis_exchange_begin`
+/// returns; where the body is refused, `portcullis_exchange_verdict` says by which status and has a `problem` for the
+/// client. `clock` may be null: no clock is known.
 ///
 /// Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
@@ -239,73 +243,113 @@ pub unsafe extern "C" fn portcullis_exchange_body(exchange: u64, data: *const c_
 ///
 /// `clock` must be null or a struct as large as its first member says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn portcullis_exchange_body_end(
-    exchange: u64,
-    outcome: u32,
-    clock: *const Clock,
-) -> i32 {
+pub unsafe extern "C" fn portcullis_exchange_body_end(exchange: u64, clock: *const Clock) -> i32 {
     coded(|| {
-        let outcome = match outcome {
-            PORTCULLIS_BODY_ACCEPTED => BodyOutcome::Accepted,
-            PORTCULLIS_BODY_SYNTAX => BodyOutcome::Syntax,
-            PORTCULLIS_BODY_SHAPE => BodyOutcome::Shape,
-            PORTCULLIS_BODY_TOO_LARGE => BodyOutcome::TooLarge,
-            PORTCULLIS_BODY_MEDIA_TYPE => BodyOutcome::MediaType,
-            _ => return Err(OUTCOME),
-        };
         // SAFETY: the caller's promise.
         let now = unsafe { now(clock) }?;
         request_step(exchange, |exchange, worker| {
-            let end = RequestBody::End(outcome);
-            exchange.request_body(worker, end, now).map(drop)
+            exchange.request_body(worker, &[], true, now).map(drop)
         })
     })
 }
 
-/// The head of the upstream's response is there, with its HTTP status, or 0 where it is not known. Returns `PORTCULLIS_ALLOW` where the response may
-/// pass once the names of `PORTCULLIS_LIST_RESPONSE_REMOVE` are removed and the headers of `PORTCULLIS_LIST_RESPONSE_SET`
-/// are added; `PORTCULLIS_PENDING` where it is held back until its plan was carried out
-/// (`portcullis_exchange_response_body`).
+/// The head of the upstream's response is there: its HTTP status, or 0 where it is not known, and its header lines. Returns
 ///
-/// Threads: the worker's.
+/// - `PORTCULLIS_ALLOW` where the response may pass once the names of `PORTCULLIS_LIST_RESPONSE_REMOVE` are removed and
+///   the headers of `PORTCULLIS_LIST_RESPONSE_SET` are added;
+/// - `PORTCULLIS_PENDING` where its body is to be handed over (`portcullis_exchange_response_body`); its head changes in
+///   the same way, and is held back until there is something to send behind it;
+/// - `PORTCULLIS_DENY` where a plan cannot read it: the verdict's reply takes its place.
+///
+/// A host that carries no response's body may leave out the headers: null with length 0.
+///
+/// Ownership: `headers` and what they point to is read during the call and not kept. Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT` (no HTTP status), `PORTCULLIS_E_HANDLE`,
 /// `PORTCULLIS_E_BUSY`, `PORTCULLIS_E_POISONED`; then nothing has changed.
+///
+/// # Safety
+///
+/// `headers` must be readable for `headers_len` elements, and what they point to for their lengths.
 #[unsafe(no_mangle)]
-pub extern "C" fn portcullis_exchange_response_head(exchange: u64, status: u32) -> i32 {
+pub unsafe extern "C" fn portcullis_exchange_response_head(
+    exchange: u64,
+    status: u32,
+    headers: *const Header,
+    headers_len: usize,
+) -> i32 {
     coded(|| {
         let status = match status {
             0 => None,
             status => Some(http_status(status)?),
         };
-        step(exchange, |exchange, _| {
-            let next = exchange.response_head(status, None)?;
-            Ok(of_response(&next))
-        })
+        let (mut state, handle) = of_exchange(exchange)?;
+        let (under_way, lists) = state.exchange_and_lists(handle)?;
+        let head = |lines: &[(&[u8], &[u8])]| {
+            let next = under_way.exchange.response_head(status, Some(lines));
+            next.map(|next| of_response(&next)).map_err(|OutOfOrder| ORDER)
+        };
+        // SAFETY: the caller's promise.
+        unsafe { request::with_lines(headers, headers_len, lists, head) }?
     })
 }
 
-/// What became of a response's plan (`PORTCULLIS_RESPONSE_..`); `status` is that of the `else` of what was not met, and 0
-/// else. Returns `PORTCULLIS_ALLOW` where the response may pass as of `portcullis_exchange_response_head`, and
-/// `PORTCULLIS_DENY` where the verdict's reply takes its place.
+/// A part of the body of a response under a plan, any number of bytes; `end` is 1 with the last one, else 0. `out` gets the
+/// bytes to send in its place, maybe none. Returns
 ///
+/// - `PORTCULLIS_PENDING`: send `out` and go on with the next part;
+/// - `PORTCULLIS_ALLOW`: the end; send `out`, and the response is whole;
+/// - `PORTCULLIS_DENY`: nothing was sent so far: the verdict's reply takes the place of the response;
+/// - `PORTCULLIS_RESET`: a part of it was sent, and it cannot go on: break the stream off.
+///
+/// Ownership: `data` is read during the call and not kept, and must not be a text of this exchange; `out` is the
+/// exchange's. Lifetime: until the next call of this function for the exchange, or until it or its worker is freed.
 /// Threads: the worker's.
 /// Errors: `PORTCULLIS_E_ORDER` (not due), `PORTCULLIS_E_ARGUMENT`, `PORTCULLIS_E_HANDLE`, `PORTCULLIS_E_BUSY`,
-/// `PORTCULLIS_E_POISONED`; then nothing has changed.
+/// `PORTCULLIS_E_POISONED`; then nothing has changed, and `out` is absent.
+///
+/// # Safety
+///
+/// `data` must be readable for its length, and `out` null or writable.
 #[unsafe(no_mangle)]
-pub extern "C" fn portcullis_exchange_response_body(exchange: u64, outcome: u32, status: u32) -> i32 {
+pub unsafe extern "C" fn portcullis_exchange_response_body(
+    exchange: u64,
+    data: *const c_char,
+    len: usize,
+    end: u32,
+    out: *mut Text,
+) -> i32 {
     coded(|| {
-        let outcome = match (outcome, status) {
-            (PORTCULLIS_RESPONSE_CARRIED_OUT, 0) => ResponseOutcome::CarriedOut,
-            (PORTCULLIS_RESPONSE_UNREADABLE, 0) => ResponseOutcome::Unreadable,
-            (PORTCULLIS_RESPONSE_REFUSED, status) => ResponseOutcome::Refused {
-                status: http_status(status)?,
-            },
-            _ => return Err(OUTCOME),
-        };
-        step(exchange, |exchange, _| {
-            Ok(of_response(&exchange.response_body(outcome)?))
-        })
+        // SAFETY: the caller's promise.
+        let out = unsafe { Out::new(out) }?;
+        out.put(Text::default());
+        if end > 1 {
+            return Err(OUTCOME);
+        }
+        // SAFETY: the caller's promise.
+        let data = unsafe { bytes(Text { ptr: data, len }) }?;
+        let (mut state, handle) = of_exchange(exchange)?;
+        let (under_way, worker) = state.exchange_and_worker(handle)?;
+        let UnderWay { exchange, body, .. } = under_way;
+        if overlap(data, body) {
+            return Err(TWICE);
+        }
+        body.clear();
+        let next = exchange.response_body(worker, data, end == 1, body);
+        let told = next.map(|next| of_response(&next)).map_err(|OutOfOrder| ORDER)?;
+        if told == PORTCULLIS_PENDING || told == PORTCULLIS_ALLOW {
+            out.put(Text::from(body.as_slice()));
+        } else {
+            // What was put out of a refused response is not to be sent.
+            body.clear();
+        }
+        Ok(told)
     })
+}
+
+/// Whether bytes lie where a buffer has room.
+fn overlap(data: &[u8], buffer: &Vec<u8>) -> bool {
+    let (from, room) = (data.as_ptr().addr(), buffer.as_ptr().addr());
+    !data.is_empty() && from < room + buffer.capacity() && room < from + data.len()
 }
 
 fn http_status(status: u32) -> Result<u16, Failure> {

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 /// Number of the ABI that this header describes. It changes when a program built with an older header would misread
 /// a newer library, and with it the shared library's name.
-pub const PORTCULLIS_ABI_VERSION: u32 = 1;
+pub const PORTCULLIS_ABI_VERSION: u32 = 2;
 
 const VERSION: &std::ffi::CStr =
     match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

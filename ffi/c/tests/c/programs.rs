@@ -1,9 +1,9 @@
-//! Misuse, and threads under swaps: the C programs check for themselves.
+//! Misuse, bodies, and threads under swaps: the C programs check for themselves.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::build::{Build, C, SANITIZED, folder, memcheck, program, run};
+use crate::build::{Build, C, CPP, SANITIZED, folder, memcheck, program, run};
 
 /// How the library was built, for a program that asks it to panic.
 const MODE: &str = if cfg!(debug_assertions) {
@@ -23,6 +23,21 @@ fn misuse_is_an_error_and_never_an_open_gate() {
     ];
     for mut command in commands {
         assert_eq!(run(command.arg(MODE)), "F01 F02 F03 F04 F05 F06 F07\n");
+    }
+}
+
+#[test]
+fn bodies_are_judged_and_redacted_part_by_part() {
+    let built = |name, compiler| program("bodies", Build { name, compiler });
+    let plain = built("c", C);
+    let commands = [
+        Command::new(&plain),
+        Command::new(built("cpp", CPP)),
+        Command::new(built("sanitized", SANITIZED)),
+        memcheck(&plain),
+    ];
+    for mut command in commands {
+        assert_eq!(run(&mut command), "judged and redacted\n");
     }
 }
 

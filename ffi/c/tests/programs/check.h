@@ -33,26 +33,38 @@ static inline unsigned sum(portcullis_text text) {
     return total;
 }
 
-/* Does whatever an exchange asks for before its request may go on, in its favour; the effect in the end. */
-static inline int32_t carry_out(uint64_t exchange, size_t quotas_len, int32_t effect) {
+/* Does whatever an exchange asks for before its request may go on, in its favour, and hands over the body, if there is one;
+ * without, it stops where one is asked for. The effect in the end. */
+static inline int32_t carry_out(uint64_t exchange, int32_t effect, portcullis_text body) {
     while (effect == PORTCULLIS_PENDING) {
         portcullis_next next;
         memset(&next, 0, sizeof next);
         next.struct_size = sizeof next;
         CHECK(portcullis_exchange_effect(exchange) == PORTCULLIS_PENDING);
         CHECK(portcullis_exchange_next(exchange, &next) == PORTCULLIS_OK);
+        CHECK(next.replaces_body == 0 && next.body.ptr == NULL);
         if (next.step == PORTCULLIS_STEP_CHARGE) {
-            portcullis_charged *outcomes = (portcullis_charged *)calloc(quotas_len, sizeof *outcomes);
-            CHECK(outcomes != NULL && quotas_len > 0);
-            for (size_t i = 0; i < quotas_len; i++)
+            portcullis_verdict verdict;
+            memset(&verdict, 0, sizeof verdict);
+            verdict.struct_size = sizeof verdict;
+            CHECK(portcullis_exchange_verdict(exchange, &verdict) == PORTCULLIS_OK && verdict.quotas_len > 0);
+            portcullis_charged *outcomes = (portcullis_charged *)calloc(verdict.quotas_len, sizeof *outcomes);
+            CHECK(outcomes != NULL);
+            for (size_t i = 0; i < verdict.quotas_len; i++)
                 outcomes[i].admitted = 1;
-            effect = portcullis_exchange_charged(exchange, outcomes, quotas_len);
+            effect = portcullis_exchange_charged(exchange, outcomes, verdict.quotas_len);
             free(outcomes);
-        } else {
-            CHECK(next.step == PORTCULLIS_STEP_READ_BODY && next.max_bytes > 0);
-            CHECK(portcullis_exchange_body(exchange, "", 0) == PORTCULLIS_PENDING);
-            effect = portcullis_exchange_body_end(exchange, PORTCULLIS_BODY_ACCEPTED, NULL);
+            continue;
         }
+        CHECK(next.step == PORTCULLIS_STEP_READ_BODY);
+        if (body.ptr == NULL)
+            break;
+        /* In two parts; a body that is too large is refused with the first that is too much. */
+        effect = portcullis_exchange_body(exchange, body.ptr, body.len / 2);
+        if (effect == PORTCULLIS_PENDING)
+            effect = portcullis_exchange_body(exchange, body.ptr + body.len / 2, body.len - body.len / 2);
+        if (effect == PORTCULLIS_PENDING)
+            effect = portcullis_exchange_body_end(exchange, NULL);
     }
     return effect;
 }
@@ -65,7 +77,7 @@ static inline unsigned read_lists(uint64_t exchange, const portcullis_verdict *v
         verdict->accept_len,        verdict->report_true_len,   verdict->report_unknown_len,
     };
     unsigned total = sum(verdict->reason) + sum(verdict->detail) + sum(verdict->message) + sum(verdict->rule) +
-                     sum(verdict->upstream_target);
+                     sum(verdict->upstream_target) + sum(verdict->problem);
     for (uint32_t list = 0; list < sizeof lens / sizeof *lens; list++) {
         int headers = list == PORTCULLIS_LIST_REQUEST_SET || list == PORTCULLIS_LIST_RESPONSE_SET;
         portcullis_text text;

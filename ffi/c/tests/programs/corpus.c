@@ -22,6 +22,7 @@ static portcullis_text names[NAMES_MAX];
 static portcullis_beside tokens[BESIDE_MAX];
 
 static portcullis_request request;
+static portcullis_text body;
 static portcullis_certificate certificate;
 static uint64_t engine, worker;
 
@@ -30,11 +31,12 @@ static void forget(void) {
         free(owned[--owned_len]);
     memset(&request, 0, sizeof request);
     request.struct_size = sizeof request;
+    body = portcullis_str(NULL);
     request.headers = lines;
     request.beside = tokens;
     memset(tokens, 0, sizeof tokens);
     request.flags = PORTCULLIS_EXPLAIN;
-    /* Everything that a policy demands turns out in the request's favour, but nobody is asked about a token. */
+    /* Charges turn out in the request's favour, and no token is asked about. */
     request.carries = PORTCULLIS_DEMANDS_CHARGE | PORTCULLIS_DEMANDS_BODY | PORTCULLIS_DEMANDS_RESPONSE;
     memset(&certificate, 0, sizeof certificate);
     certificate.struct_size = sizeof certificate;
@@ -53,25 +55,32 @@ static void decide(portcullis_text id) {
     uint64_t exchange = 0, error = 0;
     portcullis_verdict verdict;
     portcullis_text line;
+    static const portcullis_header json = {{"content-type", 12}, {"application/json", 16}};
     memset(&verdict, 0, sizeof verdict);
     verdict.struct_size = sizeof verdict;
     int32_t effect = portcullis_exchange_begin(engine, worker, &request, &exchange, &verdict, &error);
     if (effect < 0)
         complain(error);
     CHECK(effect >= 0 && error == 0 && exchange != 0);
+    CHECK(effect == verdict.effect && effect == portcullis_exchange_effect(exchange));
+    effect = carry_out(exchange, effect, body);
     CHECK(portcullis_exchange_json(exchange, id.ptr, id.len, &line) == PORTCULLIS_OK);
     forget();
-    CHECK(effect == verdict.effect && effect == portcullis_exchange_effect(exchange));
-    effect = carry_out(exchange, verdict.quotas_len, effect);
+    CHECK(portcullis_exchange_verdict(exchange, &verdict) == PORTCULLIS_OK && effect == verdict.effect);
     CHECK(effect != PORTCULLIS_ALLOW || verdict.upstream_target.ptr != NULL);
     printf("%d %u %.*s %.*s\n", (int)effect, (unsigned)verdict.status, (int)verdict.reason.len,
            verdict.reason.ptr, (int)line.len, line.ptr);
     read_lists(exchange, &verdict);
     if (effect == PORTCULLIS_ALLOW) {
-        int32_t response = portcullis_exchange_response_head(exchange, 200);
-        if (response == PORTCULLIS_PENDING)
-            response = portcullis_exchange_response_body(exchange, PORTCULLIS_RESPONSE_CARRIED_OUT, 0);
-        CHECK(response == PORTCULLIS_ALLOW);
+        portcullis_text out;
+        int32_t response = portcullis_exchange_response_head(exchange, 200, &json, 1);
+        if (response == PORTCULLIS_PENDING) {
+            CHECK((verdict.demands & PORTCULLIS_DEMANDS_RESPONSE) != 0);
+            /* Nothing of it can be redacted, but it may be refused for what it lacks. */
+            response = portcullis_exchange_response_body(exchange, "[]", 2, 1, &out);
+            CHECK(response == PORTCULLIS_DENY ? out.ptr == NULL : out.len == 2 && memcmp(out.ptr, "[]", 2) == 0);
+        }
+        CHECK(response == PORTCULLIS_ALLOW || response == PORTCULLIS_DENY);
     }
     CHECK(portcullis_exchange_finish(exchange, PORTCULLIS_END_COMPLETED, NULL, NULL) == PORTCULLIS_OK);
     CHECK(portcullis_exchange_free(exchange) == PORTCULLIS_OK);
@@ -104,6 +113,7 @@ static void take(char tag, portcullis_text field) {
     case 'o': request.protocol = field; break;
     case 'n': request.sni = field; break;
     case 'c': request.context = field; break;
+    case 'd': body = field; break;
     case 'h':
         CHECK(request.headers_len < LINES_MAX);
         lines[request.headers_len].name = field;

@@ -89,16 +89,22 @@ def run(command):
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """Answers every request with what it saw."""
+    """Answers every request with what it saw, and says of orders what no client is to know."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        decided = self.headers.get("x-decided-by", "nobody")
-        customer = self.headers.get("x-customer", "anyone")
-        body = f"upstream saw {self.command} {self.path} of {customer}, decided by {decided}\n".encode()
+        sent = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.dumps({
+            "upstream saw": f"{self.command} {self.path}",
+            "of": self.headers.get("x-customer", "anyone"),
+            "decided by": self.headers.get("x-decided-by", "nobody"),
+            "body": sent.decode(errors="replace"),
+            "card": "4111111111111111",
+            "internal": {"margin": 0.4},
+        }).encode()
         self.send_response(200)
-        self.send_header("content-type", "text/plain")
+        self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -198,14 +204,17 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     files = data(words.policy.resolve())
     process, port = start(envoy, plugin, image.read_bytes(), files, words.port, upstream.server_port)
+    token = f"-H 'authorization: Bearer {TOKEN.read_text().strip()}'"
     try:
         print(f"""
 Envoy with the plugin:  http://127.0.0.1:{port}
 Its log, with a line for each decision:  {FOLDER / "example.log"}
 
 Allowed, with a token that the plugin verifies:
-  curl -i http://127.0.0.1:{port}/orders/7 -H 'authorization: Bearer {TOKEN.read_text().strip()}'
+  curl -i http://127.0.0.1:{port}/orders/7 {token}
+  curl -i http://127.0.0.1:{port}/orders {token} --json '{{"item":"tea","count":2}}'
 Denied:
+  curl -i http://127.0.0.1:{port}/orders {token} --json '{{"item":"tea","count":2,"price":0}}'
   curl -i http://127.0.0.1:{port}/orders/7
   curl -i http://127.0.0.1:{port}/catalogue/../internal/users --path-as-is
 

@@ -174,16 +174,18 @@ impl Case {
         upstream: &Upstream,
         lines: &mut Vec<Expected>,
     ) -> Result<Outcome, Vec<String>> {
-        let vector = &handed_over(vector, self.subject.image().config());
-        let waits = self.subject.reads_body_first(vector);
-        if waits.map_err(|error| vec![error])? {
-            return Ok(Outcome::NotCarried("the plugin carries no signed body yet"));
-        }
+        let vector = &carry::with_body(&handed_over(vector, self.subject.image().config()));
         let carried = match carry::bytes(vector, &self.lanes) {
             Ok(carried) => carried,
             Err(why) => return Ok(Outcome::NotCarried(why)),
         };
         let sent = self.verdict(vector);
+        let checks = sent.response.as_ref().and_then(|plan| plan.require.as_ref());
+        if checks.is_some_and(|checks| !checks.is_empty()) {
+            return Ok(Outcome::NotCarried(
+                "the tests' upstream has one answer to what is checked",
+            ));
+        }
         let handed = carry::as_handed_over(vector);
         if summary(&self.verdict(&handed)) != summary(&sent) {
             return Ok(Outcome::NotCarried(
@@ -212,7 +214,10 @@ impl Case {
         };
         let verdict = self.verdict(&asked);
         let (before, after) = (summary(&sent), summary(&verdict));
-        let verdict = carried_out(verdict);
+        // Quotas are charged before a body is judged.
+        let open = self.verdict(&carry::without_body(&asked));
+        let is_charged = open.effect == "allow" && !open.quotas.is_empty();
+        let verdict = carried_out(if is_charged { open } else { verdict });
         let mut wrong = differences(&verdict, &reply, &received);
         for request in &received {
             // What went on, asked once more, goes on as it is: there is no second reading of it.

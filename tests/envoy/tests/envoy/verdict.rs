@@ -17,24 +17,19 @@ pub(crate) fn summary(v: &Verdict) -> String {
     format!("{} {} {} {detail} {rule}", v.effect, v.status, v.reason)
 }
 
-/// The verdict as the plugin can carry it out: it has no store for quotas and reads no bodies, and an allow that
-/// asks for either is none.
+/// The verdict as the plugin can carry it out: it has no store for quotas, and an allow that asks for one is none.
 pub(crate) fn carried_out(v: Verdict) -> Verdict {
     if v.effect != "allow" {
         return v;
     }
-    let refused = |status, reason: &str, detail: Option<&str>| Verdict {
+    let refused = |status, reason: &str| Verdict {
         id: v.id.clone(),
         effect: "deny".into(),
         status,
         reason: reason.into(),
-        detail: detail.map(str::to_string),
         policy: v.policy.clone(),
         ..Verdict::default()
     };
-    if v.request_body.is_some() || v.response.is_some() {
-        return refused(500, "internal", Some("demands_not_carried"));
-    }
     if !v.quotas.is_empty() {
         // The headers that the engine itself puts there stay.
         let own = [
@@ -52,7 +47,7 @@ pub(crate) fn carried_out(v: Verdict) -> Verdict {
             response_set: set.cloned().collect(),
             ..Headers::default()
         };
-        let refused = refused(503, "store_unavailable", None);
+        let refused = refused(503, "store_unavailable");
         return Verdict {
             headers,
             report: v.report.clone(),

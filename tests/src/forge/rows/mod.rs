@@ -159,6 +159,7 @@ pub(super) fn get(id: &str, path: &str, headers: &[(&str, &str)]) -> Vector {
         bearer: None,
         context: None,
         now: Some("2026-11-23T12:00:00Z".to_string()),
+        upstream: None,
         expect: None,
     }
 }

@@ -104,6 +104,8 @@ pub struct Gateway {
     pub request_trailers: Option<Pairs>,
     /// Response trailers.
     pub response_trailers: Option<Pairs>,
+    /// What is held of the request's and the response's body; `None` where none is at hand.
+    pub bodies: [Option<Vec<u8>>; 2],
     /// Streams that the plugin closed.
     pub closed: Vec<u32>,
     /// Configuration of the plugin.

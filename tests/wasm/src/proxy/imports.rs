@@ -21,6 +21,7 @@ pub(super) fn link(linker: &mut Linker<Gateway>) -> Result<(), HostError> {
     linker.func_wrap("env", "proxy_log", log)?;
     linker.func_wrap("env", "proxy_get_current_time_nanoseconds", now)?;
     linker.func_wrap("env", "proxy_get_buffer_bytes", get_buffer)?;
+    linker.func_wrap("env", "proxy_set_buffer_bytes", set_buffer)?;
     linker.func_wrap("env", "proxy_get_header_map_pairs", get_pairs)?;
     linker.func_wrap("env", "proxy_remove_header_map_value", remove)?;
     linker.func_wrap("env", "proxy_add_header_map_value", add)?;
@@ -74,14 +75,43 @@ fn now(mut caller: Called<'_>, at: u32) -> Answer {
 
 fn get_buffer(mut caller: Called<'_>, buffer: u32, start: u32, max: u32, at: u32, len: u32) -> Answer {
     note(&mut caller, "get_buffer_bytes");
-    if buffer != 7 {
-        return Ok(BAD_ARGUMENT);
-    }
-    let all = &caller.data().configuration;
+    let gateway = caller.data();
+    let all = match (buffer, &gateway.bodies) {
+        (0, [Some(body), _]) | (1, [_, Some(body)]) => body,
+        (0 | 1, _) => return Ok(NOT_FOUND),
+        (7, _) => &gateway.configuration,
+        _ => return Ok(BAD_ARGUMENT),
+    };
     let start = (start as usize).min(all.len());
     let end = start.saturating_add(max as usize).min(all.len());
     let part = all.get(start..end).unwrap_or_default().to_vec();
     give(&mut caller, "proxy_get_buffer_bytes", Some(part), at, len)
+}
+
+/// As Envoy does: before all of it, in the place of all of it, or behind it.
+fn set_buffer(mut caller: Called<'_>, buffer: u32, start: u32, replaced: u32, at: u32, len: u32) -> Answer {
+    note(&mut caller, "set_buffer_bytes");
+    let bytes = get(&mut caller, at, len)?;
+    if let Some(Fault::Status(status)) = caller.data().fault("proxy_set_buffer_bytes") {
+        return Ok(status);
+    }
+    let [request, response] = &mut caller.data_mut().bodies;
+    let body = match buffer {
+        0 => request.as_mut(),
+        1 => response.as_mut(),
+        _ => None,
+    };
+    let Some(body) = body else {
+        return Ok(BAD_ARGUMENT);
+    };
+    let (start, replaced) = (start as usize, replaced as usize);
+    match (start, replaced) {
+        (0, 0) => drop(body.splice(0..0, bytes)),
+        (0, _) if replaced >= body.len() => *body = bytes,
+        _ if start >= body.len() => body.extend(bytes),
+        _ => return Ok(BAD_ARGUMENT),
+    }
+    Ok(OK)
 }
 
 fn get_pairs(mut caller: Called<'_>, map: u32, at: u32, len: u32) -> Answer {

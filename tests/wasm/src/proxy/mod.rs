@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! bytes --Plugin--> compiled module --Vm--> an instance with a configured plugin --exchange--> Outcome
+//!                                                                                 --stream----> what both sides got
 //! vector --vector, nginx_vector--> Request: header lines, properties, metadata, clock
 //! ```
 //!
@@ -15,11 +16,13 @@ mod nginx;
 mod nginx_vector;
 mod protobuf;
 mod signatures;
+mod stream;
 mod vector;
 mod vm;
 
 pub use gateway::{Fault, Gateway, LogLine, Pairs, Reply, Request};
 pub use nginx::{DIRECTIVE_BYTES_MAX, Nginx};
 pub use nginx_vector::{nginx_property, nginx_request_of};
+pub use stream::{Body, Event, Streamed, Streams};
 pub use vector::{Unfit, request_of};
 pub use vm::{Action, Context, Outcome, Plugin, Vm};

@@ -16,7 +16,7 @@ use super::protobuf;
 pub enum Unfit {
     /// Keys, signatures and second tokens are not verified by a gateway yet.
     KeyOrSignature,
-    /// A signed message is verified by its body, which the plugin does not carry yet.
+    /// A signed message is verified by its body, which the plugin does not read in NGINX.
     SignedBody,
     /// Claims of an issuer that is not the policy's: a configuration that names it is refused.
     Undeclared,

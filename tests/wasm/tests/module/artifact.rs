@@ -4,9 +4,9 @@ use crate::support::{E_IO, E_UNSUPPORTED, IMAGES, IMAGES_FILE, POLICY, TEXT};
 use portcullis_tests_wasm::HostError;
 use xtask::{step, wasm};
 
-/// Largest module that ships, bytes. The design means 400,000 before signatures and bodies, and 700,000 with tokens:
-/// verifying them takes 190,000.
-const SHIPPED_MAX: u64 = 640_000;
+/// Largest module that ships, bytes. The design means 400,000 before signatures and bodies, 700,000 with tokens, whose
+/// verification takes 190,000, and 900,000 with bodies.
+const SHIPPED_MAX: u64 = 900_000;
 
 /// Functions of the header, buffers, and what linkers add.
 const EXPORTS: [&str; 42] = [
@@ -94,7 +94,7 @@ fn what_a_module_can_not_do_it_says() {
             module.raw::<_, i32>("portcullis_has_compiler", ()).unwrap(),
             has_compiler
         );
-        assert_eq!(module.raw::<_, i32>("portcullis_abi_version", ()).unwrap(), 1);
+        assert_eq!(module.raw::<_, i32>("portcullis_abi_version", ()).unwrap(), 2);
         let at: i32 = module.raw("portcullis_version", ()).unwrap();
         let version = module.read(at as u32, 6).unwrap();
         assert_eq!(version, concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes());

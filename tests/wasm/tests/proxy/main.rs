@@ -11,6 +11,7 @@ mod artifact;
 mod memory;
 
 // the plugin behind a gateway
+mod bodies;
 mod configuration;
 mod corpus;
 mod faults;
@@ -18,6 +19,7 @@ mod host_calls;
 mod log_lines;
 mod nginx;
 mod phases;
+mod responses;
 mod tokens;
 mod trailers;
 mod trust;

@@ -1,10 +1,10 @@
 //! A VM's memory never shrinks, so nothing may grow with requests or configurations.
 
 use portcullis_tests::counts;
-use portcullis_tests_wasm::proxy::{Request, Vm};
+use portcullis_tests_wasm::proxy::{Body, Request, Streams, Vm};
 use serde_json::json;
 
-use crate::support::{POLICY, SHIPPED, configuration, get, image, lines, ok};
+use crate::support::{POLICY, SHIPPED, configuration, get, image, lines, ok, request};
 
 const REQUESTS: u64 = 20_000;
 const CONFIGURATIONS: u64 = 50;
@@ -70,6 +70,30 @@ fn w03_memory_is_flat_over_configurations_good_and_bad() {
     round(&mut vm, CONFIGURATIONS);
     assert_eq!(vm.memory_bytes(), before);
     assert!(before < 16 << 20, "{before} bytes");
+}
+
+/// Bodies of every length, accepted, refused, redacted, broken off.
+#[test]
+fn w03_memory_is_flat_over_bodies() {
+    let mut vm = SHIPPED.start(&configuration(&image(POLICY), json!({}))).unwrap();
+    let mut serve = |count: usize| {
+        for number in 0..count {
+            let text = "x".repeat(number * 7_919 % 60_000);
+            let end = if number % 3 == 0 { "" } else { "\"}" };
+            let body = Body::in_parts(format!("{{\"a\":\"{text}{end}").as_bytes(), 4_096);
+            let asked = request("POST", "/body").with_header("content-type", "application/json");
+            let none = Body::default();
+            vm.stream(Streams::default(), &asked, &body, &ok(), &none)
+                .unwrap();
+            let head = lines(&[(":status", "200"), ("content-type", "application/json")]);
+            vm.stream(Streams::default(), &get("/redact"), &none, &head, &body)
+                .unwrap();
+            vm.gateway().log.clear();
+        }
+        vm.memory_bytes()
+    };
+    let before = serve(200);
+    assert_eq!(serve(2_000), before);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use portcullis_tests_wasm::proxy::{Action, Fault, Vm};
 
 use serde_json::json;
 
-use crate::support::{answer, answered, decisions, exchange, get, lines, ok, request, start};
+use crate::support::{
+    POLICY, SHIPPED, answer, answered, configuration, decisions, exchange, get, image, lines, ok, request,
+    start,
+};
 
 #[test]
 fn the_target_is_forwarded_as_it_was_decided_on() {
@@ -220,9 +223,16 @@ fn what_the_plugin_can_not_carry_out_is_refused() {
         answered(&mut vm, &get("/quota")),
         (503, "store_unavailable".into())
     );
-    assert_eq!(answered(&mut vm, &get("/redact")), (500, "internal".into()));
-    let body = request("POST", "/body").with_header("content-type", "application/json");
-    assert_eq!(answered(&mut vm, &body), (500, "internal".into()));
+    let configuration = configuration(&image(POLICY), json!({"gateway": "nginx"}));
+    let mut nginx = SHIPPED.start_in_nginx(&configuration).unwrap();
+    for (method, path) in [("GET", "/redact"), ("POST", "/body")] {
+        let asked = request(method, path)
+            .with_header("host", "a.example")
+            .with_header("content-type", "application/json")
+            .with_property("request/path", path)
+            .with_property("ngx/host", "a.example");
+        assert_eq!(answered(&mut nginx, &asked), (500, "internal".into()), "{path}");
+    }
 }
 
 #[test]
