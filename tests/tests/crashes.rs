@@ -8,12 +8,13 @@ type Oracle = fn(&[u8]);
 
 #[test]
 fn no_crash_comes_back() {
-    let targets: [(&str, Oracle); 5] = [
+    let targets: [(&str, Oracle); 6] = [
         ("parser", oracle::parser),
         ("image", oracle::image),
         ("seal", oracle::seal),
         ("normalise", oracle::normalise),
         ("differential", oracle::differential),
+        ("bodies", oracle::bodies),
     ];
     for (name, target) in targets {
         let folder = corpus::root().join("tests/corpus/crashes").join(name);
