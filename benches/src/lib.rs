@@ -12,6 +12,10 @@ pub mod caller;
 pub mod setup;
 pub mod shapes;
 
+// a size -> documents, and a document -> what the client gets of it
+pub mod documents;
+pub mod response;
+
 // hand-written decisions
 pub mod claim_scan;
 pub mod floor;
