@@ -227,6 +227,24 @@ fn a_body_over_its_limit_is_refused_with_its_first_byte_too_many_or_by_its_lengt
 }
 
 #[test]
+fn c10_a_body_is_not_asked_for_where_its_request_is_refused() {
+    let mut host = Host::new();
+    let expecting: Lines<'_> = &[
+        (b"content-type", b"application/json"),
+        (b"content-length", b"12"),
+        (b"expect", b"100-continue"),
+    ];
+    host.begin("DELETE", "/notes", expecting, ALL);
+    assert!(matches!(host.exchange.next(), Next::Reply(reply) if reply.status == 405));
+    let late = host
+        .exchange
+        .request_body(&mut host.worker, b"{\"name\":\"n\"}", true, Now::default());
+    assert!(late.is_err(), "nothing reads what comes all the same");
+    host.begin("POST", "/notes", expecting, ALL);
+    assert!(matches!(host.exchange.next(), Next::ReadBody { .. }));
+}
+
+#[test]
 fn what_is_stripped_does_not_go_upstream() {
     let mut host = Host::new();
     let sent = host.send(

@@ -2,7 +2,7 @@
 //! outside the module's memory: what it hands over it writes into buffers, and what it gets back it reads there.
 
 use portcullis_vectors::Vector;
-use wasmtime::{Engine, Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Config, Engine, Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::frame::Frame;
 use crate::layout::{charged, next, verdict};
@@ -12,18 +12,29 @@ use crate::{HostError, export_names, import_names};
 pub struct Module {
     engine: Engine,
     module: wasmtime::Module,
+    /// What an instance gets where it is counted.
+    fuel: Option<u64>,
 }
 
 impl Module {
     /// Of the module's bytes.
     pub fn of(wasm: &[u8]) -> Result<Module, HostError> {
-        let engine = Engine::default();
+        Module::on(Engine::default(), wasm, None)
+    }
+
+    /// Likewise; its instances count what they execute ([`Loaded::fuel_left`]).
+    pub fn counting(wasm: &[u8]) -> Result<Module, HostError> {
+        let engine = Engine::new(Config::new().consume_fuel(true))?;
+        Module::on(engine, wasm, Some(u64::MAX))
+    }
+
+    fn on(engine: Engine, wasm: &[u8], fuel: Option<u64>) -> Result<Module, HostError> {
         let module = wasmtime::Module::new(&engine, wasm)?;
         let imports = import_names(&module);
         if !imports.is_empty() {
             return Err(HostError::Imports(imports.join(", ")));
         }
-        Ok(Module { engine, module })
+        Ok(Module { engine, module, fuel })
     }
 
     /// Names of what is exported, sorted.
@@ -34,6 +45,9 @@ impl Module {
     /// A fresh instance with an engine without a policy, and a worker.
     pub fn start(&self) -> Result<Loaded, HostError> {
         let mut store = Store::new(&self.engine, ());
+        if let Some(fuel) = self.fuel {
+            store.set_fuel(fuel)?;
+        }
         let instance = Instance::new(&mut store, &self.module, &[])?;
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -300,6 +314,11 @@ impl Loaded {
     /// The store that functions are called with.
     pub fn store(&mut self) -> &mut Store<()> {
         &mut self.store
+    }
+
+    /// What is left of the fuel of an instance that is counted: each instruction but some that cost nothing takes one.
+    pub fn fuel_left(&self) -> Result<u64, HostError> {
+        Ok(self.store.get_fuel()?)
     }
 
     /// How many bytes of memory there are.

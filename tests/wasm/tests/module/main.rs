@@ -12,6 +12,7 @@ mod artifact;
 // the module in wasmtime
 mod corpus;
 mod misuse;
+mod redaction;
 mod trust;
 
 // the examples
