@@ -31,7 +31,7 @@ fn rounds(bytes: usize) -> usize {
 
 #[expect(
     clippy::expect_used,
-    reason = "a benchmark that can not set itself up would time nothing"
+    reason = "a benchmark that cannot set itself up would time nothing"
 )]
 fn redacting(gate: &str) -> Redacting {
     let image = setup::image(gate, &Default::default()).expect("the policy compiles");

@@ -1,6 +1,6 @@
 //! Whole exchanges with bodies: what goes upstream, what the client gets, and that nothing goes on that was not judged.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

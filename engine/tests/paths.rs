@@ -1,6 +1,6 @@
 //! The automaton of redaction paths says of every place in a JSON text what reading each path step by step says.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::collections::BTreeMap;
 

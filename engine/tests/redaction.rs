@@ -373,7 +373,14 @@ fn events_are_joined_to_one_line_of_data() {
     ] {
         assert_eq!(host.left(EVENTS, body.as_bytes()), expected, "{body}");
     }
-    for body in ["data: {\"a\":1\n\n", "data: [DONE]\n\n", "data: {\"ssn\":"] {
+    for body in [
+        "data: {\"a\":1\n\n",
+        "data: [DONE]\n\n",
+        "data: {\"ssn\":",
+        // A line feed is in no string.
+        "data: {\"a\":\"x\ndata: y\"}\n\n",
+        "data: {\"ss\ndata\ndata: n\":1}\n\n",
+    ] {
         assert!(["not_json", "cut_short"].contains(&host.fault(EVENTS, body.as_bytes()).as_str()));
     }
 }

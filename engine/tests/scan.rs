@@ -1,7 +1,7 @@
 //! Scanning a response many bytes at once gives what scanning it byte by byte gives, and takes what a plain reading of the
 //! grammar takes, whatever is in it and wherever it is cut.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::collections::BTreeMap;
 

@@ -114,9 +114,10 @@ pub fn run(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         output.raw(&out)?;
         Ok(goes_on)
     })?;
-    match is_whole {
-        true => Ok(Exit::Fine),
-        false => bodies::refused(&exchange, args.json, output),
+    if is_whole {
+        Ok(Exit::Fine)
+    } else {
+        bodies::refused(&exchange, args.json, output)
     }
 }
 

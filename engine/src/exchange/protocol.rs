@@ -61,7 +61,7 @@ pub struct Rewrites<'e> {
 
 impl<'e> Rewrites<'e> {
     /// Headers to remove, in lower case. Of a response under a plan nothing can be read but all of it as it is, so no part
-    /// and no coding of it is asked for; of a body that was written anew its old digests are untrue. Its length is put right
+    /// and no coding of it is asked for; of a body that was rewritten its old digests are untrue. Its length is put right
     /// by whoever sends it.
     pub fn drop(&self) -> impl ExactSizeIterator<Item = &'e str> + use<'e> {
         let plan: &[&str] = if self.is_planned() {

@@ -215,7 +215,7 @@
 
 /**
  * List of texts: headers to remove from the request before any is set. Once it may go on, with those that a plan for the
- * response cannot have there, and digests of a body that was written anew.
+ * response cannot have there, and digests of a body that was rewritten.
  */
 #define PORTCULLIS_LIST_REQUEST_DROP 3
 

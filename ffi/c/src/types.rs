@@ -256,7 +256,7 @@ pub const PORTCULLIS_LIST_TAGS: u32 = 1;
 /// needs there.
 pub const PORTCULLIS_LIST_REQUEST_SET: u32 = 2;
 /// List of texts: headers to remove from the request before any is set. Once it may go on, with those that a plan for the
-/// response cannot have there, and digests of a body that was written anew.
+/// response cannot have there, and digests of a body that was rewritten.
 pub const PORTCULLIS_LIST_REQUEST_DROP: u32 = 3;
 /// List of headers: to set on the reply to the client, whoever made it.
 pub const PORTCULLIS_LIST_RESPONSE_SET: u32 = 4;

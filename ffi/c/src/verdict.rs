@@ -52,9 +52,10 @@ pub(crate) fn verdict(exchange: &Exchange) -> Verdict {
     let demand = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
     let body = decision.request_body();
     let has_plan = decision.response().is_some();
-    let (request_set_len, request_drop_len) = match has_plan || body.is_some() {
-        true => forwarded_lens(exchange),
-        false => (decision.request_set().len(), decision.request_drop().len()),
+    let (request_set_len, request_drop_len) = if has_plan || body.is_some() {
+        forwarded_lens(exchange)
+    } else {
+        (decision.request_set().len(), decision.request_drop().len())
     };
     let report_true_len = decision.report().iter().filter(|(_, is_true)| *is_true).count();
     Verdict {
@@ -98,7 +99,7 @@ pub(crate) fn verdict_now(exchange: &Exchange) -> Verdict {
 }
 
 /// Lengths of the lists of request headers to set and to drop where a response waits for a plan, or a body may have been
-/// written anew.
+/// rewritten.
 #[cold]
 fn forwarded_lens(exchange: &Exchange) -> (usize, usize) {
     match exchange.next() {

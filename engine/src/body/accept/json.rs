@@ -1,4 +1,4 @@
-//! A JSON body and the shapes of the accepts that bind -> accepted, written anew without what is stripped, or refused at
+//! A JSON body and the shapes of the accepts that bind -> accepted, rewritten without what is stripped, or refused at
 //! the first offending place in the order of the text.
 
 use std::borrow::Cow;

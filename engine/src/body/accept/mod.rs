@@ -1,4 +1,4 @@
-//! What binds and a whole request body -> accepted, written anew, or refused at its first offending place. A closed world:
+//! What binds and a whole request body -> accepted, rewritten, or refused at its first offending place. A closed world:
 //! all accepts that bind judge the same body, and what one of them does not know is refused, or left out where all strip.
 //! Knows no exchange and no rules.
 
@@ -95,7 +95,7 @@ pub(crate) fn judge_head<'a>(
     accepts.try_for_each(|accept| head.fits(&accept.kind, is_empty).map_err(BodyRefusal::media))
 }
 
-/// Judges a body of a size and type that are accepted. Where it is written anew, `out` holds what goes upstream.
+/// Judges a body of a size and type that are accepted. Where it is rewritten, `out` holds what goes upstream.
 pub(crate) fn judge(
     accepts: &[&AcceptBody],
     strip_unknown: bool,

@@ -165,7 +165,8 @@ impl Frames {
             self.field.clear();
             self.line = Line::DataStart;
             if self.has_data {
-                // What joins lines is white space to JSON, and one line holds all of it.
+                line_feed(text)?;
+                // To JSON it is white space, and one line holds all of it.
                 text.push(context, b" ")?;
             } else {
                 context.out.write(b"data: ");
@@ -190,7 +191,7 @@ impl Frames {
                 context.out.write(b"\n");
             }
             // A field without a colon has no value; of `data` that is an empty line.
-            Line::Field if self.field == b"data" => {}
+            Line::Field if self.field == b"data" => line_feed(text)?,
             Line::Field | Line::Other => self.end_other(context)?,
         }
         self.field.clear();
@@ -226,6 +227,14 @@ impl Frames {
             self.has_data = false;
         }
     }
+}
+
+/// What joins the data lines of an event: no string holds it.
+fn line_feed(text: &TextScan) -> Result<(), Unreadable> {
+    if text.is_in_string() {
+        return Err(Unreadable(Detail::NotJson));
+    }
+    Ok(())
 }
 
 /// A text ends, if there is one, and another may begin.

@@ -59,6 +59,7 @@ impl Redactor {
     ) {
         self.plan.begin(demand, &config.paths, states, has_key);
         self.text.begin();
+        self.text.forget_names();
         self.frames.begin(framing);
     }
 

@@ -141,7 +141,6 @@ impl<'c> Cut<'c> {
 #[derive(Debug, Default)]
 pub(super) struct TextScan {
     at: At,
-    /// Open containers.
     nest: Nest,
     /// Those that are looked at: the outermost ones.
     frames: Vec<Frame>,
@@ -166,11 +165,20 @@ impl TextScan {
     pub(super) fn begin(&mut self) {
         (self.at, self.fate) = (At::Value, Fate::Stays);
         self.nest.clear();
-        self.members.clear();
         (self.skips, self.holds) = (false, false);
         self.frames.clear();
         self.held.clear();
         self.string = StringScan::default();
+    }
+
+    /// Another response begins: names may lead elsewhere.
+    pub(super) fn forget_names(&mut self) {
+        self.members.clear();
+    }
+
+    /// In a string or a name, where a line may not end.
+    pub(super) fn is_in_string(&self) -> bool {
+        matches!(self.at, At::InString | At::InName)
     }
 
     /// Whether nothing but white space has come.

@@ -2,7 +2,7 @@
 //! docs/bodies.md). Judged last, when everything else allows.
 #![expect(
     clippy::result_large_err,
-    reason = "a box would buy speed, which nobody asks of the reference"
+    reason = "a box would buy speed, which the reference does not need"
 )]
 
 mod head;
@@ -66,10 +66,10 @@ impl Judge<'_> {
     }
 
     fn size(&self, bytes: u64) -> Result<(), Refusal> {
-        match bytes > self.demand.max_bytes {
-            true => Err(Refusal::new(413, Reason::TooLarge)),
-            false => Ok(()),
+        if bytes > self.demand.max_bytes {
+            return Err(Refusal::new(413, Reason::TooLarge));
         }
+        Ok(())
     }
 
     fn json(&self, accepts: &[&Accept], body: &[u8]) -> Result<(), Refusal> {

@@ -77,9 +77,10 @@ impl Walk<'_> {
         }
         self.place += 1;
         if *value == Json::Null {
-            return match own.is_some_and(|field| field.nullable) {
-                true => Ok(()),
-                false => self.wrong(Detail::WrongType),
+            return if own.is_some_and(|field| field.nullable) {
+                Ok(())
+            } else {
+                self.wrong(Detail::WrongType)
             };
         }
         match own {
@@ -144,10 +145,10 @@ impl Walk<'_> {
 
     fn keys(&self, own: Option<&AcceptedField>, count: usize) -> Result<(), Fault> {
         let most = own.and_then(|field| field.bounds.keys);
-        match most.is_some_and(|most| count as u64 > most) {
-            true => self.wrong(Detail::TooManyKeys),
-            false => Ok(()),
+        if most.is_some_and(|most| count as u64 > most) {
+            return self.wrong(Detail::TooManyKeys);
         }
+        Ok(())
     }
 
     fn array(&mut self, items: &[Json], fields: &Fields<'_>) -> Result<(), Fault> {
@@ -198,10 +199,10 @@ fn scalar(value: &Json, field: &AcceptedField, patterns: &Patterns) -> Result<()
             .max
             .as_ref()
             .is_some_and(|max| number::compare(text, max).is_gt());
-        match is_low || is_high {
-            true => Err(Detail::OutOfRange),
-            false => Ok(()),
+        if is_low || is_high {
+            return Err(Detail::OutOfRange);
         }
+        Ok(())
     };
     match (field.ty, value) {
         (AcceptedType::Bool, Json::Bool(_)) => Ok(()),

@@ -23,7 +23,7 @@ const FUEL_PER_BYTE_MAX: f64 = 80.0;
 fn documents() -> (String, String) {
     let object = |secret: &str, card: &str, number: usize| {
         format!(
-            r#"{{"id":{number},"name":"item {number}","price":12.50,"tags":["a","b"],{secret}"card":"{card}","note":"a line of text that nobody changes"}}"#
+            r#"{{"id":{number},"name":"item {number}","price":12.50,"tags":["a","b"],{secret}"card":"{card}","note":"a line of text that stays as it is"}}"#
         )
     };
     let list = |secret: &str, card: &str| {
