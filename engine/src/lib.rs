@@ -15,6 +15,9 @@ pub mod limits;
 // memory of a decision, values, forms of text
 mod value;
 
+// hashed keys and costs -> who is admitted, on this node
+pub mod quota;
+
 // what a decision says, and what a host hands over
 pub mod decision;
 pub mod view;
