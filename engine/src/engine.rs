@@ -8,6 +8,7 @@ use crate::data::DataError;
 use crate::decide::{Now, Pin, Snapshot, Worker};
 use crate::exchange::{Carries, Exchange, Next};
 use crate::image::{Image, LoadError, Trust, TrustError};
+use crate::quota::QuotaStore;
 use crate::view::RequestView;
 
 /// Numbers of engines; 0 is none.
@@ -21,6 +22,8 @@ pub struct Engine {
     /// Rises with every swap.
     version: AtomicU64,
     current: RwLock<Option<Arc<Snapshot>>>,
+    /// Outlives what is in force: a reload keeps what was spent.
+    quotas: Option<Arc<QuotaStore>>,
 }
 
 impl Default for Engine {
@@ -29,6 +32,7 @@ impl Default for Engine {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
             version: AtomicU64::new(0),
             current: RwLock::new(None),
+            quotas: None,
         }
     }
 }
@@ -47,6 +51,21 @@ impl Engine {
     /// Without a policy.
     pub fn new() -> Engine {
         Engine::default()
+    }
+
+    /// Charges by this store what nodes do not share, at once where an exchange is decided. Without one all charges are the
+    /// host's. Processes or engines that share the store share its buckets.
+    #[must_use]
+    pub fn with_quotas(self, store: impl Into<Arc<QuotaStore>>) -> Engine {
+        Engine {
+            quotas: Some(store.into()),
+            ..self
+        }
+    }
+
+    /// The store of [`Engine::with_quotas`].
+    pub fn quotas(&self) -> Option<&QuotaStore> {
+        self.quotas.as_deref()
     }
 
     /// Puts a snapshot in force. Exchanges under way keep the one they began with. Where a sealed image is in force,
@@ -102,6 +121,7 @@ impl Engine {
         now: Now,
     ) -> Next<'e> {
         let pin = self.pin(worker);
+        exchange.charge_by(self.quotas.as_ref());
         exchange.begin(pin, worker, request, carries, now)
     }
 

@@ -162,9 +162,18 @@ const VERSION_3: &[u8] = include_bytes!("fixtures/version-3.image");
 /// The same, by the engine that wrote format version 5.
 const VERSION_5: &[u8] = include_bytes!("fixtures/version-5.image");
 
+/// The same, by the engine that wrote format version 6.
+const VERSION_6: &[u8] = include_bytes!("fixtures/version-6.image");
+
 #[test]
 fn images_of_old_versions_are_refused_by_their_version() {
-    for (image, version) in [(VERSION_1, 1), (VERSION_2, 2), (VERSION_3, 3), (VERSION_5, 5)] {
+    for (image, version) in [
+        (VERSION_1, 1),
+        (VERSION_2, 2),
+        (VERSION_3, 3),
+        (VERSION_5, 5),
+        (VERSION_6, 6),
+    ] {
         assert_eq!(
             Image::load(image, &Trust::Unsigned).unwrap_err(),
             LoadError::Version(version)

@@ -10,6 +10,7 @@ use super::{CompileError, hours, instances::kinds_of, pattern};
 use pattern::Table;
 use portcullis::image::config::*;
 use portcullis::image::ids::Slot;
+use portcullis::quota::QuotaNumber;
 
 /// Config and the pattern tables that its obligations name.
 pub(super) fn config(
@@ -31,6 +32,7 @@ pub(super) fn config(
         .collect::<Result<Vec<RuleDecl>, _>>()?;
     let services = policy.services.iter().map(|s| make.service(s)).collect();
     let (quotas, rules, services) = make.sorted_quotas(rules, services);
+    let penalties = make.penalties();
     let Make { patterns, .. } = make;
     let trusted = policy
         .trust
@@ -62,7 +64,8 @@ pub(super) fn config(
         lists: policy.lists.iter().map(list).collect(),
         tables: policy.tables.iter().map(table).collect(),
         hours: policy.hours.iter().map(opening).collect::<Result<_, _>>()?,
-        quotas,
+        quotas: quotas.into_iter().map(in_zone).collect::<Result<_, _>>()?,
+        penalties,
         services,
         rules: Rules::of(rules),
         has_grpc: policy
@@ -109,23 +112,22 @@ impl Make<'_> {
                 model::Period::Calendar { unit, zone } => Period::Calendar(unit.to_string(), zone.clone()),
                 model::Period::InFlight => Period::InFlight,
             },
-            by: of
-                .by
-                .iter()
-                .map(|part| {
-                    let key = |key: &model::KeyFact| KeyFact {
-                        text: key.text.clone(),
-                        slot: self.slot(&key.fact, pattern),
-                        prefix: key.prefix,
-                        kind: kind(&key.fact),
-                    };
-                    part.facts.iter().map(key).collect()
-                })
-                .collect(),
+            by: self.key(&of.by, pattern),
             cost: self.amount(&of.cost, pattern),
             limit_kind: amount_kind(&of.limit),
             cost_kind: amount_kind(&of.cost),
             counting_denied: of.counting_denied,
+            charging: Charging {
+                number: QuotaNumber::of(&of.name, &counted(&of.period)).0,
+                shared: of.shared,
+                on_store_failure: match of.on_store_failure {
+                    model::StoreFailure::Allow => StoreFailure::Allow,
+                    model::StoreFailure::Deny => StoreFailure::Deny,
+                    model::StoreFailure::Local => StoreFailure::Local,
+                },
+                // Filled in where a zone can fail.
+                offsets: Vec::new(),
+            },
         };
         // A quota keyed by captures has one form for each place where they stand.
         let known = self.quotas.iter().position(|q| *q == quota);
@@ -139,6 +141,60 @@ impl Make<'_> {
             cost,
             cost_kind: limit.cost.as_ref().and_then(amount_kind),
         })
+    }
+
+    fn key(&mut self, parts: &[model::KeyPart], pattern: Option<&model::Pattern>) -> Vec<Vec<KeyFact>> {
+        let key = |part: &model::KeyPart| {
+            let fact = |key: &model::KeyFact| KeyFact {
+                text: key.text.clone(),
+                slot: self.slot(&key.fact, pattern),
+                prefix: key.prefix,
+                kind: kind(&key.fact),
+            };
+            part.facts.iter().map(fact).collect()
+        };
+        parts.iter().map(key).collect()
+    }
+
+    /// Penalties of services, then those of guards. What counts denials or answers is told apart by its text, so that a
+    /// reload keeps it.
+    fn penalties(&mut self) -> Vec<Penalty> {
+        let policy = self.policy;
+        let of_services = policy.services.iter().zip(0..).flat_map(|(service, index)| {
+            let penalties = service.penalties.iter();
+            penalties.map(move |penalty| (Some(index), service.name.as_str(), penalty))
+        });
+        let of_guards = policy.guards.iter().flat_map(|guard| {
+            let penalties = guard.penalties.iter();
+            penalties.map(move |penalty| (None, guard.name.as_str(), penalty))
+        });
+        let penalty = |(service, owner, penalty): (Option<u32>, &str, &model::Penalty)| {
+            let texts = penalty.by.iter().map(|part| {
+                let facts = part.facts.iter().map(|key| key.text.as_str());
+                facts.collect::<Vec<_>>().join(" else ")
+            });
+            let counted = format!(
+                "block by {} {:?}",
+                texts.collect::<Vec<_>>().join(", "),
+                penalty.trigger
+            );
+            let facts = || penalty.by.iter().flat_map(|part| &part.facts);
+            Penalty {
+                service,
+                by: self.key(&penalty.by, None),
+                by_address: facts().all(|key| matches!(key.fact, Fact::ClientIp | Fact::ConnectionIp)),
+                for_us: penalty.for_us.unsigned_abs(),
+                answered: match penalty.trigger {
+                    model::PenaltyTrigger::Denied => None,
+                    model::PenaltyTrigger::Answered(status) => Some(status),
+                },
+                more_than: penalty.more_than,
+                per_us: penalty.per_us.unsigned_abs(),
+                counter: QuotaNumber::of(owner, &format!("{counted} counter")).0,
+                blocked: QuotaNumber::of(owner, &format!("{counted} blocked")).0,
+            }
+        };
+        of_services.chain(of_guards).map(penalty).collect()
     }
 
     /// Quotas in order of names, and all uses renumbered.
@@ -543,6 +599,23 @@ fn kind(fact: &Fact) -> Option<CredentialKind> {
         Fact::Cell { key, .. } => kind(key),
         other => other.credential(),
     }
+}
+
+/// How a period counts: where this changes, it is another quota.
+fn counted(period: &model::Period) -> String {
+    match period {
+        model::Period::Rate { period_us, .. } => format!("{period_us} us"),
+        model::Period::Calendar { unit, zone } => format!("{unit} in {zone}"),
+        model::Period::InFlight => "in flight".to_owned(),
+    }
+}
+
+/// A calendar quota with its zone.
+fn in_zone(mut quota: Quota) -> Result<Quota, CompileError> {
+    if let Period::Calendar(_, zone) = &quota.period {
+        quota.charging.offsets = hours::offsets(zone)?;
+    }
+    Ok(quota)
 }
 
 fn amount_kind(amount: &model::Amount) -> Option<CredentialKind> {

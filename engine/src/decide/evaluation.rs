@@ -5,7 +5,7 @@ use super::refusal::{Early, Refusal};
 use super::route::{self, Found};
 use super::walk::Walk;
 use super::{Now, Snapshot, Worker};
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, PenaltyKey, Reason};
 use crate::facts::Facts;
 use crate::identity::{Credentials, Verification};
 use crate::image::config::{Config, Cors, HostOptions, Service};
@@ -53,6 +53,18 @@ impl<'d> Evaluation<'d> {
         now: Now,
         w: &'d mut Worker,
     ) -> Result<Evaluation<'d>, Early> {
+        Evaluation::begin_with(s, r, now, w, true)
+    }
+
+    /// Likewise; `verifies`: credentials are looked at, else it is as if there were none.
+    #[inline]
+    fn begin_with(
+        s: &'d Snapshot,
+        r: &'d RequestView<'d>,
+        now: Now,
+        w: &'d mut Worker,
+        verifies: bool,
+    ) -> Result<Evaluation<'d>, Early> {
         let Worker {
             scratch,
             arena,
@@ -76,7 +88,11 @@ impl<'d> Evaluation<'d> {
             keys: s.data.keys(),
             now_us: now.wall_us,
         };
-        let credentials = &*arena.alloc(Credentials::read(r, canonical, config, verification, arena));
+        let credentials: &Credentials<'d> = if verifies {
+            arena.alloc(Credentials::read(r, canonical, config, verification, arena))
+        } else {
+            &Credentials::NONE
+        };
         let facts = Facts::new(config, &s.data, r, canonical, credentials, now.wall_us, arena);
         let facts = &*arena.alloc(facts);
         let walk = Walk::new(
@@ -104,6 +120,18 @@ impl<'d> Evaluation<'d> {
         })
     }
 
+    /// The penalties of a request's service that its addresses are enough for, before anything is verified.
+    #[cold]
+    pub(super) fn address_penalties(
+        s: &'d Snapshot,
+        r: &'d RequestView<'d>,
+        now: Now,
+        w: &'d mut Worker,
+    ) -> &'d [PenaltyKey<'d>] {
+        let evaluation = Evaluation::begin_with(s, r, now, w, false);
+        evaluation.map_or(&[], |evaluation| obligations::penalties(&evaluation.binding(&[], &[])))
+    }
+
     /// Adds the members of a response to the facts of its request.
     #[cold]
     pub(super) fn add_response(&mut self, response: Json<'d>) {
@@ -128,6 +156,9 @@ impl<'d> Evaluation<'d> {
                 refusal.write(self, &mut draft);
                 obligations::refuse(&self.binding(&[], standing), &mut draft);
             }
+        }
+        if !self.config.penalties.is_empty() {
+            draft.decision.penalties = obligations::penalties(&self.binding(&[], standing));
         }
         draft.finish();
     }

@@ -33,7 +33,7 @@ pub use worker::Worker;
 use std::sync::Arc;
 
 use crate::data::Data;
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, PenaltyKey, Reason};
 use crate::identity::Judgement;
 use crate::image::Image;
 use crate::view::RequestView;
@@ -56,6 +56,18 @@ impl Snapshot {
             data: data.into(),
         }
     }
+}
+
+/// The penalties that a request's addresses are enough for: their keys are looked up before anything is verified. Of a request
+/// that has no canonical form or no service there are none.
+pub(crate) fn address_penalties<'d>(
+    s: &'d Snapshot,
+    r: &'d RequestView<'d>,
+    now: Now,
+    w: &'d mut Worker,
+) -> &'d [PenaltyKey<'d>] {
+    w.start(&s.image);
+    Evaluation::address_penalties(s, r, now, w)
 }
 
 /// How the issuers of a policy judge a token, check by check. `fingerprint`: SHA-256 of the connection's certificate, in

@@ -32,6 +32,15 @@ pub struct Charge<'d> {
     pub limit: u64,
 }
 
+/// Whom a penalty counts and blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PenaltyKey<'d> {
+    /// Index into the image's penalties.
+    pub penalty: u32,
+    /// Composite key, as that of a charge.
+    pub key: &'d str,
+}
+
 /// What a request's body must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyDemand<'d> {
@@ -124,4 +133,6 @@ pub struct Decision<'d> {
     pub tags: &'d [&'d str],
     /// Reported rules: (rule, true; else unknown), sorted.
     pub report: &'d [(RuleId, bool)],
+    /// Penalties of the service whose keys are known. They decide nothing here: who is blocked, the exchange looks up.
+    pub penalties: &'d [PenaltyKey<'d>],
 }

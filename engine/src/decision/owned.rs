@@ -433,6 +433,17 @@ impl OwnedDecision {
         self.forget_grant();
     }
 
+    /// Adds a header to the reply, unless it is empty or the policy says something of it itself.
+    pub(crate) fn add_own_line(&mut self, name: &str, value: &str) {
+        let is_told =
+            self.response_set().any(|(own, _)| own == name) || self.response_drop().any(|own| own == name);
+        if !is_told && !value.is_empty() {
+            let line = (self.add(name), self.add(value));
+            self.response_set.push(line);
+            self.has_lists = true;
+        }
+    }
+
     /// Says of a denial what exactly was refused.
     pub(crate) fn set_detail(&mut self, detail: &str) {
         self.detail = Some(self.add(detail));

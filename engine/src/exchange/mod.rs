@@ -8,6 +8,8 @@
 //! The host hands over bodies and holds them back; the engine judges them. A refusal after an allow (429, 503, a body)
 //! carries the headers that the engine itself had put there, not those of the rules, for the allow no longer grants.
 
+mod charge;
+mod penalty;
 mod protocol;
 mod request_body;
 mod response;
@@ -20,18 +22,22 @@ pub use protocol::{Carries, ChargeOutcome, Charges, End, Introspection, Next, Re
 pub use response::{ResponseEdits, ResponseNext};
 pub use steps::OutOfOrder;
 
-use crate::decide::{Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token, signed_message};
+use crate::decide::{address_penalties, Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token, signed_message};
 use crate::decision::{Decision, Effect, HeaderLines, OwnedDecision, Reason};
 use crate::identity::{SignedMessage, StaleKeysOf};
 use crate::image::config::{Config, IssuerKeys};
 use crate::image::ids::RuleId;
 use crate::obligations::grpc_status;
+use crate::quota::QuotaStore;
 use crate::verdict::to_json;
 use crate::view::{Credential, RequestView};
+use charge::{LocalCharges, RateLimitFields};
+use penalty::Penalties;
 use portcullis_base::Detail;
 use portcullis_base::media::is_grpc;
 use request_body::RequestBody;
 use response::ResponseBody;
+use std::sync::Arc;
 use steps::{Due, Stage, Steps, Waits};
 use waiting::WaitingRequest;
 
@@ -61,6 +67,9 @@ pub struct Exchange {
     explains: bool,
     explanation: Explanation,
     stale_keys: Option<StaleKeysOf>,
+    local: LocalCharges,
+    rate_limit: RateLimitFields,
+    penalties: Penalties,
 }
 
 impl Exchange {
@@ -73,6 +82,12 @@ impl Exchange {
     /// allocations and a second walk on a denial.
     pub fn explain_denials(&mut self, explains: bool) {
         self.explains = explains;
+    }
+
+    /// From now on charges by this store what nodes do not share; `None` leaves it to the host.
+    #[inline]
+    pub(crate) fn charge_by(&mut self, store: Option<&Arc<QuotaStore>>) {
+        self.local.attach(store);
     }
 
     /// Begins, or begins anew, under a snapshot.
@@ -112,6 +127,7 @@ impl Exchange {
             }
         }
         self.pin = pin;
+        self.charge_here(now);
         self.judge_known_body();
         self.next()
     }
@@ -127,6 +143,8 @@ impl Exchange {
     #[inline]
     fn reset(&mut self) {
         self.pin = None;
+        self.local.end();
+        self.penalties.clear();
         self.grpc = false;
         self.is_head = false;
         self.stale_keys = None;
@@ -209,7 +227,19 @@ impl Exchange {
     /// Decides, when everything is known that the decision depends on.
     #[inline]
     fn decide(&mut self, snapshot: &Snapshot, worker: &mut Worker, request: &RequestView<'_>, now: Now) {
+        let config = snapshot.image.config();
+        let has_penalties = !config.penalties.is_empty() && self.local.is_on();
+        if has_penalties && let Some(seconds) = self.blocked_address(snapshot, worker, request, now) {
+            return self.block(seconds, request);
+        }
         let decision = decide(snapshot, request, now, worker);
+        if has_penalties
+            && let Some(store) = self.local.store()
+            && let Some(seconds) = self.penalties.look_up(store, config, &decision, now)
+        {
+            return self.block(seconds, request);
+        }
+        self.local.look_at(config, &decision);
         let due = self.due(&decision);
         // Only what is refused after its decision is answered here; a denial says itself how.
         let can_refuse = due.is_ok_and(|due| due.charge || due.body || due.response);
@@ -226,6 +256,31 @@ impl Exchange {
         if self.explains {
             self.explanation = explain(&self.decision, snapshot, request, now, worker);
         }
+    }
+
+    /// Whether a penalty blocks the request's address, and for how many seconds: before anything is verified.
+    #[cold]
+    fn blocked_address(
+        &mut self,
+        snapshot: &Snapshot,
+        worker: &mut Worker,
+        request: &RequestView<'_>,
+        now: Now,
+    ) -> Option<u64> {
+        let config = snapshot.image.config();
+        let store = self.local.store()?;
+        let by_address = config.penalties.iter().any(|penalty| penalty.by_address);
+        let keys = by_address.then(|| address_penalties(snapshot, request, now, worker))?;
+        self.penalties.look_up_addresses(store, config, keys, now)
+    }
+
+    /// Refuses who is blocked.
+    #[cold]
+    fn block(&mut self, seconds: u64, request: &RequestView<'_>) {
+        self.grpc = speaks_grpc(request);
+        self.decision.deny(Reason::Blocked, None);
+        self.refuse(Reason::Blocked, Reason::Blocked.status(), Some(seconds));
+        self.decided(Due::default());
     }
 
     /// Keeps of a request what its bodies are judged by.
@@ -263,7 +318,8 @@ impl Exchange {
             body: is_allow && decision.request_body.is_some(),
             response: is_allow && decision.response.is_some(),
         };
-        let is_carried = (carries.charges || !demands.charge)
+        let charges = carries.charges || self.local.holds_all();
+        let is_carried = (charges || !demands.charge)
             && (carries.request_body || !demands.body)
             && (carries.response_body || !demands.response);
         if is_allow && !is_carried {
@@ -274,7 +330,7 @@ impl Exchange {
             return Err(None);
         }
         Ok(Due {
-            charge: demands.charge && carries.charges,
+            charge: demands.charge && (charges || self.local.is_on()),
             ..demands
         })
     }
@@ -351,7 +407,10 @@ impl Exchange {
             (Stage::BodyBefore | Stage::Body, _) => Next::ReadBody {
                 max: self.body_bytes_max(),
             },
-            (Stage::Charge, _) => Next::Charge(Charges { decision }),
+            (Stage::Charge, _) => Next::Charge(Charges {
+                decision,
+                shared_of: self.shared_of(),
+            }),
             (Stage::Forward | Stage::ResponseBody | Stage::Respond, Some(target)) => {
                 Next::Forward(Rewrites {
                     target,
@@ -457,43 +516,14 @@ impl Exchange {
         waiting.with_view(|request| self.decide(&pin, worker, request, now));
         self.waiting = waiting;
         self.pin = Some(pin);
+        self.charge_here(now);
         self.judge_known_body();
     }
 
-    /// The host's answer to [`Next::Charge`]: one outcome each, in the order of [`Charges::iter`]. A denial that is charged
-    /// stays the denial it is. Where some outcome is missing, nothing is granted (500).
-    pub fn charged(&mut self, outcomes: impl Iterator<Item = ChargeOutcome>) -> Result<Next<'_>, OutOfOrder> {
-        let due = self.decision.quotas().len();
-        let (mut told, mut longest_us) = (0, None);
-        // One more than are due is one too many.
-        for outcome in outcomes.take(due + 1) {
-            told += 1;
-            if !outcome.admitted {
-                longest_us = longest_us.max(Some(outcome.reset_us));
-            }
-        }
-        if told != due {
-            return self.after_charges(Some((Reason::Internal, None)));
-        }
-        // A client that comes back too early would be refused again.
-        let seconds = longest_us.map(|us| us.div_ceil(1_000_000).max(1));
-        self.after_charges(seconds.map(|seconds| (Reason::QuotaExceeded, Some(seconds))))
-    }
-
-    /// The host's other answer to [`Next::Charge`]: the store could not tell, and the quota's policy for that is to deny.
-    pub fn store_failed(&mut self) -> Result<Next<'_>, OutOfOrder> {
-        self.after_charges(Some((Reason::StoreUnavailable, None)))
-    }
-
-    fn after_charges(&mut self, refusal: Option<(Reason, Option<u64>)>) -> Result<Next<'_>, OutOfOrder> {
-        self.steps.expect(Stage::Charge)?;
-        let refusal = refusal.filter(|_| self.decision.effect() != Effect::Deny);
-        self.steps.charged(refusal.is_none())?;
-        if let Some((reason, retry_after_s)) = refusal {
-            self.refuse(reason, reason.status(), retry_after_s);
-        }
-        self.judge_known_body();
-        Ok(self.next())
+    /// Where only some charges are the host's, what tells which.
+    fn shared_of(&self) -> Option<&Config> {
+        let snapshot = self.snapshot().filter(|_| self.local.is_on())?;
+        Some(snapshot.image.config())
     }
 
     /// Begins an exchange that is over at once: its host could not read the request, so there is nothing to decide on. The
@@ -536,6 +566,12 @@ impl Exchange {
         self.steps.finish()?;
         if matches!(stage, Stage::Charge | Stage::Body) && self.decision.effect() != Effect::Deny {
             self.refuse(Reason::Internal, Reason::Internal.status(), None);
+        }
+        self.local.end();
+        if let (Some(store), Some(pin)) = (self.local.store(), &self.pin) {
+            let answered = self.upstream_status;
+            self.penalties
+                .count(store, pin.image.config(), &self.decision, answered, now);
         }
         let (status, end) = match stage {
             Stage::Reply => (Some(self.decision.status()), end),
@@ -582,7 +618,12 @@ impl Exchange {
 fn of_the_engine(name: &str) -> bool {
     matches!(
         name,
-        "sunset" | "access-control-allow-origin" | "access-control-allow-credentials" | "vary"
+        "sunset"
+            | "access-control-allow-origin"
+            | "access-control-allow-credentials"
+            | "vary"
+            | "ratelimit-policy"
+            | "ratelimit"
     )
 }
 

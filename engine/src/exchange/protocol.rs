@@ -1,13 +1,16 @@
 //! What a host and an exchange tell each other. Computes nothing.
 
+use super::charge::{Counted, is_for_host};
 use crate::decision::{Charge, HeaderLines, OwnedDecision, Reason};
+use crate::image::config::Config;
 
 /// The steps that a host carries out. The default carries out none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carries {
     /// Asks about opaque tokens. A host that does not gets the verdict on a token that is not verified.
     pub introspection: bool,
-    /// Charges quotas. A host that does not gets no allow that demands it; denials and preflights stay what they are.
+    /// Charges quotas that the engine's own store does not: those that nodes share, or all where the engine has none. A host
+    /// that does not gets no allow that demands it; denials and preflights stay what they are.
     pub charges: bool,
     /// Hands over the request's body and holds it until it was judged. The signature of a message is not verified where a
     /// host does not.
@@ -40,12 +43,20 @@ pub enum Next<'e> {
 #[derive(Clone, Copy, Debug)]
 pub struct Charges<'e> {
     pub(super) decision: &'e OwnedDecision,
+    /// Where the engine has charged this node's own.
+    pub(super) shared_of: Option<&'e Config>,
 }
 
 impl<'e> Charges<'e> {
     /// The charges, sorted by the quota's name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Charge<'e>> + use<'e> {
-        self.decision.quotas()
+        let shared_of = self.shared_of;
+        let is_asked = move |charge: &Charge<'_>| shared_of.is_none_or(|config| is_for_host(config, charge));
+        let asked = self.decision.quotas().filter(is_asked);
+        Counted {
+            left: asked.clone().count(),
+            inner: asked,
+        }
     }
 }
 

@@ -171,6 +171,15 @@ impl<'a> Credentials<'a> {
         }
     }
 
+    /// As if nothing was presented.
+    pub(crate) const NONE: Credentials<'static> = Credentials {
+        token: Kind::Absent,
+        key: Kind::Absent,
+        peer: Kind::Absent,
+        signature: Kind::Absent,
+        beside: &[],
+    };
+
     /// State of a kind.
     pub(crate) fn state(&self, kind: CredentialKind) -> CredentialState {
         match kind {

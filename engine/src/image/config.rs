@@ -1,6 +1,10 @@
 //! What an image holds beside its graphs: declarations that facts, credentials and obligations need. Decoded once
 //! at load from the image's config section, then read-only. Plain data: no policy syntax, no spans.
 
+mod quotas;
+
+pub use quotas::{Charging, Penalty, StoreFailure};
+
 use super::ids::Slot;
 use portcullis_base::{Algorithm, CredentialKind};
 use std::net::IpAddr;
@@ -52,6 +56,8 @@ pub struct Config {
     pub hours: Vec<Hours>,
     /// Quotas, sorted by name.
     pub quotas: Vec<Quota>,
+    /// Penalties, those of services first.
+    pub penalties: Vec<Penalty>,
     /// Services.
     pub services: Vec<Service>,
     /// Rules, sorted by id.
@@ -454,6 +460,8 @@ pub struct Quota {
     pub cost_kind: Option<CredentialKind>,
     /// Counts denied requests.
     pub counting_denied: bool,
+    /// Where and how it is charged.
+    pub charging: Charging,
 }
 
 /// A use of a quota.

@@ -10,7 +10,7 @@
 /// First bytes of every image.
 pub const MAGIC: [u8; 8] = *b"PCULLIS\0";
 /// Version of the format; another one is refused. Raised with every change of layout or meaning.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 /// Where the digest stands.
 pub const DIGEST_AT: usize = 8;
 /// Length of the fixed header.

@@ -265,7 +265,7 @@ wire_struct! {
     Config {
         requires, sources, issuers, beside, claims, keys, key_fields, peers, signatures, proxies, hops, trusted, context,
         named_headers, identity_headers, request_headers_set, lists, tables, hours, quotas, services, rules,
-        has_grpc, texts, paths, redaction_key,
+        has_grpc, texts, paths, redaction_key, penalties,
     }
     Issuer {
         name, url, url_like, place, query, scopes, implies, claims, opaque, verified_by_gateway, keys, algorithms,
@@ -280,7 +280,9 @@ wire_struct! {
     TableDecl { name, file, columns, max_age_us }
     Hours { offsets, spans }
     KeyFact { text, slot, prefix, kind }
-    Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied }
+    Quota { name, limit, period, by, cost, limit_kind, cost_kind, counting_denied, charging }
+    Charging { number, shared, on_store_failure, offsets }
+    Penalty { service, by, by_address, for_us, answered, more_than, per_us, counter, blocked }
     Limit { quota, cost, cost_kind }
     Cors { one_label, origins, any_origin, methods, headers, credentials, max_age_s }
     HostOptions {
@@ -355,6 +357,7 @@ wire_enum!(ValueForm { 0 Plain, 1 LoneString, 2 Separated(by), 3 Seconds });
 wire_enum!(TokenPlace { 0 Authorization, 1 Header(name), 2 Cookie(name) });
 wire_enum!(Amount { 0 Fixed(n), 1 Fact(slot, at_most) });
 wire_enum!(Period { 0 Rate(period, burst), 1 Calendar(unit, zone), 2 InFlight });
+wire_enum!(StoreFailure { 0 Deny, 1 Allow, 2 Local });
 wire_enum!(Redaction { 0 Only(paths), 1 Op(path, op) });
 wire_enum!(RedactionOp { 0 Drop, 1 Replace(text), 2 Hash, 3 Mask { first, keep }, 4 Truncate(n) });
 wire_enum!(ShapeType {

@@ -18,7 +18,7 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use crate::decision::{Decision, Effect, ResponsePlan, Set};
+use crate::decision::{Decision, Effect, PenaltyKey, ResponsePlan, Set};
 use crate::facts::Facts;
 use crate::identity::Credentials;
 use crate::image::config::{Config, Cors, Rule, Service};
@@ -249,6 +249,12 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     own_headers(b, draft);
     headers::request(b, &rules, draft.decision);
     headers::response(b, rules.iter(), draft);
+}
+
+/// Whom the penalties of the service count and block.
+#[cold]
+pub(crate) fn penalties<'b>(b: &Binding<'b>) -> &'b [PenaltyKey<'b>] {
+    quotas::penalties(b).into_bump_slice()
 }
 
 /// After a denial within a service (the caller set the head; `response_set` may already hold challenges,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Binding, Bound};
-use crate::decision::Charge;
+use crate::decision::{Charge, PenaltyKey};
 use crate::image::config::{Amount, KeyFact, Limit, Period, Quota, Source};
 use crate::image::ids::RuleId;
 use crate::image::ids::Slot;
@@ -83,6 +83,26 @@ pub(super) fn on_denial<'b>(b: &Binding<'b>, standing: &[Bound<'b>]) -> Charged<
     charged
 }
 
+/// The penalties of the service and of all guards, but those whose keys are unknown.
+pub(super) fn penalties<'b>(b: &Binding<'b>) -> List<'b, PenaltyKey<'b>> {
+    let mut keys = List::new_in(b.arena);
+    for (penalty, index) in b.config.penalties.iter().zip(0..) {
+        if penalty.service.is_some_and(|service| service != b.service) {
+            continue;
+        }
+        let mut misses = Misses {
+            b,
+            any: false,
+            kind: None,
+        };
+        let key = key(b, &penalty.by, &mut misses);
+        if !misses.any {
+            keys.push(PenaltyKey { penalty: index, key });
+        }
+    }
+    keys
+}
+
 fn quota_of<'b>(b: &Binding<'b>, limit: &Limit) -> Option<&'b Quota> {
     b.config.quotas.get(limit.quota as usize)
 }
@@ -138,7 +158,7 @@ impl<'b> Charged<'b> {
             kind: None,
         };
         for Use { quota, limit, .. } in uses {
-            let key = key(b, quota, &mut misses);
+            let key = key(b, &quota.by, &mut misses);
             let (cost, cost_kind) = match &limit.cost {
                 Some(here) => (here, limit.cost_kind),
                 None => (&quota.cost, quota.cost_kind),
@@ -196,10 +216,10 @@ impl Misses<'_, '_> {
 }
 
 /// The composite key; of each part the first alternative that is known.
-fn key<'b>(b: &Binding<'b>, quota: &Quota, misses: &mut Misses) -> &'b str {
+fn key<'b>(b: &Binding<'b>, by: &[Vec<KeyFact>], misses: &mut Misses) -> &'b str {
     let mut key = Text::new_in(b.arena);
     let mut issuer_told = false;
-    for part in &quota.by {
+    for part in by {
         if !part
             .iter()
             .any(|fact| push_fact(b, fact, &mut issuer_told, &mut key))

@@ -207,6 +207,7 @@ fn quota(name: &str, by: &[(u32, Option<CredentialKind>)]) -> Quota {
         limit_kind: None,
         cost_kind: None,
         counting_denied: false,
+        charging: Default::default(),
     }
 }
 

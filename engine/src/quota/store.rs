@@ -70,7 +70,7 @@ impl Ledger {
         &self.answers
     }
 
-    /// Whether something was charged that ends.
+    /// Whether something was charged that is to be ended.
     pub fn is_in_flight(&self) -> bool {
         !self.receipts.is_empty()
     }
@@ -124,6 +124,18 @@ impl QuotaStore {
         at: Instant,
         ledger: &mut Ledger,
     ) -> Result<bool, StoreUnavailable> {
+        let admitted = self.charge_tentatively(demands, at, ledger)?;
+        self.settle(ledger);
+        Ok(admitted)
+    }
+
+    /// Charges all or none. Until [`QuotaStore::settle`], [`QuotaStore::end`] takes all of it back.
+    pub fn charge_tentatively<'z>(
+        &self,
+        demands: impl ExactSizeIterator<Item = Demand<'z>> + Clone,
+        at: Instant,
+        ledger: &mut Ledger,
+    ) -> Result<bool, StoreUnavailable> {
         ledger.clear();
         let time = self.time(at);
         // One alone is charged at once. Of several most refusals are seen before any is charged.
@@ -150,11 +162,15 @@ impl QuotaStore {
                 return Ok(false);
             }
         }
-        ledger.receipts.retain(|receipt| receipt.kind == Kind::InFlight);
         Ok(true)
     }
 
-    /// Ends what is in flight of a ledger's charges.
+    /// What was charged stays charged; only what is in flight is still to be ended.
+    pub fn settle(&self, ledger: &mut Ledger) {
+        ledger.receipts.retain(|receipt| receipt.kind == Kind::InFlight);
+    }
+
+    /// Ends what is in flight of a ledger's charges, and takes back all of them if they were not settled.
     pub fn end(&self, ledger: &mut Ledger) {
         self.take_back(ledger);
     }

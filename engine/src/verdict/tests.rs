@@ -22,6 +22,7 @@ fn quota_of(name: &str, period: Period) -> Quota {
         limit_kind: None,
         cost_kind: None,
         counting_denied: false,
+        charging: Default::default(),
     }
 }
 

@@ -47,6 +47,14 @@ impl Check<'_> {
             self.index("limit", limit.quota, limit.quota, config.quotas.len() as u32)?;
             limit.cost.as_ref().map_or(Ok(()), amount)
         };
+        for penalty in &config.penalties {
+            for fact in penalty.by.iter().flatten() {
+                self.index("penalty key", fact.slot.0, fact.slot.0, slots)?;
+            }
+            if let Some(service) = penalty.service {
+                self.index("penalty", service, service, config.services.len() as u32)?;
+            }
+        }
         for quota in &config.quotas {
             amount(&quota.limit)?;
             amount(&quota.cost)?;
