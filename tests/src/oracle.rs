@@ -304,6 +304,7 @@ pub fn normalise(bytes: &[u8]) {
         now: None,
         upstream: None,
         expect: None,
+        sequence: Vec::new(),
     };
     match pair.decide(&vector) {
         Err(difference) => fail(&difference.to_string()),

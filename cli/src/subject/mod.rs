@@ -1,6 +1,7 @@
 //! A path -> something that decides: a policy compiled on the spot, or an image, with the data beside it.
 
 pub mod bodies;
+pub mod sequence;
 pub mod smoke;
 pub mod trust;
 

@@ -356,6 +356,7 @@ fn vector_of(expectation: &Expectation) -> Result<Vector, String> {
         now: now_us.map(instant_text),
         upstream: None,
         expect: None,
+        sequence: Vec::new(),
     })
 }
 
@@ -377,10 +378,10 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
                 continue;
             }
         };
-        if vector.expect.is_none() {
+        if vector.expect.is_none() && vector.sequence.is_empty() {
             continue;
         }
-        let failures = match subject.verdict(&vector) {
+        let mut failures = match subject.verdict(&vector) {
             Ok(text) => {
                 let mismatches = vectors::mismatches(&vector, &text).unwrap_or_default();
                 let mismatches = mismatches.iter();
@@ -390,6 +391,7 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
             }
             Err(problem) => vec![problem],
         };
+        failures.extend(sequence_failures(subject, &vector));
         let target = vectors::target(&vector.request).unwrap_or_default();
         let what = format!("{} {target}", vector.request.method);
         outcomes.push(Outcome {
@@ -400,6 +402,19 @@ fn beside(subject: &mut Subject, total: &mut Total, output: &mut Output) -> Resu
         });
     }
     Ok(outcomes)
+}
+
+/// What the moments of a vector do not meet.
+fn sequence_failures(subject: &Subject, vector: &Vector) -> Vec<String> {
+    match subject::sequence::mismatches(&subject.snapshot, vector) {
+        Ok(missed) => {
+            let told = missed.iter().map(|(at_us, m)| {
+                format!("at {at_us}us: {}: expected {}, got {}", m.member, m.expected, m.actual)
+            });
+            told.collect()
+        }
+        Err(problem) => vec![problem],
+    }
 }
 
 fn show(path: &str, outcomes: &[Outcome], args: &Args, output: &mut Output) -> Result<(), CliError> {

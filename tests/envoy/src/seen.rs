@@ -51,6 +51,7 @@ pub fn vector(sent: &Vector, reply: &Message) -> Result<Option<Vector>, HostErro
         now: None,
         upstream: None,
         expect: None,
+        sequence: Vec::new(),
         // It came in a header.
         bearer: None,
         ..sent.clone()

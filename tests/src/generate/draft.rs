@@ -145,6 +145,7 @@ impl Draft {
             now: self.now,
             upstream: None,
             expect: None,
+            sequence: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::response::Upstream;
+use crate::sequence::{self, Moment};
 use crate::verdict::Expect;
 
 /// One case. Claims, key fields and context stay JSON text: what is in them is the policy's business,
@@ -45,6 +46,9 @@ pub struct Vector {
     /// Any subset of the verdict, and of what the client gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
+    /// The request is sent at each of these times in turn, and quotas and penalties are counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequence: Vec<Moment>,
 }
 
 /// The raw request.
@@ -288,6 +292,7 @@ pub fn parse_line(text: &str) -> Result<Vector, String> {
     if let Some(upstream) = &vector.upstream {
         upstream.check()?;
     }
+    sequence::check(&vector.sequence)?;
     let expects_client = vector
         .expect
         .as_ref()

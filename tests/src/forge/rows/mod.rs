@@ -161,6 +161,7 @@ pub(super) fn get(id: &str, path: &str, headers: &[(&str, &str)]) -> Vector {
         now: Some("2026-11-23T12:00:00Z".to_string()),
         upstream: None,
         expect: None,
+        sequence: Vec::new(),
     }
 }
 
