@@ -449,3 +449,69 @@ fn a_block_on_an_address_comes_before_credentials_and_one_on_a_caller_after() {
     gateway.bearer = None;
     assert_eq!(gateway.ask(OTHER, SECOND).reason, Reason::Unauthenticated);
 }
+
+/// `report on .. { limit Q; }`: tried out in buckets of its own, and refuses nothing.
+#[test]
+fn a_reported_limit_is_tried_out_and_refuses_nothing() {
+    let text = policy("report on GET /** { limit tried; } on GET /a/y { limit tried; }")
+        + "\nquota tried = 2 per 1h by client.ip;";
+    let mut gateway = Gateway::new(&text);
+    let mut exchange = Exchange::new();
+    for (path, exceeded) in [
+        ("/a/x", 0),
+        // A denied request is not charged.
+        ("/b", 0),
+        ("/a/x", 0),
+        ("/a/x", 1),
+        ("/a/x", 1),
+    ] {
+        gateway.begin(&mut exchange, (ONE.0, path), SECOND);
+        assert_eq!(
+            exchange.tried_and_exceeded().collect::<Vec<_>>(),
+            vec!["tried"; exceeded],
+            "{path}"
+        );
+        let answer = answer(&mut exchange, SECOND);
+        assert_eq!(answer.status, if path == "/b" { 404 } else { 200 });
+        assert!(!answer.headers.contains_key("ratelimit"));
+    }
+    // The limit in force has its own bucket, which is full.
+    assert_eq!(
+        gateway.ask((ONE.0, "/a/y"), SECOND).headers["ratelimit"],
+        r#""tried";r=1;t=1800"#
+    );
+}
+
+/// Q05: no two lists of values are one key, whatever is in them.
+#[test]
+fn q05_keys_cannot_imitate_each_other() {
+    let text = policy("on GET /a/** { limit pair; }")
+        + "\nquota pair = 1 per 1h by request.query.x, request.query.y;";
+    let mut gateway = Gateway::new(&text);
+    let huge = format!("/a/x?x={}&y=z", "k".repeat(4_000));
+    for target in [
+        "/a/x?x=a%7Cb&y=c",
+        "/a/x?x=a&y=b%7Cc",
+        "/a/x?x=a,request.query.y:1:b&y=c",
+        "/a/x?x=a&y=b",
+        "/a/x?x=A&y=b",
+        huge.as_str(),
+    ] {
+        assert_eq!(gateway.ask((ONE.0, target), SECOND).status, 200, "{target}");
+        assert_eq!(gateway.ask((ONE.0, target), SECOND).status, 429, "{target}");
+    }
+}
+
+/// Q08 and Q09: engines of one process share a store and so its buckets; what is not kept is gone with the process.
+#[test]
+fn q08_a_store_outlives_engines_and_nothing_else_does() {
+    let text = policy("on GET /a/** { limit 1 per 1h by client.ip; }");
+    let store = Arc::new(QuotaStore::new(100, Seed::new([6; 16])));
+    for status in [200, 429, 429] {
+        let mut gateway = Gateway::new(&text);
+        gateway.engine = Engine::new().with_quotas(Arc::clone(&store));
+        gateway.engine.swap(snapshot(&text)).unwrap();
+        assert_eq!(gateway.ask(ONE, SECOND).status, status);
+    }
+    assert_eq!(Gateway::new(&text).ask(ONE, SECOND).status, 200, "another store");
+}

@@ -157,6 +157,9 @@ impl<'d> Evaluation<'d> {
                 obligations::refuse(&self.binding(&[], standing), &mut draft);
             }
         }
+        if !draft.decision.report.is_empty() {
+            draft.decision.tried = obligations::tried(&self.binding(&[], standing), draft.decision.report);
+        }
         if !self.config.penalties.is_empty() {
             draft.decision.penalties = obligations::penalties(&self.binding(&[], standing));
         }

@@ -133,6 +133,8 @@ pub struct Decision<'d> {
     pub tags: &'d [&'d str],
     /// Reported rules: (rule, true; else unknown), sorted.
     pub report: &'d [(RuleId, bool)],
+    /// Charges of reported rules, which are tried out: they bind nothing. Sorted as `quotas`.
+    pub tried: &'d [Charge<'d>],
     /// Penalties of the service whose keys are known. They decide nothing here: who is blocked, the exchange looks up.
     pub penalties: &'d [PenaltyKey<'d>],
 }

@@ -16,6 +16,8 @@ use crate::quota::{
 /// Largest integer of a structured field (RFC 9651, section 3.3.1).
 const FIELD_INTEGER_MAX: u64 = 999_999_999_999_999;
 const SECOND_US: u64 = 1_000_000;
+/// Sets the number of a quota that is tried out apart from that of the same one in force.
+const TRIED: u64 = 0x7472_6965_6420_6f75;
 
 impl Exchange {
     /// Charges what is this node's, if that is the next step.
@@ -145,6 +147,8 @@ pub(super) struct LocalCharges {
     answers: Vec<Option<Answer>>,
     /// No charge of the decision needs a host that charges.
     holds_all: bool,
+    /// Quotas tried out that would have refused, as indices into the image's.
+    exceeded: Vec<u32>,
 }
 
 impl LocalCharges {
@@ -177,6 +181,37 @@ impl LocalCharges {
                 .quotas
                 .iter()
                 .all(|charge| charger(config, charge, false) != Charger::Host);
+    }
+
+    /// Charges what reported rules try out, each by itself, in buckets of their own.
+    #[cold]
+    pub(super) fn try_out(&mut self, config: &Config, decision: &Decision<'_>, now: Now) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        for charge in decision.tried {
+            let Some(quota) = config.quotas.get(charge.quota as usize) else {
+                continue;
+            };
+            let is_charged = decision.effect == Effect::Allow || quota.counting_denied;
+            if !is_charged || matches!(quota.period, Period::InFlight) {
+                continue;
+            }
+            let demand = Demand {
+                key: store.hash(QuotaNumber(quota.charging.number ^ TRIED), charge.key.as_bytes()),
+                measure: measure(quota, charge.limit),
+                cost: charge.cost,
+            };
+            let answer = store.charge_alone(&demand, instant(now));
+            if answer.is_ok_and(|answer| !answer.admitted) {
+                self.exceeded.push(charge.quota);
+            }
+        }
+    }
+
+    /// Quotas tried out that would have refused.
+    pub(super) fn exceeded(&self) -> &[u32] {
+        &self.exceeded
     }
 
     /// Whether no charge of the decision needs a host.
@@ -271,6 +306,7 @@ impl LocalCharges {
     /// The exchange is over: ends what is in flight, takes back what was never settled, and forgets the charges.
     #[inline]
     pub(super) fn end(&mut self) {
+        self.exceeded.clear();
         if !self.answers.is_empty() {
             self.take_back();
             self.answers.clear();

@@ -240,6 +240,9 @@ impl Exchange {
             return self.block(seconds, request);
         }
         self.local.look_at(config, &decision);
+        if !decision.tried.is_empty() {
+            self.local.try_out(config, &decision, now);
+        }
         let due = self.due(&decision);
         // Only what is refused after its decision is answered here; a denial says itself how.
         let can_refuse = due.is_ok_and(|due| due.charge || due.body || due.response);
@@ -346,6 +349,14 @@ impl Exchange {
     #[inline]
     pub fn decision(&self) -> &OwnedDecision {
         &self.decision
+    }
+
+    /// Names of the quotas that reported rules try out and that would have refused this request, if the engine has a store.
+    /// They count in buckets of their own what would be charged; what is in flight is not tried out.
+    pub fn tried_and_exceeded(&self) -> impl Iterator<Item = &str> {
+        let quotas = self.snapshot().map(|snapshot| &snapshot.image.config().quotas);
+        let exceeded = self.local.exceeded().iter();
+        exceeded.filter_map(move |index| quotas?.get(*index as usize).map(|quota| quota.name.as_str()))
     }
 
     /// Why no allow granted, where [`Exchange::explain_denials`] asked for it.

@@ -18,7 +18,7 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use crate::decision::{Decision, Effect, PenaltyKey, ResponsePlan, Set};
+use crate::decision::{Charge, Decision, Effect, PenaltyKey, ResponsePlan, Set};
 use crate::facts::Facts;
 use crate::identity::Credentials;
 use crate::image::config::{Config, Cors, Rule, Service};
@@ -249,6 +249,17 @@ pub(crate) fn allow<'b>(b: &Binding<'b>, draft: &mut Draft<'_, 'b>) {
     own_headers(b, draft);
     headers::request(b, &rules, draft.decision);
     headers::response(b, rules.iter(), draft);
+}
+
+/// What the limits of reported rules would charge.
+#[cold]
+pub(crate) fn tried<'b>(b: &Binding<'b>, reported: &[(RuleId, bool)]) -> &'b [Charge<'b>] {
+    let bound = reported.iter().filter_map(|&(index, certain)| {
+        let rule = b.config.rules.get(index.index())?;
+        Some(Bound { index, rule, certain })
+    });
+    let bound = b.list(bound);
+    quotas::tried(b, &bound).into_bump_slice()
 }
 
 /// Whom the penalties of the service count and block.

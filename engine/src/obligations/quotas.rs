@@ -83,6 +83,16 @@ pub(super) fn on_denial<'b>(b: &Binding<'b>, standing: &[Bound<'b>]) -> Charged<
     charged
 }
 
+/// Those of reported rules; what cannot be keyed is left out.
+pub(super) fn tried<'b>(b: &Binding<'b>, reported: &[Bound<'b>]) -> List<'b, Charge<'b>> {
+    let mut charged = Charged::new(b);
+    for of_name in uses(b, reported).chunk_by(same_name) {
+        // What cannot be keyed leaves nothing behind.
+        let _ = charged.add(b, of_name);
+    }
+    charged.charges
+}
+
 /// The penalties of the service and of all guards, but those whose keys are unknown.
 pub(super) fn penalties<'b>(b: &Binding<'b>) -> List<'b, PenaltyKey<'b>> {
     let mut keys = List::new_in(b.arena);

@@ -40,11 +40,8 @@ impl QuotaNumber {
     /// `kind` tells apart what counts differently: the period in µs, the calendar unit and zone, in flight.
     pub fn of(name: &str, kind: &str) -> QuotaNumber {
         // Authors choose names, and no caller does: it need not be secret.
-        let mut hasher = Sip::new(Seed { k0: 0, k1: 0 });
-        hasher.write(&(name.len() as u64).to_le_bytes());
-        hasher.write(name.as_bytes());
-        hasher.write(kind.as_bytes());
-        QuotaNumber(hasher.finish().0)
+        let bytes = [name.as_bytes(), kind.as_bytes()].concat();
+        QuotaNumber(sip(Seed { k0: 0, k1: 0 }, Some(name.len() as u64), &bytes).0)
     }
 }
 
@@ -61,95 +58,60 @@ pub struct KeyHash {
 impl KeyHash {
     /// Of a composite key, as a charge writes it.
     pub fn new(seed: Seed, quota: QuotaNumber, key: &[u8]) -> KeyHash {
-        let mut hasher = Sip::new(seed);
-        // Of fixed length, so no key can imitate it.
-        hasher.write(&quota.0.to_le_bytes());
-        hasher.write(key);
-        let (place, tag) = hasher.finish();
+        // The quota is of fixed length, so no key can imitate it.
+        let (place, tag) = sip(seed, Some(quota.0), key);
         KeyHash { quota, place, tag }
     }
 }
 
-/// SipHash-2-4 with 128 bits of result, over bytes that come in pieces.
-struct Sip {
-    v: [u64; 4],
-    /// Bytes that are no whole word yet, in the low ones.
-    tail: u64,
-    len: u64,
+/// SipHash-2-4 with 128 bits of result, over a first word if there is one and bytes after it.
+fn sip(seed: Seed, first: Option<u64>, bytes: &[u8]) -> (u64, u64) {
+    let mut v = [
+        seed.k0 ^ 0x736f_6d65_7073_6575,
+        seed.k1 ^ 0x646f_7261_6e64_6f6d ^ 0xee,
+        seed.k0 ^ 0x6c79_6765_6e65_7261,
+        seed.k1 ^ 0x7465_6462_7974_6573,
+    ];
+    let mut len = bytes.len() as u64;
+    if let Some(word) = first {
+        v = compress(v, word);
+        len += 8;
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        v = compress(v, u64::from_le_bytes(*word));
+    }
+    let tail = rest
+        .iter()
+        .rev()
+        .fold(0, |tail, byte| (tail << 8) | u64::from(*byte));
+    v = compress(v, tail | (len << 56));
+    v[2] ^= 0xee;
+    v = round(round(round(round(v))));
+    let place = v[0] ^ v[1] ^ v[2] ^ v[3];
+    v[1] ^= 0xdd;
+    v = round(round(round(round(v))));
+    (place, v[0] ^ v[1] ^ v[2] ^ v[3])
 }
 
-impl Sip {
-    fn new(seed: Seed) -> Sip {
-        Sip {
-            v: [
-                seed.k0 ^ 0x736f_6d65_7073_6575,
-                seed.k1 ^ 0x646f_7261_6e64_6f6d ^ 0xee,
-                seed.k0 ^ 0x6c79_6765_6e65_7261,
-                seed.k1 ^ 0x7465_6462_7974_6573,
-            ],
-            tail: 0,
-            len: 0,
-        }
-    }
+#[inline(always)]
+fn compress([v0, v1, v2, v3]: [u64; 4], word: u64) -> [u64; 4] {
+    let [v0, v1, v2, v3] = round(round([v0, v1, v2, v3 ^ word]));
+    [v0 ^ word, v1, v2, v3]
+}
 
-    fn write(&mut self, bytes: &[u8]) {
-        let mut bytes = bytes;
-        while !self.len.is_multiple_of(8)
-            && let Some((first, rest)) = bytes.split_first()
-        {
-            self.byte(*first);
-            bytes = rest;
-        }
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.word(u64::from_le_bytes(*word));
-        }
-        self.len += 8 * words.len() as u64;
-        rest.iter().for_each(|byte| self.byte(*byte));
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.tail |= u64::from(byte) << (8 * (self.len % 8));
-        self.len += 1;
-        if self.len.is_multiple_of(8) {
-            let word = std::mem::take(&mut self.tail);
-            self.word(word);
-        }
-    }
-
-    #[inline]
-    fn word(&mut self, word: u64) {
-        self.v[3] ^= word;
-        self.round();
-        self.round();
-        self.v[0] ^= word;
-    }
-
-    #[inline]
-    fn round(&mut self) {
-        let [mut v0, mut v1, mut v2, mut v3] = self.v;
-        v0 = v0.wrapping_add(v1);
-        v2 = v2.wrapping_add(v3);
-        v1 = v1.rotate_left(13) ^ v0;
-        v3 = v3.rotate_left(16) ^ v2;
-        v0 = v0.rotate_left(32).wrapping_add(v3);
-        v2 = v2.wrapping_add(v1);
-        v1 = v1.rotate_left(17) ^ v2;
-        v3 = v3.rotate_left(21) ^ v0;
-        v2 = v2.rotate_left(32);
-        self.v = [v0, v1, v2, v3];
-    }
-
-    fn finish(mut self) -> (u64, u64) {
-        let last = self.tail | (self.len << 56);
-        self.word(last);
-        self.v[2] ^= 0xee;
-        (0..4).for_each(|_| self.round());
-        let first = self.v[0] ^ self.v[1] ^ self.v[2] ^ self.v[3];
-        self.v[1] ^= 0xdd;
-        (0..4).for_each(|_| self.round());
-        (first, self.v[0] ^ self.v[1] ^ self.v[2] ^ self.v[3])
-    }
+#[inline(always)]
+fn round([mut v0, mut v1, mut v2, mut v3]: [u64; 4]) -> [u64; 4] {
+    v0 = v0.wrapping_add(v1);
+    v2 = v2.wrapping_add(v3);
+    v1 = v1.rotate_left(13) ^ v0;
+    v3 = v3.rotate_left(16) ^ v2;
+    v0 = v0.rotate_left(32).wrapping_add(v3);
+    v2 = v2.wrapping_add(v1);
+    v1 = v1.rotate_left(17) ^ v2;
+    v3 = v3.rotate_left(21) ^ v0;
+    v2 = v2.rotate_left(32);
+    [v0, v1, v2, v3]
 }
 
 #[cfg(test)]
@@ -169,13 +131,19 @@ mod tests {
             (4, 0xf881_64c1_2d9c_8faf_7d0f_6e7c_7bcd_5579),
             (15, 0x5493_e999_33b0_a811_7e08_ec0f_97cf_c3d9_u128),
         ] {
-            for cut in 0..=len {
-                let mut hasher = Sip::new(seed);
-                hasher.write(&message[..cut]);
-                hasher.write(&message[cut..len]);
-                let (first, second) = hasher.finish();
-                let text: Vec<u8> = [first.to_le_bytes(), second.to_le_bytes()].concat();
-                assert_eq!(text, digest.to_be_bytes(), "{len} bytes, cut at {cut}");
+            let text = |(first, second): (u64, u64)| [first.to_le_bytes(), second.to_le_bytes()].concat();
+            assert_eq!(
+                text(sip(seed, None, &message[..len])),
+                digest.to_be_bytes(),
+                "{len} bytes"
+            );
+            if let Some((first, rest)) = message[..len].split_first_chunk::<8>() {
+                let first = u64::from_le_bytes(*first);
+                assert_eq!(
+                    text(sip(seed, Some(first), rest)),
+                    digest.to_be_bytes(),
+                    "{len} bytes"
+                );
             }
         }
     }
