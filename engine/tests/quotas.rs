@@ -234,8 +234,7 @@ fn what_is_in_flight_ends_with_its_exchange_however_that_ends() {
 #[test]
 fn q11_a_reload_keeps_what_was_spent() {
     let limited = |limit: u32| {
-        policy(&format!("on GET /a/** {{ limit per_ip; }}"))
-            + &format!("\nquota per_ip = {limit} per 1h by client.ip;")
+        policy("on GET /a/** { limit per_ip; }") + &format!("\nquota per_ip = {limit} per 1h by client.ip;")
     };
     let mut gateway = Gateway::new(&limited(4));
     for _ in 0..4 {

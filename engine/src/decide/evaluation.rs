@@ -129,7 +129,9 @@ impl<'d> Evaluation<'d> {
         w: &'d mut Worker,
     ) -> &'d [PenaltyKey<'d>] {
         let evaluation = Evaluation::begin_with(s, r, now, w, false);
-        evaluation.map_or(&[], |evaluation| obligations::penalties(&evaluation.binding(&[], &[])))
+        evaluation.map_or(&[], |evaluation| {
+            obligations::penalties(&evaluation.binding(&[], &[]))
+        })
     }
 
     /// Adds the members of a response to the facts of its request.

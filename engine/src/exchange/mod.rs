@@ -22,7 +22,9 @@ pub use protocol::{Carries, ChargeOutcome, Charges, End, Introspection, Next, Re
 pub use response::{ResponseEdits, ResponseNext};
 pub use steps::OutOfOrder;
 
-use crate::decide::{address_penalties, Explanation, Now, Pin, Snapshot, Worker, decide, explain, opaque_token, signed_message};
+use crate::decide::{
+    Explanation, Now, Pin, Snapshot, Worker, address_penalties, decide, explain, opaque_token, signed_message,
+};
 use crate::decision::{Decision, Effect, HeaderLines, OwnedDecision, Reason};
 use crate::identity::{SignedMessage, StaleKeysOf};
 use crate::image::config::{Config, IssuerKeys};

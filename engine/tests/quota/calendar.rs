@@ -153,7 +153,7 @@ fn counts_are_exact_and_the_wait_is_true() {
         let mut now = rng.below(3_000_000_000) as i64 * 1_000_000;
         let (mut state, mut used, mut end) = (0, 0, 0);
         for _ in 0..100 {
-            now += rng.below(10 * 86_400_000_000 >> rng.below(40)) as i64;
+            now += rng.below((10 * 86_400_000_000) >> rng.below(40)) as i64;
             let period = calendar.period(now);
             if period.end_s != end {
                 (used, end) = (0, period.end_s);
