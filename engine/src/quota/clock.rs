@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The latest time that was seen is kept to this, µs, so that a clock that moves costs no write each time.
 const STEP_US: u64 = 1_000;
-/// Threads read the clock in one order and come here in another, µs; a clock that goes back by more was set.
-const DISORDER_US: u64 = 1_000_000;
+/// Threads read the clock in one order and come here in another, or are held up in between, µs: no time passes for them. A
+/// clock that goes back by more was set, for a thread that is taken for one would move time on for all.
+const DISORDER_US: u64 = 60_000_000;
 /// Time stays below this, so that states stay below 2^62.
 const TIME_US_MAX: u64 = 1 << 61;
 
