@@ -425,6 +425,9 @@ impl Table {
             });
         }
         let slot = self.shared_for(key).ok_or(Unavailable)?;
+        if !lock.is_held() {
+            return Ok(Err(Unchanged::Moved));
+        }
         let changed = self.change_slot(self.shared_slot(slot), self.shared_tag(key), kind, key, change);
         Ok(changed.map(|says| (says, Some(Place::Shared { slot }))))
     }
