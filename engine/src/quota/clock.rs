@@ -37,6 +37,11 @@ impl Clock<'_> {
         }
     }
 
+    /// The time, or the latest that was given here, whichever is later. What was given before this is not overtaken by it.
+    pub(super) fn not_before(&self, now_us: u64) -> u64 {
+        self.latest.fetch_max(now_us, Ordering::AcqRel).max(now_us)
+    }
+
     /// The clock was set back: from now on it goes on from the latest time.
     #[cold]
     fn set_back(&self, latest: u64, offset: u64, mono_us: u64) -> u64 {

@@ -208,7 +208,7 @@ impl QuotaStore {
         let kind = kind(&demand.measure);
         let change = Charge::new(demand, demand.cost, time)?;
         let changed = self.table.change(&demand.key, kind, time, &change);
-        let (answer, place) = changed.map_err(|_| StoreUnavailable)?;
+        let (answer, place, at_us) = changed.map_err(|_| StoreUnavailable)?;
         let receipt = place.filter(|_| answer.admitted).map(|place| Receipt {
             key: demand.key,
             kind,
@@ -218,7 +218,7 @@ impl QuotaStore {
                 Measure::Rate(rate) => demand.cost.saturating_mul(rate.emission_us()),
                 Measure::Calendar(..) | Measure::InFlight(_) => demand.cost,
             },
-            at_us: time.now_us,
+            at_us,
             state: answer.state,
         });
         Ok((answer, receipt))
@@ -310,6 +310,10 @@ impl<'d> Charge<'d> {
 impl Change for Charge<'_> {
     type Says = Answer;
 
+    fn at(&self, now_us: u64) -> Self {
+        Charge { now_us, ..*self }
+    }
+
     #[inline]
     fn of(&self, value: u64, shared: u64) -> (u64, Answer) {
         let answer = match self.measure {
@@ -337,6 +341,10 @@ struct TakeBack<'t> {
 
 impl Change for TakeBack<'_> {
     type Says = ();
+
+    fn at(&self, _: u64) -> Self {
+        TakeBack { ..*self }
+    }
 
     fn of(&self, value: u64, _: u64) -> (u64, ()) {
         let Receipt {

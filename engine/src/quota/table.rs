@@ -125,16 +125,18 @@ enum Unchanged {
 }
 
 /// What a charge makes of a state: the new one, and what it says of it.
-pub(super) trait Change {
+pub(super) trait Change: Sized {
     type Says;
+    /// The same at another time, µs.
+    fn at(&self, now_us: u64) -> Self;
     /// `shared` is what the quota's shared bucket holds; 0 where it is not asked for.
     fn of(&self, value: u64, shared: u64) -> (u64, Self::Says);
     /// Whether the new state is worth a slot.
     fn is_kept(&self, says: &Self::Says) -> bool;
 }
 
-/// What a change says, and where it was made; of a key that has no slot and needs none, nowhere.
-pub(super) type Done<C> = (<C as Change>::Says, Option<Place>);
+/// What a change says, and where and when, µs, it was made; of a key that has no slot and needs none, nowhere.
+pub(super) type Done<C> = (<C as Change>::Says, Option<Place>, u64);
 
 /// Whose memory it is.
 #[derive(Debug)]
@@ -291,7 +293,7 @@ impl Table {
             let done = match self.find(key) {
                 Some((set, slot)) => self
                     .change_slot(self.slot(set, slot), tag(key), kind, key, change)
-                    .map(|says| (says, Some(Place::Own { set, slot }))),
+                    .map(|says| (says, Some(Place::Own { set, slot }), time.now_us)),
                 None => self.change_new(key, kind, time, change)?,
             };
             match done {
@@ -390,10 +392,16 @@ impl Table {
         if self.find(key).is_some() {
             return Ok(Err(Unchanged::Moved));
         }
+        // A slot of this key may have been given away as idle since this time was read; before that it was not idle.
+        let time = Time {
+            now_us: self.clock().not_before(time.now_us),
+            ..time
+        };
+        let change = &change.at(time.now_us);
         let value = self.value_of_new(key, kind, lock.held);
         let (new, says) = change.of(value, self.shared_of(kind, key, value));
         if !change.is_kept(&says) {
-            return Ok(Ok((says, None)));
+            return Ok(Ok((says, None, time.now_us)));
         }
         for slot in Self::slots_of(key) {
             let found = self.slot(set, slot);
@@ -419,7 +427,7 @@ impl Table {
                 return Ok(Err(Unchanged::Moved));
             }
             return Ok(if found.swap(busy, kind.word(new)) {
-                Ok((says, Some(Place::Own { set, slot })))
+                Ok((says, Some(Place::Own { set, slot }), time.now_us))
             } else {
                 Err(Unchanged::Moved)
             });
@@ -429,7 +437,7 @@ impl Table {
             return Ok(Err(Unchanged::Moved));
         }
         let changed = self.change_slot(self.shared_slot(slot), self.shared_tag(key), kind, key, change);
-        Ok(changed.map(|says| (says, Some(Place::Shared { slot }))))
+        Ok(changed.map(|says| (says, Some(Place::Shared { slot }), time.now_us)))
     }
 
     fn find_shared(&self, key: &KeyHash) -> Option<u32> {
@@ -574,7 +582,7 @@ impl<'t> SetLock<'t> {
             {
                 let taken = SetLock { lock, held };
                 if is_left {
-                    undo(table, set);
+                    undo(table, set, taken.busy());
                 }
                 return Ok(taken);
             }
@@ -602,19 +610,20 @@ impl Drop for SetLock<'_> {
     }
 }
 
-/// What a holder left half done: slots that were being given away are nobody's.
+/// What a holder left half done: slots that were being given away are nobody's. They are taken first, by a word of our own, so
+/// that a holder who is slow and not dead has either finished by then or finds that it was undone.
 #[cold]
-fn undo(table: &Table, set: u32) {
+fn undo(table: &Table, set: u32, busy: u64) {
     fence(Ordering::SeqCst);
     for slot in 0..SLOTS as u32 {
         let slot = table.slot(set, slot);
         let word = slot.state.load(Ordering::SeqCst);
-        if is_busy(word) {
+        if is_busy(word) && slot.swap(word, busy) {
             let [undone, again] = UNDONE;
             let is_undone = slot.tag.load(Ordering::Acquire) == undone;
             slot.tag
                 .store(if is_undone { again } else { undone }, Ordering::Release);
-            slot.swap(word, Kind::Rate.word(0));
+            slot.swap(busy, Kind::Rate.word(0));
         }
     }
 }

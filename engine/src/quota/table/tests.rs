@@ -10,6 +10,9 @@ struct Set(u64);
 
 impl Change for Set {
     type Says = u64;
+    fn at(&self, _: u64) -> Set {
+        Set(self.0)
+    }
     fn of(&self, value: u64, _: u64) -> (u64, u64) {
         (self.0, value)
     }
@@ -37,6 +40,9 @@ fn get(table: &Table, n: u64) -> u64 {
     struct Get;
     impl Change for Get {
         type Says = u64;
+        fn at(&self, _: u64) -> Get {
+            Get
+        }
         fn of(&self, value: u64, _: u64) -> (u64, u64) {
             (value, value)
         }
