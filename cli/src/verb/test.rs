@@ -409,7 +409,10 @@ fn sequence_failures(subject: &Subject, vector: &Vector) -> Vec<String> {
     match subject::sequence::mismatches(&subject.snapshot, vector) {
         Ok(missed) => {
             let told = missed.iter().map(|(at_us, m)| {
-                format!("at {at_us}us: {}: expected {}, got {}", m.member, m.expected, m.actual)
+                format!(
+                    "at {at_us}us: {}: expected {}, got {}",
+                    m.member, m.expected, m.actual
+                )
             });
             told.collect()
         }

@@ -54,6 +54,11 @@ impl Rate {
         self.capacity_us
     }
 
+    /// The highest state that counts at an instant.
+    pub(super) fn highest(&self, now_us: u64) -> u64 {
+        now_us.saturating_add(self.ceiling_us)
+    }
+
     /// Charges `cost` units, or none and says how things stand where it is 0. Where it can never fit, `reset_us` is the
     /// time in which the bucket refills.
     #[inline]

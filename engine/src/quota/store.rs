@@ -4,6 +4,7 @@
 //! Charges are made in the order in which they come. Where one is refused, those before it are taken back in the reverse
 //! order. Others may be refused meanwhile; nobody is admitted for it.
 
+use super::clock::Clock;
 use super::hash::{KeyHash, QuotaNumber, Seed};
 use super::table::{Change, Kind, Line, Place, Table, Time, lines_for};
 use super::{Answer, Calendar, Rate, calendar, in_flight};
@@ -206,7 +207,7 @@ impl QuotaStore {
         time: Time,
     ) -> Result<(Answer, Option<Receipt>), StoreUnavailable> {
         let kind = kind(&demand.measure);
-        let change = Charge::new(demand, demand.cost, time)?;
+        let change = Charge::new(demand, demand.cost, time, self.table.clock())?;
         let changed = self.table.change(&demand.key, kind, time, &change);
         let (answer, place, at_us) = changed.map_err(|_| StoreUnavailable)?;
         let receipt = place.filter(|_| answer.admitted).map(|place| Receipt {
@@ -258,7 +259,7 @@ impl QuotaStore {
     }
 
     fn answer(&self, demand: &Demand<'_>, cost: u64, time: Time) -> Result<Answer, StoreUnavailable> {
-        let change = Charge::new(demand, cost, time)?;
+        let change = Charge::new(demand, cost, time, self.table.clock())?;
         let says = self.table.peek(&demand.key, kind(&demand.measure), &change);
         says.map_err(|_| StoreUnavailable)
     }
@@ -289,11 +290,17 @@ struct Charge<'d> {
     cost: u64,
     now_us: u64,
     wall_us: i64,
+    clock: Clock<'d>,
 }
 
 impl<'d> Charge<'d> {
     #[inline]
-    fn new(demand: &'d Demand<'_>, cost: u64, time: Time) -> Result<Charge<'d>, StoreUnavailable> {
+    fn new(
+        demand: &'d Demand<'_>,
+        cost: u64,
+        time: Time,
+        clock: Clock<'d>,
+    ) -> Result<Charge<'d>, StoreUnavailable> {
         let wall_us = match (&demand.measure, time.wall_us) {
             (Measure::Calendar(..), None) => return Err(StoreUnavailable),
             (_, wall_us) => wall_us.unwrap_or_default(),
@@ -303,6 +310,7 @@ impl<'d> Charge<'d> {
             cost,
             now_us: time.now_us,
             wall_us,
+            clock,
         })
     }
 }
@@ -317,7 +325,15 @@ impl Change for Charge<'_> {
     #[inline]
     fn of(&self, value: u64, shared: u64) -> (u64, Answer) {
         let answer = match self.measure {
-            Measure::Rate(rate) => rate.charge(value, self.now_us, self.cost),
+            Measure::Rate(rate) => {
+                let answer = rate.charge(value, self.now_us, self.cost);
+                // A thread that was held up must not bring down what others have charged since.
+                let state = match answer.admitted {
+                    true => answer.state,
+                    false => value.min(rate.highest(self.clock.horizon())),
+                };
+                Answer { state, ..answer }
+            }
             Measure::Calendar(calendar, limit) => calendar.charge(value, self.wall_us, *limit, self.cost),
             Measure::InFlight(limit) => {
                 let shared = in_flight::count(shared, self.now_us);

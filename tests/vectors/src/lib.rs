@@ -11,8 +11,8 @@ pub use request::{
     BesideToken, Bytes, KeyCredential, PeerCert, Request, Signature, Token, Vector, VectorError, parse_line,
     parse_lines,
 };
-pub use sequence::{Moment, Offset};
 pub use response::{ExpectClient, Received, Upstream};
+pub use sequence::{Moment, Offset};
 pub use verdict::{
     Closest, Expect, Headers, Mismatch, QuotaCharge, Report, RequestBody, Response, Verdict, compare,
 };
