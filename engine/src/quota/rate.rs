@@ -7,8 +7,9 @@
 
 use super::Answer;
 
-/// Longest time that a bucket can take to refill, µs: instants stay below 2^62.
-pub const REFILL_US_MAX: u64 = 1 << 60;
+/// Longest time that a bucket can take to refill, µs (142 years): instants since the epoch stay below 2^53, which a store that
+/// counts in floating-point numbers holds exactly.
+pub const REFILL_US_MAX: u64 = 1 << 52;
 
 /// The parameters of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
