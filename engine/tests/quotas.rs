@@ -445,6 +445,15 @@ fn a_block_on_an_address_comes_before_credentials_and_one_on_a_caller_after() {
         assert_eq!(gateway.ask(ONE, SECOND).reason, reason);
     }
     assert_eq!(gateway.ask(ONE, SECOND).headers["retry-after"], "900");
+    // Nor is anybody asked about a token of who is blocked.
+    gateway.bearer = Some("Bearer opaque.token");
+    gateway.carries.introspection = true;
+    let mut exchange = Exchange::new();
+    assert!(matches!(
+        gateway.begin(&mut exchange, OTHER, SECOND),
+        Next::Introspect(_)
+    ));
+    assert_eq!(gateway.ask(ONE, SECOND).reason, Reason::Blocked);
     gateway.bearer = None;
     assert_eq!(gateway.ask(OTHER, SECOND).reason, Reason::Unauthenticated);
 }

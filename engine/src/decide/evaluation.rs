@@ -5,7 +5,7 @@ use super::refusal::{Early, Refusal};
 use super::route::{self, Found};
 use super::walk::Walk;
 use super::{Now, Snapshot, Worker};
-use crate::decision::{Decision, PenaltyKey, Reason};
+use crate::decision::{Beside, Decision, PenaltyKey, Reason};
 use crate::facts::Facts;
 use crate::identity::{Credentials, Verification};
 use crate::image::config::{Config, Cors, HostOptions, Service};
@@ -159,13 +159,19 @@ impl<'d> Evaluation<'d> {
                 obligations::refuse(&self.binding(&[], standing), &mut draft);
             }
         }
-        if !draft.decision.report.is_empty() {
-            draft.decision.tried = obligations::tried(&self.binding(&[], standing), draft.decision.report);
-        }
-        if !self.config.penalties.is_empty() {
-            draft.decision.penalties = obligations::penalties(&self.binding(&[], standing));
+        if !draft.decision.report.is_empty() || !self.config.penalties.is_empty() {
+            self.beside(standing, draft.decision);
         }
         draft.finish();
+    }
+
+    #[cold]
+    fn beside(&self, standing: Standing<'d>, decision: &mut Decision<'d>) {
+        let binding = self.binding(&[], standing);
+        decision.beside = Some(self.arena.alloc(Beside {
+            tried: obligations::tried(&binding, decision.report),
+            penalties: obligations::penalties(&binding),
+        }));
     }
 
     /// The first refusal decides.

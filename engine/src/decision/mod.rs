@@ -133,8 +133,27 @@ pub struct Decision<'d> {
     pub tags: &'d [&'d str],
     /// Reported rules: (rule, true; else unknown), sorted.
     pub report: &'d [(RuleId, bool)],
+    /// What few policies have, out of the way of all others.
+    pub beside: Option<&'d Beside<'d>>,
+}
+
+impl<'d> Decision<'d> {
     /// Charges of reported rules, which are tried out: they bind nothing. Sorted as `quotas`.
-    pub tried: &'d [Charge<'d>],
+    pub fn tried(&self) -> &'d [Charge<'d>] {
+        self.beside.map_or(&[], |beside| beside.tried)
+    }
+
     /// Penalties of the service whose keys are known. They decide nothing here: who is blocked, the exchange looks up.
+    pub fn penalties(&self) -> &'d [PenaltyKey<'d>] {
+        self.beside.map_or(&[], |beside| beside.penalties)
+    }
+}
+
+/// What a decision says beside its verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside<'d> {
+    /// As [`Decision::tried`].
+    pub tried: &'d [Charge<'d>],
+    /// As [`Decision::penalties`].
     pub penalties: &'d [PenaltyKey<'d>],
 }

@@ -189,7 +189,7 @@ impl LocalCharges {
         let Some(store) = &self.store else {
             return;
         };
-        for charge in decision.tried {
+        for charge in decision.tried() {
             let Some(quota) = config.quotas.get(charge.quota as usize) else {
                 continue;
             };

@@ -116,9 +116,10 @@ impl Exchange {
             }
             Some(snapshot) => {
                 let reads_body = carries.request_body && !snapshot.image.config().signatures.is_empty();
-                let waits = match carries.introspection || reads_body {
-                    true => self.waits(snapshot, worker, request, now),
-                    false => Waits::default(),
+                let waits = if carries.introspection || reads_body {
+                    self.waits(snapshot, worker, request, now)
+                } else {
+                    Waits::default()
                 };
                 self.steps = Steps::begin(waits);
                 if self.steps.waited() {
@@ -186,7 +187,8 @@ impl Exchange {
                 let mut names = request.headers.iter().map(|(name, _)| name);
                 names.any(|name| name.eq_ignore_ascii_case(scheme.header.as_bytes()))
             });
-        if !asks && !is_signed {
+        // Who is blocked by its address has nothing verified.
+        if !asks && !is_signed || self.blocked_address(snapshot, worker, request, now).is_some() {
             return Waits::default();
         }
         let reason = decide(snapshot, request, now, worker).reason;
@@ -242,7 +244,7 @@ impl Exchange {
             return self.block(seconds, request);
         }
         self.local.look_at(config, &decision);
-        if !decision.tried.is_empty() {
+        if !decision.tried().is_empty() {
             self.local.try_out(config, &decision, now);
         }
         let due = self.due(&decision);

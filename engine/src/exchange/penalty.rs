@@ -44,7 +44,7 @@ impl Penalties {
             decision.reason,
             Reason::TransportRefused | Reason::Preflight | Reason::InvalidToken
         );
-        let keys = decision.penalties;
+        let keys = decision.penalties();
         self.look_up_where(store, config, keys, now, |penalty| {
             !penalty.by_address && !is_early
         })
