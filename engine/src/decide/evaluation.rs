@@ -148,7 +148,6 @@ impl<'d> Evaluation<'d> {
     pub(super) fn decide(&mut self, decision: &mut Decision<'d>) {
         let standing = self.walk.standing(self.arena);
         let mut draft = Draft::new(decision, self.arena);
-        draft.decision.report = self.walk.reports(self.arena);
         match self.in_order(standing) {
             Ok(Outcome::Granted(rule)) => self.allow(rule, standing, &mut draft),
             Ok(Outcome::Preflight(cors)) => {
@@ -159,19 +158,21 @@ impl<'d> Evaluation<'d> {
                 obligations::refuse(&self.binding(&[], standing), &mut draft);
             }
         }
-        if !draft.decision.report.is_empty() || !self.config.penalties.is_empty() {
-            self.beside(standing, draft.decision);
+        let report = self.walk.reports(self.arena);
+        if !report.is_empty() || !self.config.penalties.is_empty() {
+            draft.decision.beside = Some(self.beside(standing, report));
         }
         draft.finish();
     }
 
     #[cold]
-    fn beside(&self, standing: Standing<'d>, decision: &mut Decision<'d>) {
+    fn beside(&self, standing: Standing<'d>, report: &'d [(RuleId, bool)]) -> &'d Beside<'d> {
         let binding = self.binding(&[], standing);
-        decision.beside = Some(self.arena.alloc(Beside {
-            tried: obligations::tried(&binding, decision.report),
+        self.arena.alloc(Beside {
+            report,
+            tried: obligations::tried(&binding, report),
             penalties: obligations::penalties(&binding),
-        }));
+        })
     }
 
     /// The first refusal decides.

@@ -232,11 +232,16 @@ impl<'d> Walk<'d> {
         self.three_valued(entry::REPORT, arena)
     }
 
+    #[inline]
     fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleId, bool)] {
-        let mut out = List::new_in(arena);
         if self.entry.array(array).1 == 0 {
             return &[];
         }
+        self.walk_three_valued(array, arena)
+    }
+
+    fn walk_three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleId, bool)] {
+        let mut out = List::new_in(arena);
         let mut candidates = self.candidates(array);
         while let Some(at) = candidates.next(self) {
             if self.follow(NodeRef(self.word(at + 1))) != 0 {

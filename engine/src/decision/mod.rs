@@ -131,13 +131,16 @@ pub struct Decision<'d> {
     pub upstream_target: Option<&'d str>,
     /// Sorted, unique.
     pub tags: &'d [&'d str],
-    /// Reported rules: (rule, true; else unknown), sorted.
-    pub report: &'d [(RuleId, bool)],
     /// What few policies have, out of the way of all others.
     pub beside: Option<&'d Beside<'d>>,
 }
 
 impl<'d> Decision<'d> {
+    /// Reported rules: (rule, true; else unknown), sorted.
+    pub fn report(&self) -> &'d [(RuleId, bool)] {
+        self.beside.map_or(&[], |beside| beside.report)
+    }
+
     /// Charges of reported rules, which are tried out: they bind nothing. Sorted as `quotas`.
     pub fn tried(&self) -> &'d [Charge<'d>] {
         self.beside.map_or(&[], |beside| beside.tried)
@@ -152,6 +155,8 @@ impl<'d> Decision<'d> {
 /// What a decision says beside its verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beside<'d> {
+    /// As [`Decision::report`].
+    pub report: &'d [(RuleId, bool)],
     /// As [`Decision::tried`].
     pub tried: &'d [Charge<'d>],
     /// As [`Decision::penalties`].

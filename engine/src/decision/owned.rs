@@ -333,7 +333,7 @@ impl OwnedDecision {
 
     fn copy_obligations(&mut self, decision: &Decision<'_>) {
         self.rules.extend_from_slice(decision.rules);
-        self.report.extend_from_slice(decision.report);
+        self.report.extend_from_slice(decision.report());
         for charge in decision.quotas {
             let key = self.add(charge.key);
             self.quotas.push(ChargeSpan {
@@ -519,7 +519,7 @@ fn is_bare(decision: &Decision<'_>) -> bool {
         && decision.response_set.is_empty()
         && decision.response_drop.is_empty()
         && decision.tags.is_empty()
-        && decision.report.is_empty()
+        && decision.report().is_empty()
 }
 
 fn empty<T>(list: &mut Vec<T>) {

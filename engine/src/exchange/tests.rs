@@ -5,7 +5,7 @@ use super::*;
 use std::sync::Arc;
 
 use crate::decision::Charge;
-use crate::decision::{BodyDemand as Demand, Change, Redact, ResponsePlan};
+use crate::decision::{Beside, BodyDemand as Demand, Change, Redact, ResponsePlan};
 
 /// Its rule's accept and redaction are those of [`allowed`].
 const POLICY: &str = r#"gate 1;
@@ -23,6 +23,12 @@ const ALL: Carries = Carries {
     charges: true,
     request_body: true,
     response_body: true,
+};
+
+const REPORTED: Beside<'_> = Beside {
+    report: &[(RuleId(0), true)],
+    tried: &[],
+    penalties: &[],
 };
 
 fn allowed() -> Decision<'static> {
@@ -59,7 +65,7 @@ fn allowed() -> Decision<'static> {
         response_drop: &["server"],
         response_set: &[("vary", "origin"), ("x-rule", "1")],
         upstream_target: Some("/a"),
-        report: &[(RuleId(0), true)],
+        beside: Some(&REPORTED),
         ..Decision::default()
     }
 }

@@ -336,14 +336,13 @@ fn refuse_quota<'b>(b: &Binding<'b>, unknown: quotas::Unknown<'b>, draft: &mut D
     refuse(b, draft);
 }
 
-/// Makes a denial of a decision that so far was something else; only its reports stay.
+/// Makes a denial of a decision that so far was something else.
 fn deny<'b>(draft: &mut Draft<'_, 'b>, reason: Reason, status: u16, detail: Option<&'b str>) {
     *draft.decision = Decision {
         effect: Effect::Deny,
         status,
         reason,
         detail,
-        report: draft.decision.report,
         ..Decision::default()
     };
     draft.response_set.clear();

@@ -159,7 +159,6 @@ impl Scene<'_> {
             status: 200,
             reason: Reason::Allowed,
             rule: self.granting.first().copied(),
-            report: &[(RuleId(0), false)],
             ..Decision::default()
         };
         self.with(|b| {
@@ -302,10 +301,7 @@ fn an_unknown_quota_refuses_and_asks_for_the_credential_that_would_tell() {
     );
     assert_eq!(decision.detail(), Some("a"));
     assert!(decision.response_set().eq([("www-authenticate", "ApiKey")]));
-    assert_eq!(
-        (decision.rule(), decision.report()),
-        (None, [(RuleId(0), false)].as_slice())
-    );
+    assert_eq!(decision.rule(), None);
     scene.context = br#"{"n": 7}"#;
     assert_eq!(
         scene

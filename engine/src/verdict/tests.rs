@@ -1,7 +1,7 @@
 //! The line as text: the empty decision, a full one, and hostile texts.
 
 use super::*;
-use crate::decision::{Decision, Reason, Redact, ResponsePlan};
+use crate::decision::{Beside, Decision, Reason, Redact, ResponsePlan};
 use crate::image::config::{Amount, Quota, RuleDecl, Rules};
 use crate::image::ids::RuleId;
 
@@ -93,7 +93,10 @@ fn a_full_allow() {
             require: &[(RuleId(0), 404)],
         }),
         request_set: &[("x-user", "u1")],
-        report: &[(RuleId(0), true), (RuleId(1), false)],
+        beside: Some(&Beside {
+            report: &[(RuleId(0), true), (RuleId(1), false)],
+            ..Beside::default()
+        }),
         ..Decision::default()
     };
     let explanation = Explanation {
