@@ -4,9 +4,9 @@ use crate::support::{POLICY, SHIPPED, SHIPPED_BYTES, TRAP, TRAP_BYTES, answered,
 use serde_json::json;
 use xtask::{step, wasm};
 
-/// Largest module that ships, bytes. Verifying tokens takes 190,000 of them, bodies and their codings 150,000. The design
-/// means 1,100,000.
-const SHIPPED_MAX: usize = 1_000_000;
+/// Largest module that ships, bytes. Verifying tokens takes 190,000 of them, bodies and their codings 150,000, quotas
+/// 30,000. The design means 1,100,000.
+const SHIPPED_MAX: usize = 1_030_000;
 
 /// What may be imported: Envoy has all of it. NGINX's proxy-wasm host lets a module refer to what it does not have, and
 /// traps where that is called. The SDK refers to most of these, and the plugin calls few.
