@@ -156,8 +156,8 @@ impl Make<'_> {
         parts.iter().map(key).collect()
     }
 
-    /// Penalties of services, then those of guards. What counts denials or answers is told apart by its text, so that a
-    /// reload keeps it.
+    /// Penalties of services, then those of guards. What counts denials or answers is told apart by its text but for how
+    /// many are borne, so that a reload keeps it; of one text the second is another one.
     fn penalties(&mut self) -> Vec<Penalty> {
         let policy = self.policy;
         let of_services = policy.services.iter().zip(0..).flat_map(|(service, index)| {
@@ -168,16 +168,22 @@ impl Make<'_> {
             let penalties = guard.penalties.iter();
             penalties.map(move |penalty| (None, guard.name.as_str(), penalty))
         });
+        let mut seen: Vec<(String, String)> = Vec::new();
         let penalty = |(service, owner, penalty): (Option<u32>, &str, &model::Penalty)| {
             let texts = penalty.by.iter().map(|part| {
                 let facts = part.facts.iter().map(|key| key.text.as_str());
                 facts.collect::<Vec<_>>().join(" else ")
             });
-            let counted = format!(
-                "block by {} {:?}",
+            let text = format!(
+                "block by {} for {} us {:?} per {} us",
                 texts.collect::<Vec<_>>().join(", "),
-                penalty.trigger
+                penalty.for_us,
+                penalty.trigger,
+                penalty.per_us
             );
+            seen.push((owner.to_owned(), text.clone()));
+            let same = seen.iter().filter(|one| one.0 == owner && one.1 == text);
+            let counted = format!("{text}, {}", same.count());
             let facts = || penalty.by.iter().flat_map(|part| &part.facts);
             Penalty {
                 service,

@@ -148,7 +148,9 @@ impl<'d> Evaluation<'d> {
     pub(super) fn decide(&mut self, decision: &mut Decision<'d>) {
         let standing = self.walk.standing(self.arena);
         let mut draft = Draft::new(decision, self.arena);
-        match self.in_order(standing) {
+        let outcome = self.in_order(standing);
+        let is_preflight = matches!(outcome, Ok(Outcome::Preflight(_)));
+        match outcome {
             Ok(Outcome::Granted(rule)) => self.allow(rule, standing, &mut draft),
             Ok(Outcome::Preflight(cors)) => {
                 obligations::preflight(&self.binding(&[], standing), cors, &mut draft);
@@ -160,18 +162,25 @@ impl<'d> Evaluation<'d> {
         }
         let report = self.walk.reports(self.arena);
         if !report.is_empty() || !self.config.penalties.is_empty() {
-            draft.decision.beside = Some(self.beside(standing, report));
+            let beside = self.beside(standing, report, is_preflight);
+            draft.decision.beside = Some(beside);
         }
         draft.finish();
     }
 
     #[cold]
-    fn beside(&self, standing: Standing<'d>, report: &'d [(RuleId, bool)]) -> &'d Beside<'d> {
+    fn beside(
+        &self,
+        standing: Standing<'d>,
+        report: &'d [(RuleId, bool)],
+        is_preflight: bool,
+    ) -> &'d Beside<'d> {
         let binding = self.binding(&[], standing);
         self.arena.alloc(Beside {
             report,
             tried: obligations::tried(&binding, report),
             penalties: obligations::penalties(&binding),
+            is_preflight,
         })
     }
 

@@ -146,6 +146,11 @@ impl<'d> Decision<'d> {
         self.beside.map_or(&[], |beside| beside.tried)
     }
 
+    /// Whether the request is a CORS preflight, be it answered or refused by its quotas. Told only where there are penalties.
+    pub fn is_preflight(&self) -> bool {
+        self.beside.is_some_and(|beside| beside.is_preflight)
+    }
+
     /// Penalties of the service whose keys are known. They decide nothing here: who is blocked, the exchange looks up.
     pub fn penalties(&self) -> &'d [PenaltyKey<'d>] {
         self.beside.map_or(&[], |beside| beside.penalties)
@@ -161,4 +166,6 @@ pub struct Beside<'d> {
     pub tried: &'d [Charge<'d>],
     /// As [`Decision::penalties`].
     pub penalties: &'d [PenaltyKey<'d>],
+    /// As [`Decision::is_preflight`].
+    pub is_preflight: bool,
 }

@@ -104,15 +104,23 @@ impl Exchange {
         let refusal = refusal.filter(|_| self.decision.effect() != Effect::Deny);
         self.steps.charged(refusal.is_none())?;
         if self.local.is_on() {
+            let config = self.pin.as_ref().map(|pin| pin.image.config());
             if is_charged {
                 self.local.settle();
-            } else {
-                self.local.take_back();
+            } else if self.local.take_back()
+                && let Some(config) = config
+            {
+                self.local.look_again(config, &self.decision, self.begun);
             }
-            if let Some(pin) = &self.pin {
-                let config = pin.image.config();
+            // With `Retry-After` there is one time to come back at, and no field says another.
+            let times = match refusal {
+                Some((_, Some(_))) => Times::OfRefused,
+                _ => Times::OfAll,
+            };
+            if let Some(config) = config {
+                let now = self.begun;
                 self.local
-                    .write_fields(config, &self.decision, self.begun, &mut self.rate_limit);
+                    .write_fields(config, &self.decision, now, times, &mut self.rate_limit);
             }
         }
         if let Some((reason, retry_after_s)) = refusal {
@@ -147,6 +155,8 @@ pub(super) struct LocalCharges {
     answers: Vec<Option<Answer>>,
     /// No charge of the decision needs a host that charges.
     holds_all: bool,
+    /// The host's store answers for what nodes share.
+    has_host: bool,
     /// Quotas tried out that would have refused, as indices into the image's.
     exceeded: Vec<u32>,
 }
@@ -236,16 +246,10 @@ impl LocalCharges {
             .filter(|charge| charger(config, charge, has_host) == Charger::Here);
         let demands = Counted {
             left: own.clone().count(),
-            inner: own.filter_map(|charge| {
-                let quota = config.quotas.get(charge.quota as usize)?;
-                Some(Demand {
-                    key: store.hash(QuotaNumber(quota.charging.number), charge.key.as_bytes()),
-                    measure: measure(quota, charge.limit),
-                    cost: charge.cost,
-                })
-            }),
+            inner: own.filter_map(|charge| demand(config, store, &charge)),
         };
         self.answers.clear();
+        self.has_host = has_host;
         let admitted = store.charge_tentatively(demands, instant(now), &mut self.ledger)?;
         let mut own = self.ledger.answers().iter();
         let mut asks_host = false;
@@ -296,10 +300,29 @@ impl LocalCharges {
         }
     }
 
-    /// Takes back what is not settled, and ends what is in flight.
-    pub(super) fn take_back(&mut self) {
+    /// Takes back what is not settled, and ends what is in flight; whether there was any.
+    pub(super) fn take_back(&mut self) -> bool {
+        let has_any = self.ledger.is_in_flight();
         if let Some(store) = &self.store {
             store.end(&mut self.ledger);
+        }
+        has_any
+    }
+
+    /// Once charges were taken back the client is told how their buckets stand without them.
+    #[cold]
+    fn look_again(&mut self, config: &Config, decision: &OwnedDecision, now: Now) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        for (charge, answer) in decision.quotas().zip(&mut self.answers) {
+            let is_here = charger(config, &charge, self.has_host) == Charger::Here;
+            if let Some(answer) = answer.as_mut().filter(|_| is_here)
+                && let Some(demand) = demand(config, store, &charge)
+                && let Ok(stands) = store.peek(&demand, instant(now))
+            {
+                (answer.remaining, answer.reset_us) = (stands.remaining, stands.reset_us);
+            }
         }
     }
 
@@ -319,13 +342,14 @@ impl LocalCharges {
         config: &Config,
         decision: &OwnedDecision,
         now: Now,
+        times: Times,
         fields: &mut RateLimitFields,
     ) {
         fields.policy.clear();
         fields.limit.clear();
         for (charge, answer) in decision.quotas().zip(&self.answers) {
             if let (Some(answer), Some(quota)) = (answer, config.quotas.get(charge.quota as usize)) {
-                fields.add(quota, &charge, answer, now);
+                fields.add(quota, &charge, answer, now, times);
             }
         }
     }
@@ -349,6 +373,16 @@ pub(super) enum Charged {
     HostIsNext,
     /// None is charged.
     Refused,
+}
+
+/// A charge as this node's store takes it.
+fn demand<'c>(config: &'c Config, store: &QuotaStore, charge: &Charge<'_>) -> Option<Demand<'c>> {
+    let quota = config.quotas.get(charge.quota as usize)?;
+    Some(Demand {
+        key: store.hash(QuotaNumber(quota.charging.number), charge.key.as_bytes()),
+        measure: measure(quota, charge.limit),
+        cost: charge.cost,
+    })
 }
 
 /// Who charges. `has_host`: the host's store answers.
@@ -430,6 +464,15 @@ fn calendar<'q>(quota: &'q Quota, unit: &str) -> Calendar<'q> {
     Calendar::new(unit, &quota.charging.offsets)
 }
 
+/// Of which quotas the fields say `t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    /// Of all that have one.
+    OfAll,
+    /// Of those that refused.
+    OfRefused,
+}
+
 /// The two fields, in the making. Their memory is used again.
 #[derive(Debug, Default)]
 pub(super) struct RateLimitFields {
@@ -438,7 +481,7 @@ pub(super) struct RateLimitFields {
 }
 
 impl RateLimitFields {
-    fn add(&mut self, quota: &Quota, charge: &Charge<'_>, answer: &Answer, now: Now) {
+    fn add(&mut self, quota: &Quota, charge: &Charge<'_>, answer: &Answer, now: Now, times: Times) {
         let window_s = match &quota.period {
             Period::Rate(period_us, _) => Some(seconds(period_us.unsigned_abs())),
             Period::Calendar(unit, _) => now.wall_us.map(|wall_us| {
@@ -448,8 +491,8 @@ impl RateLimitFields {
             Period::InFlight => None,
         };
         // The client asks again as soon as `t` says, so it is the wait where one was refused.
-        let reset_s = match quota.period {
-            Period::InFlight if answer.admitted => None,
+        let reset_s = match (&quota.period, times) {
+            (Period::InFlight, _) | (_, Times::OfRefused) if answer.admitted => None,
             _ => Some(seconds(answer.reset_us)),
         };
         for text in [&mut self.policy, &mut self.limit] {
@@ -460,8 +503,14 @@ impl RateLimitFields {
         }
         // Writing into a text does not fail.
         let _ = write!(self.policy, ";q={}", charge.limit.min(FIELD_INTEGER_MAX));
-        if let Some(window_s) = window_s {
-            let _ = write!(self.policy, ";w={window_s}");
+        match window_s {
+            Some(window_s) => {
+                let _ = write!(self.policy, ";w={window_s}");
+            }
+            None if quota.period == Period::InFlight => {
+                self.policy.push_str(";qu=\"concurrent-requests\"");
+            }
+            None => {}
         }
         let _ = write!(self.limit, ";r={}", answer.remaining.min(FIELD_INTEGER_MAX));
         if let Some(reset_s) = reset_s {

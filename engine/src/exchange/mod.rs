@@ -493,11 +493,12 @@ impl Exchange {
         issuers.is_some_and(|mut issuers| issuers.any(|own| own.opaque && own.name == issuer))
     }
 
-    /// The instant of a step. A host that tells no time now has told it before: else what ends at an instant would not end.
+    /// The instant of a step. A host that tells no time now has told it before: else what ends at an instant would not end,
+    /// and the store would take the clock for one that was set back.
     fn at(&self, now: Now) -> Now {
         Now {
             wall_us: now.wall_us.or(self.begun.wall_us),
-            ..now
+            mono_us: now.mono_us.max(self.begun.mono_us),
         }
     }
 
@@ -583,10 +584,11 @@ impl Exchange {
             self.refuse(Reason::Internal, Reason::Internal.status(), None);
         }
         self.local.end();
+        let at = self.at(now);
         if let (Some(store), Some(pin)) = (self.local.store(), &self.pin) {
             let answered = self.upstream_status;
             self.penalties
-                .count(store, pin.image.config(), &self.decision, answered, now);
+                .count(store, pin.image.config(), &self.decision, answered, at);
         }
         let (status, end) = match stage {
             Stage::Reply => (Some(self.decision.status()), end),

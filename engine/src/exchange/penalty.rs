@@ -40,10 +40,8 @@ impl Penalties {
         decision: &Decision<'_>,
         now: Now,
     ) -> Option<u64> {
-        let is_early = matches!(
-            decision.reason,
-            Reason::TransportRefused | Reason::Preflight | Reason::InvalidToken
-        );
+        let is_early = decision.is_preflight()
+            || matches!(decision.reason, Reason::TransportRefused | Reason::InvalidToken);
         let keys = decision.penalties();
         self.look_up_where(store, config, keys, now, |penalty| {
             !penalty.by_address && !is_early

@@ -29,6 +29,7 @@ const REPORTED: Beside<'_> = Beside {
     report: &[(RuleId(0), true)],
     tried: &[],
     penalties: &[],
+    is_preflight: false,
 };
 
 fn allowed() -> Decision<'static> {
