@@ -12,7 +12,7 @@ use super::begin;
 
 /// Keys of one sequence: more than anybody writes down.
 const KEYS: usize = 1_000;
-/// Nobody chooses keys here, and runs are to be alike.
+/// Keys come from a file of the author, so the seed need not be secret, and runs are to be alike.
 const SEED: [u8; 16] = [0; 16];
 
 /// What is not met, each with the moment's `at` in µs; else what of the vector cannot be read. Charges that nodes share are

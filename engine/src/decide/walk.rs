@@ -232,7 +232,7 @@ impl<'d> Walk<'d> {
         self.three_valued(entry::REPORT, arena)
     }
 
-    #[inline]
+    #[inline(always)]
     fn three_valued(&mut self, array: usize, arena: &'d Arena) -> &'d [(RuleId, bool)] {
         if self.entry.array(array).1 == 0 {
             return &[];

@@ -142,8 +142,8 @@ enum Charger {
     Here,
     /// The host, for nodes share it.
     Host,
-    /// Nobody: there is no shared store, and its author wrote `on store failure allow`.
-    Nobody,
+    /// Neither: there is no shared store, and its author wrote `on store failure allow`.
+    Neither,
 }
 
 /// What an exchange charges by itself.
@@ -258,7 +258,7 @@ impl LocalCharges {
             asks_host |= charger == Charger::Host;
             self.answers.push(match charger {
                 Charger::Here => own.next().copied(),
-                Charger::Host | Charger::Nobody => None,
+                Charger::Host | Charger::Neither => None,
             });
         }
         Ok(match (admitted, asks_host) {
@@ -392,7 +392,7 @@ fn charger(config: &Config, charge: &Charge<'_>, has_host: bool) -> Charger {
         .get(charge.quota as usize)
         .map(|quota| &quota.charging);
     match charging.map(|charging| (charging.shared, charging.on_store_failure)) {
-        Some((true, StoreFailure::Allow)) if !has_host => Charger::Nobody,
+        Some((true, StoreFailure::Allow)) if !has_host => Charger::Neither,
         Some((true, StoreFailure::Deny)) if !has_host => Charger::Host,
         Some((true, _)) if has_host => Charger::Host,
         _ => Charger::Here,

@@ -66,7 +66,7 @@ impl Penalties {
             let hash = |number| store.hash(QuotaNumber(number), own.key.as_bytes());
             let (counter, blocked) = (hash(penalty.counter), hash(penalty.blocked));
             self.keys.push((own.penalty, counter, blocked));
-            // A store that cannot tell blocks nobody: that opens no gate which the policy shuts.
+            // A store that cannot tell blocks no one: that opens no gate which the policy shuts.
             if is_asked(penalty)
                 && let Ok(answer) = store.peek(&block(penalty, blocked), instant(now))
                 && !answer.admitted

@@ -21,18 +21,18 @@ const DAY_MAX: i64 = (1 << 17) - 1;
 /// What a calendar period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalendarUnit {
-    /// A day.
+    /// From a local midnight to the next.
     Day,
-    /// A week, from Monday.
+    /// Seven days, from Monday (ISO 8601).
     Week,
-    /// A month.
+    /// From the first of a month to that of the next.
     Month,
 }
 
 /// One period, in seconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalendarPeriod {
-    /// Its first instant.
+    /// Its first instant that exists in the zone.
     pub start_s: i64,
     /// The first instant of the next one.
     pub end_s: i64,

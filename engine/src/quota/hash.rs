@@ -25,7 +25,7 @@ impl Seed {
 }
 
 impl std::fmt::Debug for Seed {
-    /// Not what it is.
+    /// A secret, so its bytes are left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Seed(..)")
     }

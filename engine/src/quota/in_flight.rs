@@ -18,7 +18,7 @@ const COUNT_BITS: u32 = 17;
 const TURN_BITS: u32 = 8;
 const TERM_BITS: u32 = 19;
 
-/// One state, apart.
+/// The fields that a state packs into one word, the term uppermost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Flights {
     term: u64,

@@ -2,7 +2,7 @@
 //! of all processes that share the memory.
 //!
 //! Charges are made in the order in which they come. Where one is refused, those before it are taken back in the reverse
-//! order. Others may be refused meanwhile; nobody is admitted for it.
+//! order. Others may be refused meanwhile; none is admitted for it.
 
 use super::clock::Clock;
 use super::hash::{KeyHash, QuotaNumber, Seed};
@@ -20,12 +20,12 @@ pub enum Measure<'z> {
     InFlight(u64),
 }
 
-/// One charge.
+/// One charge of a request: so many units of one quota, for one key.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'z> {
     /// The key of this quota.
     pub key: KeyHash,
-    /// How it counts.
+    /// What is counted, under the limit in force for this request.
     pub measure: Measure<'z>,
     /// Units, at least 1.
     pub cost: u64,
@@ -328,9 +328,10 @@ impl Change for Charge<'_> {
             Measure::Rate(rate) => {
                 let answer = rate.charge(value, self.now_us, self.cost);
                 // A thread that was held up must not bring down what others have charged since.
-                let state = match answer.admitted {
-                    true => answer.state,
-                    false => value.min(rate.highest(self.clock.horizon())),
+                let state = if answer.admitted {
+                    answer.state
+                } else {
+                    value.min(rate.highest(self.clock.horizon()))
                 };
                 Answer { state, ..answer }
             }

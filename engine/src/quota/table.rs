@@ -81,7 +81,6 @@ pub(super) enum Kind {
 const KIND_SHIFT: u32 = 62;
 const VALUE_MASK: u64 = (1 << KIND_SHIFT) - 1;
 
-/// Both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Time {
     pub(super) now_us: u64,
@@ -94,7 +93,7 @@ impl Kind {
     }
 }
 
-/// Whether nobody loses anything if a slot with this state is given away. One that is being given away is not idle.
+/// Whether a slot with this state can be given away and no key loses what it spent. One that is being given away is not idle.
 fn is_idle(word: u64, time: Time) -> bool {
     let value = word & VALUE_MASK;
     match word >> KIND_SHIFT {
@@ -138,14 +137,12 @@ pub(super) trait Change: Sized {
 /// What a change says, and where and when, µs, it was made; of a key that has no slot and needs none, nowhere.
 pub(super) type Done<C> = (<C as Change>::Says, Option<Place>, u64);
 
-/// Whose memory it is.
 #[derive(Debug)]
 enum Memory {
     Own(Box<[Line]>),
     Lent(&'static [Line]),
 }
 
-/// The table.
 #[derive(Debug)]
 pub(super) struct Table {
     memory: Memory,
@@ -611,7 +608,7 @@ impl Drop for SetLock<'_> {
     }
 }
 
-/// What a holder left half done: slots that were being given away are nobody's. They are taken first, by a word of our own, so
+/// What a holder left half done: slots that were being given away belong to no key. They are taken first, by a word of our own, so
 /// that a holder who is slow and not dead has either finished by then or finds that it was undone.
 #[cold]
 fn undo(table: &Table, set: u32, busy: u64) {

@@ -59,9 +59,10 @@ impl Serialize for Offset {
 
 /// Whether the moments come one after another.
 pub(crate) fn check(moments: &[Moment]) -> Result<(), String> {
-    match moments.iter().map(|moment| moment.at).is_sorted() {
-        true => Ok(()),
-        false => Err("`sequence`: each `at` is no earlier than the one before".to_string()),
+    if moments.iter().map(|moment| moment.at).is_sorted() {
+        Ok(())
+    } else {
+        Err("`sequence`: each `at` is no earlier than the one before".to_string())
     }
 }
 

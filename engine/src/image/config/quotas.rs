@@ -18,7 +18,7 @@ pub struct Charging {
 /// What happens where the store of a shared quota fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreFailure {
-    /// It denies.
+    /// It denies, 503.
     #[default]
     Deny,
     /// It is not charged.

@@ -91,7 +91,7 @@ fn a_lock_that_is_left_is_taken_over_and_what_was_half_done_is_undone() {
     slot.tag.store(tag(&first), Ordering::Release);
     let held = lock.held;
     std::mem::forget(lock);
-    // Shortly after, nobody can tell: it may be slow.
+    // Shortly after, this cannot be told: it may be slow.
     assert_eq!(SetLock::take(&table, 0, at(5_900_000)).err(), Some(Unavailable));
     assert!(
         table

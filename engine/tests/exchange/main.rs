@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not set itself up fails")]
 
+mod quotas;
+
 use std::sync::Arc;
 
 use portcullis::decision::{Effect, Reason};

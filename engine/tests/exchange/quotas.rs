@@ -1,17 +1,15 @@
 //! Quotas that hold: an engine with a store of its own charges by itself, answers 429 with the fields of rate limits, ends
 //! what is in flight, and keeps what was spent over a reload.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis::decision::{Effect, Reason};
 use portcullis::exchange::{ChargeOutcome, End};
 use portcullis::quota::{QuotaStore, Seed};
-use portcullis::{
-    Carries, Data, Engine, Exchange, Image, Next, Now, RequestView, ResponseNext, Snapshot, Trust, Worker,
-};
+use portcullis::{Carries, Engine, Exchange, Next, Now, RequestView, ResponseNext, Worker};
+
+use super::snapshot;
 
 const SECOND: u64 = 1_000_000;
 const NOTHING: Carries = Carries {
@@ -24,16 +22,6 @@ const CHARGES: Carries = Carries {
     charges: true,
     ..NOTHING
 };
-
-fn snapshot(policy: &str) -> Arc<Snapshot> {
-    let checked = portcullis_lang::check::load_text(policy);
-    let policy = checked
-        .policy
-        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let image = Image::load(&portcullis_compile::compile(&policy).unwrap(), &Trust::Unsigned).unwrap();
-    let data = Data::empty(image.config());
-    Arc::new(Snapshot::new(image, data))
-}
 
 /// A gateway of one thread.
 struct Gateway {
@@ -54,7 +42,7 @@ struct Answer {
 impl Gateway {
     fn new(policy: &str) -> Gateway {
         let engine = Engine::new().with_quotas(QuotaStore::new(1_000, Seed::new([5; 16])));
-        engine.swap(snapshot(policy)).unwrap();
+        engine.swap(Arc::new(snapshot(policy))).unwrap();
         Gateway {
             engine,
             worker: Worker::default(),
@@ -241,7 +229,7 @@ fn q11_a_reload_keeps_what_was_spent() {
         assert_eq!(gateway.ask(ONE, SECOND).status, 200);
     }
     for limit in [4, 2, 40] {
-        gateway.engine.swap(snapshot(&limited(limit))).unwrap();
+        gateway.engine.swap(Arc::new(snapshot(&limited(limit)))).unwrap();
         assert_eq!(gateway.ask(ONE, SECOND).status, 429, "{limit}");
         assert_eq!(gateway.ask(OTHER, SECOND).status, 200);
     }
@@ -350,7 +338,7 @@ fn q06_where_the_shared_store_fails_the_author_decides() {
 #[test]
 fn a_host_may_keep_its_own_store() {
     let engine = Engine::new();
-    engine.swap(snapshot(&shared("local"))).unwrap();
+    engine.swap(Arc::new(snapshot(&shared("local")))).unwrap();
     let mut gateway = Gateway {
         engine,
         worker: Worker::default(),
@@ -384,7 +372,7 @@ fn who_is_denied_too_often_is_blocked_for_a_while() {
     let blocked = gateway.ask(ONE, SECOND);
     assert_eq!((blocked.status, blocked.reason), (403, Reason::Blocked));
     assert_eq!(blocked.headers["retry-after"], "900");
-    assert_eq!(gateway.ask(OTHER, SECOND).status, 200, "nobody else");
+    assert_eq!(gateway.ask(OTHER, SECOND).status, 200, "no other");
     // What it refuses does not prolong it.
     for minute in 1..15 {
         let blocked = gateway.ask(wrong, SECOND + 60 * minute * SECOND);
@@ -592,7 +580,7 @@ fn q08_a_store_outlives_engines_and_nothing_else_does() {
     for status in [200, 429, 429] {
         let mut gateway = Gateway::new(&text);
         gateway.engine = Engine::new().with_quotas(Arc::clone(&store));
-        gateway.engine.swap(snapshot(&text)).unwrap();
+        gateway.engine.swap(Arc::new(snapshot(&text))).unwrap();
         assert_eq!(gateway.ask(ONE, SECOND).status, status);
     }
     assert_eq!(Gateway::new(&text).ask(ONE, SECOND).status, 200, "another store");
